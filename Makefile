@@ -1,0 +1,68 @@
+# One word each. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+BENCH_OBJECTS ?= 1000,10000
+PYTEST_ARGS ?=
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup servers check test unit verify generate lock bench demo down kind clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@echo "== Python environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "influxops needs Python 3.11 or later; this is %d.%d. Install it, or set PYTHON=/path/to/python3.11" % sys.version_info[:2])'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) servers ## Make .venv with everything, and build the servers that are missing
+
+servers: $(STAMP)
+	@$(BIN)/python -m devstack build
+
+check: $(STAMP) ## Lint, types, layers, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/codespell
+
+verify: $(STAMP) ## Generated files are what the models say
+	$(BIN)/python -m influxops.api.crdgen --check crds
+	$(BIN)/python -m influxops.api.docgen --check docs/reference
+
+generate: $(STAMP) ## Write the generated files anew
+	$(BIN)/python -m influxops.api.crdgen crds
+	$(BIN)/python -m influxops.api.docgen docs/reference
+
+test: setup check verify ## The whole suite against real servers (20 minutes at most, servers cached)
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+unit: $(STAMP) ## Only the tests that need no server
+	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+bench: setup ## Measure, print a table, write build/bench.json; BENCH_OBJECTS=1000,10000
+	$(BIN)/python -m bench --objects $(BENCH_OBJECTS) --output build/bench.json
+
+demo: setup ## Everything at work in a few minutes, on loopback; leaves it up
+	@$(BIN)/python -m devstack.demo
+
+down: $(STAMP) ## End what `make demo` left up
+	@$(BIN)/python -m devstack.demo --down
+
+kind: ## The same with Docker and kind: cluster, InfluxDB, operator
+	@bash hack/kind.sh
+
+lock: ## Pin the dependencies anew, with hashes (needs uv)
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements/run.txt --group dev pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove what was made here; the cached servers stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

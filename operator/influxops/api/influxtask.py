@@ -1,0 +1,238 @@
+"""InfluxTask: one native InfluxDB task."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from influxops.api.base import ApiModel, Time
+from influxops.api.common import ConfigMapKeyRef, ConnectionRef, Deletion, Resource, Status
+from influxops.api.lengths import Every, Interval, Lookback, Offset, WindowLength
+from influxops.api.names import TaskName
+from influxops.api.rules import Checked, Fault, Rule
+from influxops.api.schedule import Cron
+from influxops.core.durations import parse_duration
+
+MAX_SCRIPT = 262144
+"""Longest script, in characters."""
+
+_own_marker = Rule(
+    "!self.contains('// influxops/v1 ')",
+    "the script has the line // influxops/v1 that influxops puts before the scripts it manages; remove that line",
+    lambda text: "// influxops/v1 " not in text,
+)
+_not_blank = Rule(
+    "self.matches('[^ \\\\t\\\\r\\\\n]')",
+    "the script is blank; write a Flux script",
+    lambda text: text.strip(" \t\r\n") != "",
+)
+Script = Annotated[str, Checked((_not_blank, _own_marker), max_length=MAX_SCRIPT)]
+"""A Flux script, or a template of one."""
+
+
+class Template(ApiModel):
+    """A Jinja2 template that renders to a Flux script."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.inline) || has(self.configMapKeyRef)",
+            "write the template's text in inline, or name a ConfigMap in configMapKeyRef",
+            lambda m: m.inline is not None or m.config_map_key_ref is not None,
+            path=".inline",
+            fault=Fault.REQUIRED,
+        ),
+        Rule(
+            "!(has(self.inline) && has(self.configMapKeyRef))",
+            "inline and configMapKeyRef exclude each other; remove one of them",
+            lambda m: m.inline is None or m.config_map_key_ref is None,
+            path=".configMapKeyRef",
+            fault=Fault.FORBIDDEN,
+        ),
+    )
+
+    inline: Script | None = None
+    """Text of the template. Exactly one of `inline` and `configMapKeyRef`."""
+    config_map_key_ref: ConfigMapKeyRef | None = None
+    """Key of a ConfigMap in the same namespace that holds the text of the template; a change is picked up."""
+    values: Annotated[
+        dict[str, Any], Field(max_length=64, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+    ] = Field(default_factory=dict)
+    """Values for the template by name: strings, numbers, booleans, lists and objects. A name that the template uses and
+    that is not here is an error. The filters `flux_string`, `flux_duration` and `flux_time` write a value as Flux."""
+
+
+class Window(ApiModel):
+    """The range of time that one run covers, for scripts that read it from `v`."""
+
+    period: WindowLength | None = None
+    """Length of the window, such as `1h` or `1mo`; the default is `every`, and with `cron` it must be given. The script
+    reads it as `v.windowPeriod`."""
+    align: WindowLength | None = None
+    """Grid on which the window ends: `v.timeRangeStop` is the scheduled time rounded down to a multiple of this; the
+    default is `every`, with `cron` it is `period`."""
+    lookback: Lookback = parse_duration("0s")
+    """Time to begin before the window, to take in points that came late: `v.timeRangeStart` is the end of the window less
+    `period` less `lookback`. It adds no runs."""
+
+
+_OWN_OPTION = "belongs to every or cron; add one of them, or remove it where the script brings its own option task"
+
+
+class InfluxTaskSpec(ApiModel):
+    """What the task shall do, and when."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.connectionRef == oldSelf.connectionRef",
+            "connectionRef cannot change, for the task lives in that database; delete this object and create another",
+            lambda new, old: new.connection_ref == old.connection_ref,
+            path=".connectionRef",
+            fault=Fault.FORBIDDEN,
+            transition=True,
+        ),
+        Rule(
+            "has(self.flux) || has(self.template)",
+            "write the script in flux, or a template of it in template",
+            lambda m: m.flux is not None or m.template is not None,
+            path=".flux",
+            fault=Fault.REQUIRED,
+        ),
+        Rule(
+            "!(has(self.flux) && has(self.template))",
+            "flux and template exclude each other; remove one of them",
+            lambda m: m.flux is None or m.template is None,
+            path=".template",
+            fault=Fault.FORBIDDEN,
+        ),
+        Rule(
+            "!(has(self.every) && has(self.cron))",
+            "every and cron exclude each other; remove one of them",
+            lambda m: m.every is None or m.cron is None,
+            path=".cron",
+            fault=Fault.FORBIDDEN,
+        ),
+        Rule(
+            "has(self.every) || has(self.cron) || !has(self.name)",
+            f"name {_OWN_OPTION}",
+            lambda m: m.every is not None or m.cron is not None or m.name is None,
+            path=".name",
+            fault=Fault.FORBIDDEN,
+        ),
+        Rule(
+            "has(self.every) || has(self.cron) || !has(self.offset)",
+            f"offset {_OWN_OPTION}",
+            lambda m: m.every is not None or m.cron is not None or m.offset is None,
+            path=".offset",
+            fault=Fault.FORBIDDEN,
+        ),
+        Rule(
+            "!(has(self.cron) && has(self.window)) || has(self.window.period)",
+            "with cron, window needs its length; write window.period, such as 1h",
+            lambda m: m.cron is None or m.window is None or m.window.period is not None,
+            path=".window.period",
+            fault=Fault.REQUIRED,
+        ),
+    )
+
+    connection_ref: ConnectionRef
+    """The InfluxConnection that says where the task lives. Cannot change."""
+    name: TaskName | None = None
+    """Name of the task in InfluxDB; by default `<namespace>/<name>` of this object. Not with a script that brings its own
+    `option task`."""
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """Description of the task in InfluxDB."""
+    every: Every | None = None
+    """Time from one run to the next, such as `15m` or `1h`: whole seconds, at least `1s`, counted from midnight UTC. Weeks,
+    months and years go with `cron`. Exactly one of `every` and `cron`, or neither when the script brings its own
+    `option task`."""
+    cron: Cron | None = None
+    """Schedule as a cron expression in UTC, such as `0 3 * * *`: minute, hour, day of month, month, day of week (`0-6` or
+    `SUN-SAT`), or six fields with seconds in front, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Where day
+    of month and day of week are both given, both must fit."""
+    offset: Offset | None = None
+    """Time to wait after the scheduled time, such as `10m`, so that late points are in. The window of the run stays the
+    same."""
+    suspend: bool = False
+    """True: the task does not run. A suspended task that does not exist yet is not created."""
+    flux: Script | None = None
+    """Flux script, at most 256 KiB. `option task` is put before it unless it brings its own; where it reads
+    `v.timeRangeStart`, `v.timeRangeStop` or `v.windowPeriod`, `option v` is put before it too. It is checked on the
+    server before it is stored. Exactly one of `flux` and `template`."""
+    template: Template | None = None
+    """Template that renders to the Flux script. Exactly one of `flux` and `template`."""
+    window: Window | None = None
+    """Range of time that one run covers, for scripts that read it from `v`. The default is the last whole `every`; with
+    `cron`, `period` must be given."""
+    deletion: Annotated[Deletion, Field(strict=False)] = Deletion.DELETE
+    """What happens to the task when this object is deleted: `Delete` deletes it, `Orphan` leaves it running and lets go of
+    it."""
+    late_after: Interval | None = None
+    """Time after the scheduled time plus `offset` at which a slot without a successful run sets the condition `Late`; by
+    default nothing is ever late."""
+    run_history_limit: Annotated[int, Field(ge=1, le=50)] = 5
+    """Number of finished runs to keep in `status.history`."""
+
+
+class RunState(StrEnum):
+    """States of a run as InfluxDB names them."""
+
+    SCHEDULED = "scheduled"
+    STARTED = "started"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class RunStatus(ApiModel):
+    """One run of the task."""
+
+    id: str
+    """Id of the run in InfluxDB."""
+    state: Annotated[RunState, Field(strict=False)]
+    """Outcome: `success`, `failed` or `canceled`; `scheduled` or `started` while it is not over."""
+    scheduled_for: Time
+    """Slot of the schedule that the run is for; `now()` in the script."""
+    started_at: Time | None = None
+    """When the run began."""
+    finished_at: Time | None = None
+    """When the run ended."""
+    duration: str | None = None
+    """How long the run took, such as `1.25s`."""
+    error: Annotated[str, Field(max_length=4096)] | None = None
+    """Why the run failed, from the run's log."""
+
+
+class InfluxTaskStatus(Status):
+    """What influxops last saw and did."""
+
+    task_id: str | None = Field(default=None, alias="taskID")
+    """Id of the task in InfluxDB."""
+    script_hash: str | None = None
+    """sha256 of the script as it stands in InfluxDB."""
+    schedule: str | None = None
+    """Schedule in force, `every` or `cron`; also of a script that brings its own `option task`."""
+    last_run: RunStatus | None = None
+    """The latest run."""
+    next_run: Time | None = None
+    """Slot for which the task runs next; absent while it is suspended."""
+    consecutive_failures: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] | None = None
+    """Number of slots that failed since the last one that succeeded."""
+    last_success: Time | None = None
+    """Slot of the latest successful run."""
+    history: Annotated[
+        list[RunStatus], Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = Field(default_factory=list)
+    """Finished runs, newest first, at most `runHistoryLimit` of them."""
+
+
+class InfluxTask(Resource):
+    """A Flux script that InfluxDB runs on a schedule."""
+
+    kind_name: ClassVar[str] = "InfluxTask"
+
+    spec: InfluxTaskSpec
+    """What the task shall do, and when."""
+    status: InfluxTaskStatus = InfluxTaskStatus()
+    """What influxops last saw and did."""

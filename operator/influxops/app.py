@@ -1,0 +1,252 @@
+"""The operator put together, and its life: watch, wait for the lease, lead, and end cleanly on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from datetime import UTC, datetime
+
+import uvloop
+
+from influxops import __version__
+from influxops.core.keys import Key, Kind
+from influxops.engine.connections import Connections
+from influxops.engine.engine import Engine, enqueuer
+from influxops.engine.queue import WorkQueue
+from influxops.engine.recorder import Recorder
+from influxops.engine.renderer import TemplateProcess
+from influxops.engine.turn import Tools
+from influxops.influx.client import InfluxClient
+from influxops.kube.access import AccessError
+from influxops.kube.cache import Cache
+from influxops.kube.client import KubeClient
+from influxops.kube.errors import KubeError
+from influxops.kube.events import EventRecorder
+from influxops.kube.lease import LeaderElector
+from influxops.kube.lease_state import Timing
+from influxops.kube.secrets import SecretResolver
+from influxops.kube.status import StatusWriter
+from influxops.reconcile.context import Context
+from influxops.settings import ConfigError, Settings
+from influxops.telemetry.health import Health, LoopLag, age_check, flag_check
+from influxops.telemetry.logs import configure, get_logger
+from influxops.telemetry.metrics import Metrics
+from influxops.telemetry.probes import ProbeServer
+from influxops.telemetry.redact import Redactor
+from influxops.watch.relist import Relist
+from influxops.watch.source import KopfSource
+
+log = get_logger(__name__)
+
+NEVER = 1e9
+"""Seconds that a fence leaves when no lease is used."""
+
+
+def run_operator(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; gives the exit status. Raises ConfigError for what only whoever started it can mend."""
+    redactor = Redactor()
+    configure(settings.log_format, settings.log_level, redactor)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, redactor))
+    return 0
+
+
+class _Observer:
+    """Requests to InfluxDB, as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def request(self, connection: str, operation: str, code: str, seconds: float) -> None:
+        self._metrics.influx_requests_total.labels(connection, operation, code).inc()
+        self._metrics.influx_request_duration_seconds.labels(connection, operation).observe(seconds)
+
+
+class _Fence:
+    """The lease, as the writers see it; without one, nothing is fenced."""
+
+    def __init__(self) -> None:
+        self.elector: LeaderElector | None = None
+
+    def check(self) -> None:
+        if self.elector is not None:
+            self.elector.check()
+
+    def remaining(self) -> float:
+        return NEVER if self.elector is None else self.elector.check()
+
+
+async def _run(settings: Settings, redactor: Redactor) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    try:
+        client = await KubeClient.connect(settings.kubeconfig or None, settings.context or None)
+    except AccessError as error:
+        raise ConfigError(str(error)) from error
+    try:
+        instance = settings.instance_id or await _cluster_id(client, stop)
+        if not stop.is_set():
+            await _Operator(settings, client, instance, redactor).live(stop)
+    finally:
+        await client.close()
+
+
+async def _cluster_id(client: KubeClient, stop: asyncio.Event) -> str:
+    """The uid of kube-system; asked for until the API answers."""
+    while not stop.is_set():
+        try:
+            uid = await client.namespace_uid("kube-system")
+        except KubeError as error:
+            log.warning("the Kubernetes API does not answer yet", error=str(error))
+        else:
+            if uid:
+                return uid
+            raise ConfigError("namespace kube-system does not exist; set --instance-id to a name of this installation")
+        try:
+            async with asyncio.timeout(2.0):
+                await stop.wait()
+        except TimeoutError:
+            continue
+    return ""
+
+
+class _Operator:
+    def __init__(self, settings: Settings, client: KubeClient, instance: str, redactor: Redactor) -> None:
+        self.settings = settings
+        self.client = client
+        self.metrics = metrics = Metrics()
+        self.health = Health()
+        self.lag = LoopLag()
+        self.cache = Cache()
+        self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.statuses = StatusWriter(client, writes_per_second=settings.status_writes_per_second)
+        self.events = EventRecorder(client)
+        self.renderer = TemplateProcess()
+        self.fence = _Fence()
+        self.context = Context(
+            instance=instance,
+            kube=client,
+            objects=self.cache,
+            statuses=self.statuses,
+            renderer=self.renderer,
+            recorder=Recorder(self.events, metrics, redactor),
+            link=lambda key: self.connections.link(key),
+            links_of_org=lambda org_id: self.connections.links_of_org(org_id),
+            now=lambda: datetime.now(UTC),
+            clock=time.monotonic,
+        )
+        tools = Tools(
+            context=self.context,
+            secrets=SecretResolver(client),
+            client=InfluxClient,
+            enqueue=enqueuer(self.queue),
+            later=self.statuses.later,
+            metrics=metrics,
+            redact_add=redactor.add,
+            synced=lambda: self.source.synced.is_set(),
+        )
+        self.connections = Connections(tools, self.fence, _Observer(metrics))
+        self.engine = Engine(
+            self.context, self.cache, self.statuses, self.queue, self.connections, metrics, settings.workers
+        )
+        namespaces = list(settings.namespaces) or None
+        self.relist = Relist(client, self.cache, self.engine, namespaces, interval=settings.relist_seconds)
+        self.source = KopfSource(
+            client, self.engine, namespaces, loop_factory=uvloop.new_event_loop, on_gap=self.relist.request
+        )
+        self.probes = ProbeServer(settings.probe_host_port, self.health, metrics, redactor)
+
+    async def live(self, stop: asyncio.Event) -> None:
+        """Run everything until ``stop``."""
+        self._checks()
+        host, port = await self.probes.start()
+        log.info("influxops starts", version=__version__, instance=self.context.instance, probes=f"{host}:{port}")
+        ending = asyncio.Event()
+        background = [
+            asyncio.create_task(self.source.run(ending), name="watch"),
+            asyncio.create_task(self.statuses.run(ending), name="status"),
+            asyncio.create_task(self.events.run(ending), name="events"),
+            asyncio.create_task(self.lag.run(), name="loop lag"),
+            asyncio.create_task(self._gauges(), name="gauges"),
+        ]
+        try:
+            if await _first(self.source.synced, stop):
+                background.append(asyncio.create_task(self.relist.run(ending), name="relist"))
+                log.info("first lists are complete", objects=len(self.cache))
+                await self._lead(stop)
+        finally:
+            ending.set()
+            done, pending = await asyncio.wait(background, timeout=5.0)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            await self.renderer.close()
+            await self.probes.stop()
+            log.info("influxops has ended")
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        if not self.settings.leader_elect:
+            await self.engine.start()
+            await stop.wait()
+            await self.engine.stop(self.settings.shutdown_grace)
+            return
+        elector = LeaderElector(
+            self.client,
+            self.settings.own_namespace(),
+            self.settings.lease_name,
+            self._started,
+            self._stopped,
+            timing=Timing(
+                self.settings.lease_duration, self.settings.lease_renew_deadline, self.settings.lease_retry_period
+            ),
+        )
+        self.fence.elector = elector
+        self.client.fence = elector.check
+        await elector.run(stop)
+
+    async def _started(self) -> None:
+        self.metrics.lease_transitions_total.labels("gained").inc()
+        await self.engine.start()
+
+    async def _stopped(self) -> None:
+        self.metrics.lease_transitions_total.labels("lost").inc()
+        await self.engine.stop(self.settings.shutdown_grace)
+
+    def _checks(self) -> None:
+        unready, sick = self.settings.unready_after, self.settings.unhealthy_after
+        self.health.add_ready("first-lists", flag_check(self.source.synced.is_set, "the first lists are not complete"))
+        self.health.add_ready("watch", age_check(self.source.activity.age, unready, "the last watch activity"))
+        self.health.add_ready("queue", age_check(self.queue.oldest_due_seconds, unready, "the oldest due object"))
+        self.health.add_live("watch", age_check(self.source.activity.age, sick, "the last watch activity"))
+        self.health.add_live("queue", age_check(self.queue.oldest_due_seconds, sick, "the oldest due object"))
+        self.health.add_live("event-loop", age_check(self.lag.worst, sick, "the longest lag of the event loop"))
+
+    async def _gauges(self) -> None:
+        """Copy what changes all the time into metrics, every few seconds."""
+        metrics = self.metrics
+        counted = 0
+        while True:
+            metrics.queue_depth.set(len(self.queue))
+            metrics.queue_oldest_due_seconds.set(self.queue.oldest_due_seconds())
+            metrics.status_pending.set(self.statuses.pending)
+            metrics.status_oldest_pending_seconds.set(self.statuses.oldest_pending_seconds)
+            metrics.event_loop_lag_seconds.set(self.lag.worst())
+            metrics.status_writes_total.labels("all").inc(max(0, self.statuses.writes - counted))
+            counted = self.statuses.writes
+            now = time.time()
+            for kind in Kind:
+                age = time.monotonic() - self.source.activity.last(kind)
+                metrics.watch_last_activity_timestamp_seconds.labels(kind.value).set(now - age)
+            await asyncio.sleep(5.0)
+
+
+async def _first(wanted: asyncio.Event, stop: asyncio.Event) -> bool:
+    """Wait for either event; True when it was the wanted one."""
+    waits = [asyncio.create_task(wanted.wait()), asyncio.create_task(stop.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
+        task.cancel()
+    return wanted.is_set() and not stop.is_set()

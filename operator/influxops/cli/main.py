@@ -1,0 +1,56 @@
+"""The command line: ``influxops``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from influxops import __version__
+from influxops.cli.run import run
+from influxops.settings import ConfigError
+
+USAGE = 2
+"""Exit status for a mistake in flags, variables or files of the user."""
+
+app = typer.Typer(
+    name="influxops",
+    help="InfluxDB 2.x tasks and bucket settings as Kubernetes resources.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # the panels of rich cut long flags off
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"influxops {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """InfluxDB 2.x tasks and bucket settings as Kubernetes resources."""
+
+
+@app.command("version")
+def print_version() -> None:
+    """Print the version and exit."""
+    typer.echo(f"influxops {__version__}")
+
+
+def main() -> None:
+    """The entry point. A user's mistake is one sentence on stderr and exit status 2, never a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"influxops: {error}", err=True)
+        sys.exit(USAGE)

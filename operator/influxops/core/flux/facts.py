@@ -1,0 +1,253 @@
+"""What influxops needs to know of a script, read from the server's own syntax tree (POST /api/v2/query/ast).
+
+Nothing here guesses at Flux text: places, imports, options and bucket names all come from the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Node = Mapping[str, Any]
+
+_READS = frozenset({"from"})
+_WRITES = frozenset({"to", "wideTo"})
+_TARGET_ARGUMENTS = frozenset({"host", "org", "orgID", "token", "bucketID"})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOption:
+    """The script's own ``option task`` record; durations as InfluxDB writes them."""
+
+    name: str = ""
+    every: str = ""
+    cron: str = ""
+    offset: str = ""
+    unknown: tuple[str, ...] = ()
+    """Properties other than name, every, cron and offset (``concurrency`` and ``retry`` do nothing in InfluxDB 2.x)."""
+    literal: bool = True
+    """False when a value is an expression; the server takes literals only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFacts:
+    """The facts of one script. Offsets count characters of the text."""
+
+    cut: int
+    """Where generated statements go: behind the package clause and the imports, before everything else."""
+    imports_at: int
+    """Where a generated import goes: behind the package clause, before the first import."""
+    imports: tuple[str, ...]
+    task: TaskOption | None
+    task_options: int
+    """How many ``option task`` statements there are."""
+    defines_v: bool
+    v_members: frozenset[str]
+    uses_v: bool
+    reads: frozenset[str]
+    """Bucket names given as literals to ``from``."""
+    writes: frozenset[str]
+    """Bucket names given as literals to ``to`` and ``wideTo``."""
+    opaque_targets: bool
+    """True when a read or write names its bucket by an expression, an id, or goes to another host, org or token."""
+    defined: frozenset[str]
+    """Names that the script defines at file level, import aliases included."""
+
+
+def facts_of(script: str, ast: Node) -> ScriptFacts:
+    """Read the facts from the tree of a script that has one file and no syntax error.
+
+    Raises ValueError when the tree is not of the known form.
+    """
+    files = ast.get("files") or []
+    if len(files) != 1:
+        raise ValueError("the server's syntax tree does not hold exactly one file")
+    file = files[0]
+    places = _Places(script)
+    package = file.get("package")
+    package_end = places.end(package) if package else 0
+    imports: list[Node] = file.get("imports") or []
+    body: list[Node] = file.get("body") or []
+    cut = max([package_end, *(places.end(node) for node in imports)])
+    options = [node["assignment"] for node in body if node.get("type") == "OptionStatement" and _name(node) == "task"]
+    calls = [call for call in _walk(file) if call.get("type") == "CallExpression"]
+    reads, writes, opaque = _buckets(calls)
+    free = _FreeV()
+    free.file(body)
+    return ScriptFacts(
+        cut=cut,
+        imports_at=package_end,
+        imports=tuple(str(node["path"].get("value", "")) for node in imports),
+        task=_task_option(options[0]) if options else None,
+        task_options=len(options),
+        defines_v=_defines(body, imports, "v"),
+        v_members=frozenset(free.members),
+        uses_v=free.used,
+        reads=reads,
+        writes=writes,
+        opaque_targets=opaque,
+        defined=frozenset(_defined(body, imports)),
+    )
+
+
+class _Places:
+    """Turns the server's places (line and column from 1; columns count bytes of UTF-8) into character offsets."""
+
+    def __init__(self, script: str) -> None:
+        self.lines = script.split("\n")
+        self.starts = [0]
+        for line in self.lines:
+            self.starts.append(self.starts[-1] + len(line) + 1)
+
+    def end(self, node: Node) -> int:
+        place = node["location"]["end"]
+        line = int(place["line"]) - 1
+        raw = self.lines[line].encode()[: int(place["column"]) - 1]
+        return self.starts[line] + len(raw.decode(errors="replace"))
+
+
+def _walk(node: Any) -> Iterator[Node]:
+    """Every node of the tree, without recursion: scripts may nest deeper than Python likes."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Mapping):
+            yield current
+            stack.extend(value for key, value in current.items() if key != "location")
+        elif isinstance(current, list):
+            stack.extend(current)
+
+
+def _name(statement: Node) -> str:
+    assignment = statement.get("assignment") or {}
+    return str((assignment.get("id") or {}).get("name", ""))
+
+
+def _key(node: Node) -> str:
+    key = node.get("key") or {}
+    return str(key.get("name", key.get("value", "")))
+
+
+def _task_option(assignment: Node) -> TaskOption:
+    init = assignment.get("init") or {}
+    values: dict[str, str] = {}
+    unknown: list[str] = []
+    literal = init.get("type") == "ObjectExpression"
+    for prop in init.get("properties") or []:
+        key, value = _key(prop), prop.get("value") or {}
+        if key not in {"name", "every", "cron", "offset"}:
+            unknown.append(key)
+            continue
+        text = literal_text(value)
+        literal = literal and text is not None
+        values[key] = text or ""
+    return TaskOption(**values, unknown=tuple(unknown), literal=literal)
+
+
+def literal_text(node: Node) -> str | None:
+    """The text of a string or duration literal (also a negative duration); None for anything else."""
+    match node.get("type"):
+        case "StringLiteral":
+            return str(node.get("value", ""))
+        case "DurationLiteral":
+            return "".join(f"{part['magnitude']}{part['unit']}" for part in node.get("values") or [])
+        case "UnaryExpression" if node.get("operator") == "-":
+            inner = literal_text(node.get("argument") or {})
+            return None if inner is None else f"-{inner}"
+        case _:
+            return None
+
+
+def _buckets(calls: list[Node]) -> tuple[frozenset[str], frozenset[str], bool]:
+    reads: set[str] = set()
+    writes: set[str] = set()
+    opaque = False
+    for call in calls:
+        callee = call.get("callee") or {}
+        name = str(callee.get("name", "")) or _key({"key": callee.get("property")})
+        if name not in _READS | _WRITES:
+            continue
+        properties = {
+            _key(prop): prop.get("value") or {}
+            for record in call.get("arguments") or []
+            for prop in record.get("properties") or []
+        }
+        if callee.get("type") == "MemberExpression" and not {"bucket", "bucketID"} & properties.keys():
+            continue  # csv.from, array.from and the like read no bucket
+        opaque = opaque or bool(_TARGET_ARGUMENTS & properties.keys())
+        bucket = properties.get("bucket")
+        elsewhere = bool({"host", "org", "orgID"} & properties.keys())
+        if bucket is not None and bucket.get("type") == "StringLiteral":
+            if not elsewhere:
+                (reads if name in _READS else writes).add(str(bucket.get("value", "")))
+        else:
+            opaque = True
+    return frozenset(reads), frozenset(writes), opaque
+
+
+def _defined(body: list[Node], imports: list[Node]) -> Iterator[str]:
+    for node in imports:
+        alias = node.get("as") or {}
+        yield str(alias.get("name") or str(node["path"].get("value", "")).rsplit("/", 1)[-1])
+    for node in body:
+        if node.get("type") == "VariableAssignment":
+            yield str((node.get("id") or {}).get("name", ""))
+        elif node.get("type") == "OptionStatement":
+            yield _name(node)
+
+
+def _defines(body: list[Node], imports: list[Node], name: str) -> bool:
+    return name in set(_defined(body, imports))
+
+
+class _FreeV:
+    """Finds uses of the dashboard record ``v`` that no function parameter or local variable hides."""
+
+    def __init__(self) -> None:
+        self.members: set[str] = set()
+        self.used = False
+
+    def file(self, body: list[Node]) -> None:
+        stack: list[tuple[Any, bool]] = [(node, False) for node in body]
+        while stack:
+            node, hidden = stack.pop()
+            if isinstance(node, list):
+                stack.extend((item, hidden) for item in node)
+            elif isinstance(node, Mapping):
+                stack.extend(self._children(node, hidden))
+
+    def _children(self, node: Node, hidden: bool) -> Iterator[tuple[Any, bool]]:
+        kind = node.get("type")
+        if kind == "Identifier":
+            self.used = self.used or (node.get("name") == "v" and not hidden)
+            return
+        if kind == "MemberExpression":
+            subject = node.get("object") or {}
+            if subject.get("type") == "Identifier" and subject.get("name") == "v" and not hidden:
+                self.members.add(_key({"key": node.get("property")}))
+            yield subject, hidden
+            return
+        if kind == "Property":
+            key, value = node.get("key"), node.get("value")
+            yield (value if value is not None else key), hidden
+            return
+        if kind == "FunctionExpression":
+            params = node.get("params") or []
+            inner = hidden or any(_key(param) == "v" for param in params)
+            for param in params:
+                yield param.get("value"), hidden
+            yield node.get("body"), inner
+            return
+        if kind == "Block":
+            statements = node.get("body") or []
+            local = any(
+                item.get("type") == "VariableAssignment" and (item.get("id") or {}).get("name") == "v"
+                for item in statements
+            )
+            yield statements, hidden or local
+            return
+        if kind == "VariableAssignment":
+            yield node.get("init"), hidden
+            return
+        yield from ((value, hidden) for key, value in node.items() if key not in {"location", "id"})

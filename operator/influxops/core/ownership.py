@@ -1,0 +1,72 @@
+"""Which of the tasks in InfluxDB is ours: by marker first, by the id in status second, never by name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from influxops.core.marker import Owner
+from influxops.core.observed import TaskRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a resource says of itself when it looks for its task."""
+
+    owner: Owner
+    uid: str
+    task_id: str
+    """``status.taskID``; empty when none was ever written."""
+    name: str
+    digests: frozenset[str]
+    """sha256 of every script that we rendered for it: the one wanted now and the one in ``status.scriptHash``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The result of the search."""
+
+    ours: TaskRecord | None = None
+    marker_lost: bool = False
+    """True when ``ours`` was found by id only: the InfluxDB UI re-prints scripts and drops the header."""
+    doubles: tuple[TaskRecord, ...] = ()
+    """Tasks that we made twice (a lost reply, two leaders for a moment): safe to delete."""
+    copies: tuple[TaskRecord, ...] = ()
+    """Somebody's copies of our task with our marker in them: never changed, never deleted."""
+    stranger: TaskRecord | None = None
+    """An unmarked task of the wanted name, which is in the way of creating ours."""
+
+
+def match(claim: Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, named: Iterable[TaskRecord]) -> Match:
+    """Find the task of a resource.
+
+    ``marked`` are the tasks whose marker holds the claim's owner key, ``by_id`` the task with the id in status, and
+    ``named`` the tasks with the wanted name. The uid only breaks ties: a cluster that was rebuilt from Git has new uids
+    and takes its tasks back.
+    """
+    candidates = sorted((task for task in marked if _is(task, claim.owner)), key=lambda task: _rank(task, claim))
+    if not candidates:
+        if by_id is not None and by_id.marker is None:
+            return Match(ours=by_id, marker_lost=True)
+        stranger = next((task for task in named if task.marker is None and task.name == claim.name), None)
+        return Match(stranger=stranger)
+    ours = candidates[0]
+    others = candidates[1:]
+    doubles = tuple(task for task in others if _is_double(task, ours, claim))
+    copies = tuple(task for task in others if task not in doubles)
+    return Match(ours=ours, doubles=doubles, copies=copies)
+
+
+def _is(task: TaskRecord, owner: Owner) -> bool:
+    return task.marker is not None and task.marker.owner == owner
+
+
+def _rank(task: TaskRecord, claim: Claim) -> tuple[bool, bool, bool, str]:
+    """The one in status first, then ours by uid, then one nobody edited, then the oldest id."""
+    marker = task.marker
+    return (task.id != claim.task_id, marker is None or marker.uid != claim.uid, not task.intact, task.id)
+
+
+def _is_double(task: TaskRecord, ours: TaskRecord, claim: Claim) -> bool:
+    """Marker, name and bytes equal what we rendered."""
+    return task.intact and task.name == ours.name and (task.digest in claim.digests or task.digest == ours.digest)

@@ -1,0 +1,84 @@
+"""The plan: what has to be done to InfluxDB, as data that can be printed before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from influxops.core.observed import TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs. For scripts ``old`` and ``new`` are digests, not texts."""
+
+    field: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.old!r} -> {self.new!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTask:
+    """Create the task, active. A suspended one that does not exist yet is never created: the server would run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTask:
+    """Change the task in place with one PATCH.
+
+    ``park``: only make it inactive, because its schedule changes; a changed schedule on an active task makes the server
+    fire every slot since the last one at once (measured on 2.7.12). The next step sends the rest.
+    """
+
+    task_id: str
+    changes: tuple[Change, ...]
+    status: TaskStatus
+    send_flux: bool
+    send_description: bool
+    park: bool = False
+    marker_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTask:
+    """Delete a task: our own double, or ours when its resource is deleted."""
+
+    task_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBucket:
+    """Create the bucket with the settings wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBucket:
+    """Set description, retention and shard group of the bucket in one request."""
+
+    bucket_id: str
+    changes: tuple[Change, ...]
+
+
+Action = CreateTask | UpdateTask | DeleteTask | CreateBucket | UpdateBucket
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The plan cannot be made: what stands in the way, as a reason and a sentence for the user."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Actions in order, of which one step does the first; and what a user should know besides."""
+
+    actions: tuple[Action, ...] = ()
+    refusal: Refusal | None = None
+    warnings: tuple[Refusal, ...] = ()
+    task_id: str = ""
+    """The id of the object that is ours, when there is one."""

@@ -1,0 +1,133 @@
+"""The registry of connections at work: one ``LiveLink`` and one loop for each InfluxConnection."""
+
+from __future__ import annotations
+
+import asyncio
+
+from influxops.api.connection import InfluxConnectionSpec
+from influxops.api.errors import SpecInvalid
+from influxops.api.read import read
+from influxops.core.conditions import of_outcome, stamp
+from influxops.core.keys import Key
+from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
+from influxops.core.record import Record
+from influxops.engine.link import Fence, LiveLink, Observer
+from influxops.engine.queue import Priority
+from influxops.engine.turn import ConnectionLoop, Tools
+from influxops.reconcile.context import ACCEPT_TARGET, FINALIZER, RECONCILE_AT
+from influxops.reconcile.finalizer import ensure_finalizer, remove_finalizer
+
+
+class Connections:
+    """Starts, changes and ends the loops as the InfluxConnections come, change and go."""
+
+    def __init__(self, tools: Tools, fence: Fence, observer: Observer) -> None:
+        self._tools = tools
+        self._fence = fence
+        self._observer = observer
+        self._loops: dict[Key, ConnectionLoop] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._asked: dict[Key, str] = {}
+
+    def link(self, key: Key) -> LiveLink | None:
+        """The connection, if it is valid and at work."""
+        loop = self._loops.get(key)
+        return loop.link if loop else None
+
+    def links_of_org(self, org_id: str) -> list[Key]:
+        """Every connection that leads to the organization of this id, under whatever url."""
+        return [key for key, loop in self._loops.items() if org_id and loop.link.org_id == org_id]
+
+    async def visit(self, key: Key) -> Outcome:
+        """Visit an InfluxConnection: have its loop run with its present spec, or end it."""
+        record = self._tools.context.objects.get(key)
+        if record is None:
+            await self.end(key)
+            return Gone()
+        if record.deleting:
+            return await self._finish(record)
+        try:
+            spec = read(InfluxConnectionSpec, record.spec(), "spec")
+        except SpecInvalid as error:
+            await self.end(key)
+            return await self._invalid(record, str(error))
+        record = await ensure_finalizer(self._tools.context, record)
+        self._start(record, spec)
+        return Wait(Reason.CREATING, "", quiet=True, parked=True)
+
+    def _start(self, record: Record, spec: InfluxConnectionSpec) -> None:
+        key = record.key
+        loop = self._loops.get(key)
+        if loop is not None and loop.uid != record.uid:
+            self._stop(key)
+            loop = None
+        asked = f"{record.annotations.get(RECONCILE_AT, '')} {record.annotations.get(ACCEPT_TARGET, '')}"
+        if loop is None:
+            context = self._tools.context
+            link = LiveLink(key, spec, record.generation, self._fence, self._observer, context.clock)
+            loop = self._loops[key] = ConnectionLoop(link, self._tools, record.uid)
+            self._running[key] = asyncio.create_task(loop.run(), name=f"connection {key.namespace}/{key.name}")
+            self._enqueue_objects(key, Priority.RESYNC)
+        elif loop.link.generation != record.generation:
+            loop.link.configure(spec, record.generation)
+            loop.link.wake.set()
+            self._enqueue_objects(key, Priority.RESYNC)
+        elif self._asked.get(key) != asked:
+            loop.link.wake.set()
+        self._asked[key] = asked
+
+    def _enqueue_objects(self, key: Key, priority: Priority) -> None:
+        objects = self._tools.context.objects
+        for other in (*objects.policies_by_connection(key), *objects.tasks_by_connection(key)):
+            self._tools.enqueue(other, priority)
+
+    async def _invalid(self, record: Record, message: str) -> Outcome:
+        outcome = Stalled(Reason.INVALID_SPEC, message)
+        context = self._tools.context
+        previous = record.status()
+        conditions = stamp(of_outcome(outcome), previous.get("conditions") or [], record.generation, context.now())
+        status = {**previous, "observedGeneration": record.generation, "conditions": conditions}
+        await context.statuses.now(record.key, record.uid, status)
+        return outcome
+
+    async def _finish(self, record: Record) -> Outcome:
+        """A connection goes last: its objects need it for their own end."""
+        context = self._tools.context
+        key = record.key
+        users = [*context.objects.tasks_by_connection(key), *context.objects.policies_by_connection(key)]
+        if FINALIZER in record.finalizers and users:
+            if key not in self._loops:
+                try:
+                    self._start(record, read(InfluxConnectionSpec, record.spec(), "spec"))
+                except SpecInvalid:
+                    pass
+            first = sorted(users)[0]
+            message = f"{len(users)} objects still use this connection, {first} among them: delete them, or let them use another"
+            outcome = Wait(Reason.DELETING, message, after=2.0)
+            previous = record.status()
+            conditions = stamp(of_outcome(outcome), previous.get("conditions") or [], record.generation, context.now())
+            await context.statuses.now(key, record.uid, {**previous, "conditions": conditions})
+            return outcome
+        await self.end(key)
+        await remove_finalizer(context, record)
+        return Gone()
+
+    def _stop(self, key: Key) -> asyncio.Task[None] | None:
+        self._loops.pop(key, None)
+        self._asked.pop(key, None)
+        task = self._running.pop(key, None)
+        if task is not None:
+            task.cancel()
+        self._tools.metrics.forget_connection(f"{key.namespace}/{key.name}")
+        return task
+
+    async def end(self, key: Key) -> None:
+        """End the loop of a connection, and wait until it has ended."""
+        task = self._stop(key)
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def end_all(self) -> None:
+        """End every loop, when this process stops leading."""
+        tasks = [task for key in list(self._loops) if (task := self._stop(key)) is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,199 @@
+"""The engine: a cache that is always warm, a queue, and workers that run only while this process leads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from influxops.core.keys import Key, Kind
+from influxops.core.outcome import Done, Gone, Outcome, Stalled, Wait
+from influxops.core.record import Record
+from influxops.engine.connections import Connections
+from influxops.engine.queue import Priority, WorkQueue
+from influxops.kube.cache import Cache, Change
+from influxops.kube.errors import KubeError, MissingReference, NotFound, NotLeader
+from influxops.kube.errors import Conflict as KubeConflict
+from influxops.kube.status import StatusWriter
+from influxops.reconcile.context import Context
+from influxops.reconcile.visit import visit
+from influxops.telemetry.logs import get_logger
+from influxops.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
+
+AGAIN = 0.05
+"""Seconds before the next step of a change that is under way."""
+
+
+class Engine:
+    """The sink of the watch and the owner of the workers."""
+
+    def __init__(
+        self,
+        context: Context,
+        cache: Cache,
+        statuses: StatusWriter,
+        queue: WorkQueue[Key],
+        connections: Connections,
+        metrics: Metrics,
+        workers: int,
+    ) -> None:
+        self._context = context
+        self._cache = cache
+        self._statuses = statuses
+        self._queue = queue
+        self._connections = connections
+        self._metrics = metrics
+        self._workers = workers
+        self._tasks: list[asyncio.Task[None]] = []
+        self.leading = False
+
+    # the sink of the watch
+
+    def upsert(self, record: Record) -> None:
+        """An object was added or changed."""
+        change = self._cache.upsert(record)
+        if Change.STALE in change:
+            return
+        self._statuses.seen(record)
+        if self.leading and not change.echo:
+            self._queue.add(record.key, Priority.CHANGE)
+
+    def remove(self, key: Key, uid: str) -> None:
+        """An object is gone."""
+        removed = self._cache.remove(key, uid)
+        if removed is None:
+            return
+        self._statuses.gone(key, uid)
+        if not self.leading:
+            return
+        self._queue.add(key, Priority.CHANGE)
+        for connection in self._cache.keys(Kind.CONNECTION) if key.kind is not Kind.CONNECTION else ():
+            record = self._cache.get(connection)
+            if record is not None and record.deleting:
+                self._queue.add(connection, Priority.CHANGE)
+        if key.kind is Kind.POLICY:
+            bucket = removed.spec().get("bucket")
+            for other in self._cache.policies_by_bucket(str(bucket)):
+                self._queue.add(other, Priority.CHANGE)
+
+    # leading
+
+    async def start(self) -> None:
+        """Begin to work: connections first, then everything that the cache holds."""
+        self.leading = True
+        self._context.tasks.clear()
+        self._context.policies.clear()
+        self._metrics.leader.set(1)
+        for key in self._cache.keys(Kind.CONNECTION):
+            self._queue.add(key, Priority.CHANGE)
+        for kind in (Kind.POLICY, Kind.TASK):
+            for key in self._cache.keys(kind):
+                record = self._cache.get(key)
+                settled = record is not None and not record.deleting and _observed(record) == record.generation
+                self._queue.add(key, Priority.RESYNC if settled else Priority.CHANGE)
+        self._tasks = [asyncio.create_task(self._work(), name=f"worker {n}") for n in range(self._workers)]
+
+    async def stop(self, grace: float) -> None:
+        """Stop working: no new visit, those under way get ``grace`` seconds, then they are cancelled."""
+        self.leading = False
+        self._metrics.leader.set(0)
+        self._queue.clear()
+        for _ in self._tasks:
+            self._queue.add(_STOP, Priority.CHANGE)
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=grace)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+        self._tasks = []
+        self._queue.clear()
+        await self._connections.end_all()
+        self._statuses.clear()
+
+    async def _work(self) -> None:
+        while self.leading:
+            key = await self._queue.get()
+            if key is None or not self.leading:
+                if key is not None:
+                    self._queue.done(key)
+                return
+            try:
+                await self._visit(key)
+            finally:
+                self._queue.done(key)
+
+    async def _visit(self, key: Key) -> None:
+        started = self._context.clock()
+        outcome: Outcome | None = None
+        word = "error"
+        try:
+            if key.kind is Kind.CONNECTION:
+                outcome = await self._connections.visit(key)
+            else:
+                outcome = await visit(self._context, key)
+            word = type(outcome).__name__
+        except NotLeader:
+            word = "NotLeader"
+        except NotFound:
+            self._queue.forget(key)  # the object is gone; the watch will say so
+        except KubeConflict:
+            self._queue.add(key, Priority.RETRY, after=0.5)
+        except (KubeError, MissingReference) as error:
+            delay = self._queue.backoff(key)
+            log.warning(
+                "the Kubernetes API refused a request",
+                kind=key.kind.value,
+                namespace=key.namespace,
+                name=key.name,
+                error=str(error),
+                retry_in=round(delay, 1),
+            )
+            self._queue.add(key, Priority.RETRY, after=delay)
+        except Exception:
+            delay = self._queue.backoff(key)
+            log.exception(
+                "a visit failed in a way it should not: please report this",
+                kind=key.kind.value,
+                namespace=key.namespace,
+                name=key.name,
+                retry_in=round(delay, 1),
+            )
+            self._queue.add(key, Priority.RETRY, after=delay)
+        self._metrics.reconcile_total.labels(key.kind.value, word).inc()
+        self._metrics.reconcile_duration_seconds.labels(key.kind.value).observe(self._context.clock() - started)
+        if outcome is not None:
+            self._requeue(key, outcome)
+
+    def _requeue(self, key: Key, outcome: Outcome) -> None:
+        """The one place that turns an outcome into a next visit."""
+        match outcome:
+            case Gone():
+                self._queue.drop(key)
+            case Done(after=after) | Stalled(after=after):
+                self._queue.forget(key)
+                if after is not None:
+                    self._queue.add(key, Priority.RESYNC, after=after)
+            case Wait(again=True):
+                delay = AGAIN if self._queue.failures(key) < 8 else 0.0
+                self._queue.add(key, Priority.CHANGE, after=delay + (self._queue.backoff(key) if not delay else 0.0))
+            case Wait(parked=True):
+                self._queue.forget(key)
+            case Wait(after=None):
+                self._queue.add(key, Priority.RETRY, after=self._queue.backoff(key))
+            case Wait(after=after):
+                self._queue.add(key, Priority.RETRY, after=after or 0.0)
+
+
+_STOP = Key(Kind.CONNECTION, "", "")
+"""Wakes a worker that is to end."""
+
+
+def _observed(record: Record) -> Any:
+    return record.status().get("observedGeneration")
+
+
+def enqueuer(queue: WorkQueue[Key]) -> Callable[[Key, Priority], None]:
+    """The queue's ``add`` with its default delay, for those who know no more of it."""
+    return lambda key, priority: queue.add(key, priority)

@@ -1,0 +1,158 @@
+"""One InfluxConnection at work: its client, its limits, its breaker and the latest picture of its organization."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from influxops.api.connection import InfluxConnectionSpec
+from influxops.core.flux.facts import ScriptFacts
+from influxops.core.keys import Key
+from influxops.core.observed import User
+from influxops.core.snapshot import Snapshot
+from influxops.engine.breaker import Breaker
+from influxops.engine.pacer import Pacer
+from influxops.influx.errors import Forbidden, InfluxError, RateLimited, Unauthorized, Unavailable
+from influxops.influx.port import InfluxPort
+from influxops.reconcile.context import Problem
+
+T = TypeVar("T")
+
+BUCKET_MEMO = 4.0
+"""Seconds for which a bucket that was missing is not asked for again."""
+
+
+class Fence(Protocol):
+    """The lease, as a writer sees it."""
+
+    def check(self) -> None:
+        """Raises when this process may not write any more."""
+
+    def remaining(self) -> float:
+        """Seconds for which a write that starts now is covered."""
+
+
+class Observer(Protocol):
+    """Counts requests."""
+
+    def request(self, connection: str, operation: str, code: str, seconds: float) -> None: ...
+
+
+class LiveLink:
+    """The ``reconcile.context.Link`` of one InfluxConnection."""
+
+    def __init__(
+        self,
+        key: Key,
+        spec: InfluxConnectionSpec,
+        generation: int,
+        fence: Fence,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self.key = key
+        self.org_id = ""
+        self.user: User | None = None
+        self.version = ""
+        self.snapshot: Snapshot | None = None
+        self.problem: Problem | None = None
+        self.parked: set[Key] = set()
+        self.refused: set[Key] = set()
+        """Objects that lack a right: they come again with another token, not by time."""
+        self.facts: dict[str, ScriptFacts] = {}
+        self.port: InfluxPort | None = None
+        self.breaker = Breaker(clock)
+        self.wake = asyncio.Event()
+        self.leading_since = clock()
+        self.requests = 0
+        self._fence = fence
+        self._observer = observer
+        self._clock = clock
+        self._missing_buckets: dict[str, float] = {}
+        self.configure(spec, generation)
+
+    def configure(self, spec: InfluxConnectionSpec, generation: int) -> None:
+        """Take in a new spec; requests under way keep the old limits."""
+        self.spec = spec
+        self.generation = generation
+        self._slots = asyncio.Semaphore(spec.limits.max_concurrent)
+        self._pacer = Pacer(self._clock, spec.limits.requests_per_second)
+
+    def trust_snapshot(self) -> bool:
+        """True when the snapshot was begun after this process started to lead."""
+        return self.snapshot is not None and self.snapshot.started >= self.leading_since
+
+    async def call(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
+        """Send a request within the limits. While the breaker is open, fails at once without one."""
+        if not self.breaker.closed:
+            raise Unavailable(
+                f"InfluxDB at {self.spec.url} does not answer; next try in {self.breaker.trial_in():.0f} s"
+            )
+        return await self.send(operation, request, write=write)
+
+    async def send(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
+        """As ``call``, but also while the breaker is open: for its trial."""
+        port = self.port
+        if port is None:
+            raise Unavailable(f"InfluxConnection {self.key.namespace}/{self.key.name} has no client yet")
+        async with self._slots:
+            await self._pacer.turn()
+            started = self._clock()
+            self.requests += 1
+            code = "ok"
+            try:
+                if not write:
+                    result = await request(port)
+                else:
+                    self._fence.check()
+                    async with asyncio.timeout(self._fence.remaining()):
+                        result = await request(port)
+                self.breaker.succeeded()
+                return result
+            except TimeoutError:
+                code = "fenced"
+                raise Unavailable(f"InfluxDB at {self.spec.url}: no answer before the lease ran out") from None
+            except RateLimited as error:
+                code = "RateLimited"
+                self._pacer.hold(error.retry_after or 1.0)
+                raise
+            except Unavailable:
+                code = "Unavailable"
+                self.breaker.failed()
+                if not self.breaker.closed:
+                    self.wake.set()
+                raise
+            except Unauthorized:
+                code = "Unauthorized"
+                self.breaker.succeeded()
+                self.wake.set()
+                raise
+            except InfluxError as error:
+                code = type(error).__name__
+                self.breaker.succeeded()
+                if isinstance(error, Forbidden):
+                    code = "Forbidden"
+                raise
+            finally:
+                name = f"{self.key.namespace}/{self.key.name}"
+                self._observer.request(name, operation, code, self._clock() - started)
+
+    async def bucket_exists(self, name: str) -> bool:
+        """Whether the bucket is there; a missing one is asked for at most once in a few seconds."""
+        snapshot = self.snapshot
+        if snapshot is None or name in snapshot.buckets:
+            return snapshot is not None
+        now = self._clock()
+        if now - self._missing_buckets.get(name, -BUCKET_MEMO) < BUCKET_MEMO:
+            return False
+        self._missing_buckets[name] = now
+        try:
+            bucket = await self.call("find_bucket", lambda port: port.find_bucket(self.org_id, name))
+        except Forbidden:
+            return True  # it exists, and the run will tell if the right to use it is missing
+        if bucket is None:
+            return False
+        del self._missing_buckets[name]
+        snapshot.put_bucket(bucket, self._clock())
+        return True

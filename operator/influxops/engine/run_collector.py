@@ -1,0 +1,166 @@
+"""Collects finished runs: one query for all tasks of a connection, and a second, small one for the causes of failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from influxops.core.keys import Key
+from influxops.core.observed import Run, RunState, TaskRecord
+from influxops.core.runs import fold, with_errors
+from influxops.core.schedule import of_texts
+from influxops.engine.link import LiveLink
+from influxops.influx.errors import Forbidden, NotFound
+from influxops.reconcile.context import Context
+from influxops.reconcile.state import TaskState
+from influxops.reconcile.task import look_for_lateness, set_next_run
+
+SKEW = timedelta(minutes=1)
+"""Allowed between our clock and InfluxDB's."""
+FIRST_LOOK = timedelta(hours=1)
+"""How far the first query looks back when no status tells of an earlier run."""
+KEPT = timedelta(days=3)
+"""What the ``_tasks`` bucket keeps (influxdb 2.7)."""
+STRAGGLER = timedelta(minutes=10)
+"""A slot that has no finished run for so long is asked for by the task's own endpoint."""
+STRAGGLERS = 50
+"""At most so many of them in one sweep, in turn."""
+
+
+class RunCollector:
+    """Of one connection."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._last_sweep: datetime | None = None
+        self._longest = timedelta()
+        self._turn = 0
+        self._by_endpoint = False
+
+    async def collect(
+        self, link: LiveLink, states: Mapping[Key, TaskState], stored: Callable[[TaskState], TaskRecord | None]
+    ) -> list[Key]:
+        """Fold new runs into the states. Returns the keys whose runs or lateness changed."""
+        now = self._context.now()
+        by_task = {state.task_id: (key, state) for key, state in states.items() if state.task_id}
+        since, stragglers = self._window(states.values(), stored, now)
+        runs = await self._runs(link, since, stragglers, by_task)
+        changed: set[Key] = set()
+        fresh: dict[str, list[Run]] = {}
+        for run in runs:
+            if run.task_id in by_task:
+                fresh.setdefault(run.task_id, []).append(run)
+        unexplained: set[str] = set()
+        for task_id, found in fresh.items():
+            key, state = by_task[task_id]
+            known = {run.id for run in state.runs.recent}
+            summary = fold(state.runs, found, state.history_limit)
+            if summary is state.runs:
+                continue
+            state.runs = summary
+            changed.add(key)
+            record = stored(state)
+            if record is not None and state.active:
+                set_next_run(self._context, state, record, only_if_past=False)
+            for run in summary.recent:
+                if run.id not in known:
+                    self._measure(run)
+                    if run.state is RunState.FAILED and not run.error:
+                        unexplained.add(run.id)
+        if unexplained:
+            await self._explain(link, since, unexplained, by_task, changed)
+        for key, state in states.items():
+            before = state.late_slot
+            look_for_lateness(self._context, state, stored(state))
+            if state.late_slot != before:
+                changed.add(key)
+        self._last_sweep = now
+        return sorted(changed)
+
+    def _measure(self, run: Run) -> None:
+        if run.started_at and run.finished_at:
+            self._longest = min(max(self._longest, run.finished_at - run.started_at), timedelta(hours=6))
+
+    def _window(
+        self, states: Iterable[TaskState], stored: Callable[[TaskState], TaskRecord | None], now: datetime
+    ) -> tuple[datetime, list[str]]:
+        """From when to query, and which tasks are too far behind to be covered by that."""
+        states = list(states)
+        oldest = self._last_sweep or self._resume(states, now)
+        stragglers: list[str] = []
+        for state in states:
+            record = stored(state)
+            if record is None or not state.active:
+                continue
+            slot = _open_slot(state, record, now)
+            if slot is None:
+                continue
+            if slot < now - STRAGGLER:
+                stragglers.append(state.task_id)
+            else:
+                oldest = min(oldest, slot)
+        since = max(oldest - self._longest - SKEW, now - KEPT)
+        return since, stragglers
+
+    def _resume(self, states: Iterable[TaskState], now: datetime) -> datetime:
+        """Where the process before this one had got to, by the latest run that any status tells of."""
+        ends = [run.finished_at for state in states for run in state.runs.recent[:1] if run.finished_at]
+        return min(max(ends) - SKEW, now) if ends else now - FIRST_LOOK
+
+    async def _runs(
+        self, link: LiveLink, since: datetime, stragglers: list[str], by_task: Mapping[str, object]
+    ) -> list[Run]:
+        runs: list[Run] = []
+        if not self._by_endpoint:
+            try:
+                runs = await link.send("recent_runs", lambda port: port.recent_runs(link.org_id, since))
+            except (NotFound, Forbidden):
+                # The token may not read the _tasks bucket: each task's own endpoint tells too, only slower.
+                self._by_endpoint = True
+        asked = sorted(by_task) if self._by_endpoint else sorted(stragglers)
+        if not asked:
+            return runs
+        start = (self._turn * STRAGGLERS) % len(asked)
+        self._turn += 1
+        for task_id in (asked + asked)[start : start + min(STRAGGLERS, len(asked))]:
+            runs += await _runs_of(link, task_id)
+        return runs
+
+    async def _explain(
+        self,
+        link: LiveLink,
+        since: datetime,
+        run_ids: set[str],
+        by_task: Mapping[str, tuple[Key, TaskState]],
+        changed: set[Key],
+    ) -> None:
+        try:
+            errors = await link.send("run_errors", lambda port: port.run_errors(link.org_id, since, run_ids))
+        except (NotFound, Forbidden):
+            return
+        for key, state in by_task.values():
+            if key in changed:
+                state.runs = with_errors(state.runs, errors)
+
+
+async def _runs_of(link: LiveLink, task_id: str) -> list[Run]:
+    try:
+        return await link.send("list_runs", lambda port: port.list_runs(task_id, 10))
+    except NotFound:
+        return []
+
+
+def _open_slot(state: TaskState, record: TaskRecord, now: datetime) -> datetime | None:
+    """The first slot whose run should have started and is not known to have ended."""
+    schedule = of_texts(record.every, record.cron, record.offset)
+    if schedule is None:
+        return None
+    due = schedule.overdue_slot(now, 0)
+    if due is None or due <= record.updated_at:
+        return None
+    last = state.runs.last
+    if last is None:
+        return due
+    if last.scheduled_for >= due:
+        return None
+    return schedule.slot_after(last.scheduled_for)

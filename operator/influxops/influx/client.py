@@ -1,0 +1,97 @@
+"""InfluxClient: the port's implementation for a real InfluxDB 2.x."""
+
+# ruff: noqa: D102 -- influx.port says what each method does
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from influxops.core.observed import Bucket, PointCount, Run, Task, TaskStatus, User
+from influxops.influx import buckets, health, points, rights, runs, scripts, tasks
+from influxops.influx.http import Http
+from influxops.influx.settings import ConnectionSettings
+
+
+class InfluxClient:
+    """One InfluxDB, seen with one token; ``influx.port.InfluxPort`` says what each method does.
+
+    Create it inside a running event loop, and close it. The constructor sends nothing; it raises Invalid for a url or
+    PEM text, and Unauthorized for a token, that can never work.
+    """
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._http = Http(settings)
+
+    def __repr__(self) -> str:
+        return f"InfluxClient({self._http.speaker.origin})"
+
+    async def version(self) -> str:
+        return await health.version(self._http)
+
+    async def org_id(self, org: str) -> str | None:
+        return await buckets.org_id(self._http, org)
+
+    async def me(self) -> User | None:
+        return await buckets.me(self._http)
+
+    def list_tasks(self, org_id: str) -> AsyncIterator[list[Task | str]]:
+        return tasks.list_tasks(self._http, org_id)
+
+    async def get_task(self, task_id: str) -> Task:
+        return await tasks.get_task(self._http, task_id)
+
+    async def find_tasks(self, org_id: str, name: str) -> list[Task]:
+        return await tasks.find_tasks(self._http, org_id, name)
+
+    async def create_task(self, org_id: str, flux: str, description: str) -> Task:
+        return await tasks.create_task(self._http, org_id, flux, description)
+
+    async def update_task(
+        self, task_id: str, *, status: TaskStatus, flux: str | None = None, description: str | None = None
+    ) -> Task:
+        return await tasks.update_task(self._http, task_id, status, flux, description)
+
+    async def delete_task(self, task_id: str) -> None:
+        await tasks.delete_task(self._http, task_id)
+
+    async def ast(self, flux: str) -> Mapping[str, Any]:
+        return await scripts.ast(self._http, flux)
+
+    async def check_script(self, org_id: str, flux: str) -> None:
+        await scripts.check_script(self._http, org_id, flux)
+
+    async def list_buckets(self, org_id: str) -> list[Bucket]:
+        return await buckets.list_buckets(self._http, org_id)
+
+    async def find_bucket(self, org_id: str, name: str) -> Bucket | None:
+        return await buckets.find_bucket(self._http, org_id, name)
+
+    async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
+        return await buckets.create_bucket(self._http, org_id, name, description, retention, shard_group)
+
+    async def update_bucket(self, bucket_id: str, description: str, retention: int, shard_group: int) -> Bucket:
+        return await buckets.update_bucket(self._http, bucket_id, description, retention, shard_group)
+
+    async def delete_bucket(self, bucket_id: str) -> None:
+        await buckets.delete_bucket(self._http, bucket_id)
+
+    async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
+        return await runs.recent_runs(self._http, org_id, since, task_ids)
+
+    async def run_errors(self, org_id: str, since: datetime, run_ids: Collection[str]) -> dict[str, str]:
+        return await runs.run_errors(self._http, org_id, since, run_ids)
+
+    async def list_runs(self, task_id: str, limit: int) -> list[Run]:
+        return await tasks.list_runs(self._http, task_id, limit)
+
+    async def count_points(
+        self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
+    ) -> PointCount:
+        return await points.count_points(self._http, org_id, bucket, start, stop, timeout)
+
+    async def probe(self, org_id: str) -> frozenset[str]:
+        return await rights.probe(self._http, org_id)
+
+    async def close(self) -> None:
+        await self._http.close()

@@ -1,0 +1,96 @@
+"""The port: all that influxops asks of an InfluxDB, as one Protocol.
+
+``influx.client.InfluxClient`` speaks to a real server; ``tests.support.fake_influx.FakeInflux`` keeps everything in
+memory. One contract suite (tests/contract) runs on both.
+
+Every method raises the errors of ``influx.errors`` and nothing else; a method never retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from influxops.core.observed import Bucket, PointCount, Run, Task, TaskStatus, User
+
+
+class InfluxPort(Protocol):
+    """One InfluxDB, seen with one token."""
+
+    async def version(self) -> str:
+        """The server's version such as ``v2.7.12`` (GET /health; needs no token)."""
+
+    async def org_id(self, org: str) -> str | None:
+        """The id of the organization, or None when it does not exist or the token may not see it."""
+
+    async def me(self) -> User | None:
+        """The token's user; None when the token has no right to read it (measured: 401 for narrow tokens)."""
+
+    def list_tasks(self, org_id: str) -> AsyncIterator[list[Task | str]]:
+        """Every task of the organization, a page (500) at a time. An entry that cannot be decoded comes as a string
+        ``<id>: <why>`` in its place, so that one bad object never hides the others."""
+
+    async def get_task(self, task_id: str) -> Task:
+        """One task. Raises NotFound."""
+
+    async def find_tasks(self, org_id: str, name: str) -> list[Task]:
+        """Every task of that exact name; names are not unique."""
+
+    async def create_task(self, org_id: str, flux: str, description: str) -> Task:
+        """Create an ACTIVE task (the server runs a task that is created inactive all the same)."""
+
+    async def update_task(
+        self, task_id: str, *, status: TaskStatus, flux: str | None = None, description: str | None = None
+    ) -> Task:
+        """Change a task. Name and schedule are never sent: the server would rewrite the script. Status always is: the
+        server refuses a change of the description alone. Raises NotFound."""
+
+    async def delete_task(self, task_id: str) -> None:
+        """Delete a task. Raises NotFound."""
+
+    async def ast(self, flux: str) -> Mapping[str, Any]:
+        """The server's parse of a script (POST /query/ast -> ``ast``). Raises ScriptInvalid for bad syntax."""
+
+    async def check_script(self, org_id: str, flux: str) -> None:
+        """Type-check a whole script with no effect: the server is sent a file of its own besides, whose one statement
+        stops the evaluation before the script begins. Returns when the script is well typed; raises ScriptInvalid with
+        line and column in the script as given otherwise."""
+
+    async def list_buckets(self, org_id: str) -> list[Bucket]:
+        """All buckets of the organization, all pages."""
+
+    async def find_bucket(self, org_id: str, name: str) -> Bucket | None:
+        """The bucket of that exact name in that organization, or None."""
+
+    async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
+        """Create a bucket; seconds, retention 0 keeps for ever. Raises Conflict when the name is taken."""
+
+    async def update_bucket(self, bucket_id: str, description: str, retention: int, shard_group: int) -> Bucket:
+        """Set description, retention and shard group in one request. Raises NotFound."""
+
+    async def delete_bucket(self, bucket_id: str) -> None:
+        """Delete a bucket and all its points. Raises NotFound."""
+
+    async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
+        """Finished runs that started at or after ``since``, of all tasks or of the given ones, one row a run id, without
+        error texts, oldest first (one query over ``_tasks``)."""
+
+    async def run_errors(self, org_id: str, since: datetime, run_ids: Collection[str]) -> dict[str, str]:
+        """The cause of each of these failed runs, from the run's log, without the script that the log quotes."""
+
+    async def list_runs(self, task_id: str, limit: int) -> list[Run]:
+        """A task's latest runs by its own endpoint, also unfinished ones, newest first. For tokens that may not read
+        ``_tasks``."""
+
+    async def count_points(
+        self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
+    ) -> PointCount:
+        """Count the points of a bucket in [start, stop) (None: from the very first; to the very last), given ``timeout``
+        seconds. ``points`` is None when time ran out."""
+
+    async def probe(self, org_id: str) -> frozenset[str]:
+        """The rights that the token lacks, as names such as ``write:tasks`` (only what can be told without a write)."""
+
+    async def close(self) -> None:
+        """Close the connections. The port is of no use afterwards."""

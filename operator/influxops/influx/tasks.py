@@ -1,0 +1,98 @@
+"""Calls on tasks and on their own run endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from influxops.core.observed import Run, Task, TaskStatus
+from influxops.influx import decode
+from influxops.influx.buckets import me
+from influxops.influx.decode import decoded, entries
+from influxops.influx.http import Http
+
+PAGE = 500
+"""The most tasks, and the most runs, that the server gives at once."""
+
+READ = "read:tasks"
+WRITE = "write:tasks"
+
+
+async def list_tasks(http: Http, org_id: str) -> AsyncIterator[list[Task | str]]:
+    """All tasks, page by page, each once.
+
+    Pages overlap by one task: the server seeks to the task named by ``after`` and then skips one, so that without
+    the overlap a task would be missed whenever the named one is deleted between two pages. Without ``orgID`` only the
+    tasks of the token's own user would come.
+    """
+    params = {"orgID": org_id, "limit": str(PAGE)}
+    last = ""
+    while True:
+        data = await http.call("GET", "/api/v2/tasks", params=params, right=READ)
+        found = decoded(lambda answer: entries(answer, "tasks"), data, http.speaker)
+        ids = [_id(entry) for entry in found]
+        start = 1 if last and ids and ids[0] == last else 0
+        page = [decode.task_or_reason(entry) for entry in found[start:]]
+        if page:
+            yield page
+        elif not last:
+            await me(http)  # a token that was deactivated sees empty lists, and is told so only here
+        known = [task_id for task_id in ids if task_id]
+        if len(found) < PAGE or len(known) < 2 or known[-1] == last:
+            return
+        last = known[-1]
+        params = {**params, "after": known[-2]}
+
+
+async def find_tasks(http: Http, org_id: str, name: str) -> list[Task]:
+    """Every task of that exact name; more than 500 of one name are not looked for."""
+    params = {"orgID": org_id, "name": name, "limit": str(PAGE)}
+    data = await http.call("GET", "/api/v2/tasks", params=params, right=READ)
+    return decoded(lambda answer: [decode.task(entry) for entry in entries(answer, "tasks")], data, http.speaker)
+
+
+async def get_task(http: Http, task_id: str) -> Task:
+    """One task by its id."""
+    return _task(http, await http.call("GET", f"/api/v2/tasks/{task_id}", right=READ))
+
+
+async def create_task(http: Http, org_id: str, flux: str, description: str) -> Task:
+    """Create an active task: the server would run one that is created inactive all the same."""
+    body = {"orgID": org_id, "flux": flux, "description": description, "status": TaskStatus.ACTIVE.value}
+    return _task(http, await http.call("POST", "/api/v2/tasks", body=body, right=WRITE))
+
+
+async def update_task(http: Http, task_id: str, status: TaskStatus, flux: str | None, description: str | None) -> Task:
+    """Change what is given. Name and schedule are never sent: the server would reprint the script."""
+    body: dict[str, Any] = {"status": status.value}
+    if flux is not None:
+        body["flux"] = flux
+    if description is not None:
+        body["description"] = description
+    return _task(http, await http.call("PATCH", f"/api/v2/tasks/{task_id}", body=body, right=WRITE))
+
+
+async def delete_task(http: Http, task_id: str) -> None:
+    """Delete a task; its runs stay in ``_tasks`` until they expire."""
+    await http.call("DELETE", f"/api/v2/tasks/{task_id}", right=WRITE)
+
+
+async def list_runs(http: Http, task_id: str, limit: int) -> list[Run]:
+    """The latest runs by the task's own endpoint, newest first; ``limit`` from 1 to 500."""
+    params = {"limit": str(max(1, min(limit, PAGE)))}
+    data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs", params=params, right=READ)
+    return decoded(lambda answer: _runs(entries(answer, "runs")), data, http.speaker)
+
+
+def _runs(found: list[Mapping[str, Any]]) -> list[Run]:
+    runs = {entry["id"]: decode.run(entry) for entry in found}
+    return sorted(runs.values(), key=lambda run: (run.scheduled_for, run.id), reverse=True)
+
+
+def _task(http: Http, data: Any) -> Task:
+    return decoded(decode.task, data, http.speaker)
+
+
+def _id(entry: Any) -> str:
+    found = entry.get("id") if isinstance(entry, dict) else None
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,240 @@
+"""The few things that the operator asks of Kubernetes, as plain JSON: dicts in and out, no typed models."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from influxops.core.keys import GROUP, VERSION, Key, Kind
+from influxops.kube.access import Access
+from influxops.kube.errors import Conflict, Gone, KubeError, NotFound, Unprocessable
+from influxops.kube.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Fence, Transport
+
+FIELD_MANAGER = "influxops"
+"""The owner of ``status`` in ``managedFields``."""
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+PAGE = 500
+"""Objects a page of a list."""
+
+LISTS = 3
+"""How often a list is begun anew when its page token expires."""
+
+
+class Listed(NamedTuple):
+    """One line of a key-only list."""
+
+    key: Key
+    uid: str
+    resource_version: str
+
+
+class KubeClient:
+    """Requests about our kinds, and about the Secrets, ConfigMaps, Leases and Events they need.
+
+    Every method raises ``KubeError`` as drawn in ``kube.errors``; ``None`` is the answer of a read for what is not
+    there. Writes first pass ``fence``, except those of a Lease.
+
+    Args:
+        access: where and as whom; loaded before the first request.
+        timeout: seconds for each request.
+        limit: connections at a time.
+
+    """
+
+    def __init__(self, access: Access, *, timeout: float = 10.0, limit: int = 64) -> None:
+        self.access = access
+        self._api = Transport(access, timeout=timeout, limit=limit)
+
+    @classmethod
+    async def connect(
+        cls, kubeconfig: str | None = None, context: str | None = None, *, timeout: float = 10.0, limit: int = 64
+    ) -> KubeClient:
+        """A client with its credentials read. Raises ``AccessError``."""
+        access = Access(kubeconfig, context)
+        await access.load()
+        return cls(access, timeout=timeout, limit=limit)
+
+    @property
+    def fence(self) -> Fence:
+        """Called before each write; raises ``NotLeader`` unless the lease is surely held."""
+        return self._api.fence
+
+    @fence.setter
+    def fence(self, fence: Fence) -> None:
+        self._api.fence = fence
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._api.requests
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    # Our kinds
+
+    async def served(self) -> bool:
+        """Whether the API serves all our kinds, that is whether the CRDs are installed."""
+        answer = await self._read_or_none(f"/apis/{GROUP}/{VERSION}")
+        names = {item.get("name") for item in (answer or {}).get("resources", [])}
+        return all(kind.plural in names for kind in Kind)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        """The whole object."""
+        return await self._read_or_none(_path(Key(kind, namespace, name)))
+
+    async def list_keys(self, kind: Kind, namespaces: Sequence[str] | None = None) -> list[Listed]:
+        """Key, uid and resource version of every object, metadata only. ``None``: of the whole cluster."""
+        if namespaces is None:
+            return await self._list(kind, _collection(kind, None))
+        return [line for name in namespaces for line in await self._list(kind, _collection(kind, name))]
+
+    async def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        """Make ``status`` exactly this, by server-side apply; the object as it then is.
+
+        The uid goes along as a precondition: an object made anew under the same name is refused (``Conflict``), one
+        that is gone is not created (``NotFound``).
+        """
+        body = {
+            "apiVersion": key.kind.api_version,
+            "kind": key.kind.value,
+            "metadata": {"namespace": key.namespace, "name": key.name, "uid": uid},
+            "status": status,
+        }
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        answer: dict[str, Any] = await self._api.write(
+            "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
+        )
+        return answer
+
+    async def set_finalizers(
+        self, key: Key, uid: str, resource_version: str, finalizers: Sequence[str]
+    ) -> dict[str, Any]:
+        """Replace the finalizers of exactly the object that was read; ``Conflict`` when it changed meanwhile.
+
+        The list is the whole one: the caller keeps what belongs to others.
+        """
+        body: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+            {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)},
+        ]
+        try:
+            answer: dict[str, Any] = await self._api.write(
+                "PATCH", _path(key), body, {"fieldManager": FIELD_MANAGER}, content=JSON_PATCH
+            )
+        except Unprocessable as error:
+            # A failed test has no reason of its own; what breaks the schema names its causes and is "Invalid".
+            if error.reason == "Invalid" and "rejected our request" not in str(error):
+                raise
+            raise Conflict(f"{key} changed since it was read", status=409, reason="Conflict") from error
+        return answer
+
+    # What specs refer to
+
+    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
+        """The decoded data of a Secret."""
+        answer = await self._read_or_none(f"/api/v1/namespaces/{quote(namespace)}/secrets/{quote(name)}")
+        if answer is None:
+            return None
+        return {key: base64.b64decode(value) for key, value in (answer.get("data") or {}).items()}
+
+    async def get_configmap(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """The whole ConfigMap; its texts are in ``data``."""
+        return await self._read_or_none(f"/api/v1/namespaces/{quote(namespace)}/configmaps/{quote(name)}")
+
+    async def namespace_labels(self, name: str) -> dict[str, str] | None:
+        """The labels of a namespace."""
+        answer = await self._read_or_none(f"/api/v1/namespaces/{quote(name)}")
+        return None if answer is None else dict(answer["metadata"].get("labels") or {})
+
+    async def namespace_uid(self, name: str) -> str | None:
+        """The uid of a namespace; that of kube-system names the cluster."""
+        answer = await self._read_or_none(f"/api/v1/namespaces/{quote(name)}")
+        return None if answer is None else str(answer["metadata"]["uid"])
+
+    # Leases: never fenced, they are what the fence stands on
+
+    async def get_lease(self, namespace: str, name: str, *, timeout: float | None = None) -> dict[str, Any] | None:
+        """A Lease of coordination.k8s.io/v1."""
+        return await self._read_or_none(_lease(namespace, name), timeout=timeout)
+
+    async def create_lease(self, lease: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Create a Lease; ``AlreadyExists`` when another was quicker."""
+        answer: dict[str, Any] = await self._api.write(
+            "POST", _lease(lease["metadata"]["namespace"]), lease, timeout=timeout, fenced=False
+        )
+        return answer
+
+    async def replace_lease(self, lease: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Replace a Lease; ``Conflict`` when its resourceVersion is not the newest."""
+        metadata = lease["metadata"]
+        answer: dict[str, Any] = await self._api.write(
+            "PUT", _lease(metadata["namespace"], metadata["name"]), lease, timeout=timeout, fenced=False
+        )
+        return answer
+
+    # Events
+
+    async def create_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an Event of events.k8s.io/v1."""
+        answer: dict[str, Any] = await self._api.write("POST", _event(event["metadata"]["namespace"]), event)
+        return answer
+
+    async def patch_event(self, namespace: str, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge into an Event: its ``series``."""
+        answer: dict[str, Any] = await self._api.write("PATCH", _event(namespace, name), patch, content=MERGE_PATCH)
+        return answer
+
+    async def _read_or_none(self, path: str, *, timeout: float | None = None) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = await self._api.read(path, timeout=timeout)
+        except NotFound:
+            return None
+        return answer
+
+    async def _list(self, kind: Kind, path: str) -> list[Listed]:
+        for _ in range(LISTS):
+            try:
+                return await self._pages(kind, path)
+            except Gone:
+                continue
+        raise KubeError(f"GET {path}: the list expired {LISTS} times before its last page", status=410)
+
+    async def _pages(self, kind: Kind, path: str) -> list[Listed]:
+        query = {"limit": str(PAGE)}
+        lines: list[Listed] = []
+        while True:
+            answer = await self._api.read(path, query, accept=METADATA_ONLY)
+            for item in answer.get("items") or []:
+                meta = item["metadata"]
+                key = Key(kind, meta["namespace"], meta["name"])
+                lines.append(Listed(key, meta["uid"], meta["resourceVersion"]))
+            more = (answer.get("metadata") or {}).get("continue")
+            if not more:
+                return lines
+            query["continue"] = more
+
+
+def _collection(kind: Kind, namespace: str | None) -> str:
+    base = f"/apis/{kind.group}/{kind.version}"
+    return f"{base}/{kind.plural}" if namespace is None else f"{base}/namespaces/{quote(namespace)}/{kind.plural}"
+
+
+def _path(key: Key) -> str:
+    return f"{_collection(key.kind, key.namespace)}/{quote(key.name)}"
+
+
+def _lease(namespace: str, name: str = "") -> str:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+    return f"{path}/{quote(name)}" if name else path
+
+
+def _event(namespace: str, name: str = "") -> str:
+    path = f"/apis/events.k8s.io/v1/namespaces/{quote(namespace)}/events"
+    return f"{path}/{quote(name)}" if name else path

@@ -1,0 +1,215 @@
+"""Writes status: only when it differs from what stands there, never faster than allowed.
+
+Two ways in. ``now`` is for the result of a reconcile: it writes at once and raises what goes wrong, for the queue to
+repeat. ``later`` is for what runs report: it is merged with what waits for the same object and written in its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from influxops.core.keys import Key
+from influxops.core.record import Record, canonical, plain
+from influxops.kube.errors import Conflict, KubeError, NotFound, NotLeader, Unavailable
+from influxops.kube.status_schedule import Pending, Schedule
+
+log = logging.getLogger(__name__)
+
+PARALLEL = 8
+"""Writes of ``later`` under way at a time."""
+
+
+class StatusTarget(Protocol):
+    """Who can write a status; ``KubeClient`` can."""
+
+    async def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the status exactly this; the object as it then is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """What stands in the cluster, as far as we know."""
+
+    uid: str
+    digest: bytes
+    version: int
+
+
+class StatusWriter:
+    """Writes each status once.
+
+    Args:
+        target: does the writing.
+        writes_per_second: of ``later``, over all objects.
+
+    """
+
+    def __init__(self, target: StatusTarget, *, writes_per_second: float = 50.0) -> None:
+        self.writes = 0
+        """Statuses written."""
+        self.skipped = 0
+        """Statuses that stood there already."""
+        self.failed = 0
+        """Writes that the API refused for good or for now."""
+        self._target = target
+        self._schedule = Schedule(writes_per_second)
+        self._last: dict[Key, _Last] = {}
+        self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
+        self._offered = asyncio.Event()
+
+    @property
+    def pending(self) -> int:
+        """Updates that wait."""
+        return len(self._schedule)
+
+    @property
+    def oldest_pending_seconds(self) -> float:
+        """How long the oldest of them has waited."""
+        return self._schedule.oldest(_time())
+
+    def seen(self, record: Record) -> None:
+        """Take note of the status that a watch reports, unless it is older than our last write."""
+        version = _version(record.resource_version)
+        last = self._last.get(record.key)
+        if last is None or last.uid != record.uid or version > last.version:
+            self._last[record.key] = _Last(record.uid, _hash(plain(record.packed_status)), version)
+
+    def gone(self, key: Key, uid: str) -> None:
+        """The object was deleted: what waits for it is dropped."""
+        last = self._last.get(key)
+        if last is None or last.uid == uid:
+            self._forget(key)
+
+    def clear(self) -> None:
+        """Drop everything that waits: the lease is lost, the next leader finds out itself."""
+        self._schedule.clear()
+
+    async def now(self, key: Key, uid: str, status: Mapping[str, Any]) -> bool:
+        """Write at once if it differs; whether it was written. What waits for the object is dropped.
+
+        An object that is gone or was made anew is no error: there is nothing left to report on. Raises ``NotLeader``
+        and every other ``KubeError``.
+        """
+        async with self._only(key):
+            self._schedule.drop(key)
+            return await self._write(key, uid, status)
+
+    def later(self, key: Key, uid: str, status: Mapping[str, Any], *, urgent: bool) -> None:
+        """Write in its turn if it then differs. ``urgent``: the outcome changed. The newest content wins."""
+        last = self._last.get(key)
+        if key not in self._schedule and last is not None and last.uid == uid and last.digest == _digest(status):
+            self.skipped += 1
+            return
+        self._schedule.offer(key, uid, status, _time(), urgent=urgent)
+        self._offered.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write what waits, until ``stop``. Raises nothing but cancellation."""
+        tasks: set[asyncio.Task[None]] = set()
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                entry = self._schedule.pop(_time()) if len(tasks) < PARALLEL else None
+                if entry is not None:
+                    task = asyncio.create_task(self._turn(entry))
+                    tasks.add(task)
+                    continue
+                await self._rest(stopping, tasks)
+                tasks = {task for task in tasks if not task.done()}
+        finally:
+            stopping.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+
+    async def _rest(self, stopping: asyncio.Task[Any], tasks: set[asyncio.Task[None]]) -> None:
+        """Wait until there may be something to write."""
+        self._offered.clear()
+        offered = asyncio.create_task(self._offered.wait())
+        timeout = None
+        if len(tasks) < PARALLEL:
+            due = self._schedule.next_at(_time())
+            timeout = None if due is None else max(0.001, due - _time())
+        try:
+            await asyncio.wait({stopping, offered, *tasks}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            offered.cancel()
+
+    async def _turn(self, entry: Pending) -> None:
+        try:
+            async with self._only(entry.key):
+                if entry.key in self._schedule:
+                    return  # a newer status came while this one waited for its turn
+                await self._write(entry.key, entry.uid, entry.status)
+        except NotLeader:
+            self.clear()
+        except Unavailable as error:
+            self._schedule.retry(entry, _time(), error.retry_after)
+            self._offered.set()
+            log.debug("the status of %s could not be written, tried again: %s", entry.key, error)
+        except KubeError as error:
+            log.error("the status of %s was refused: %s", entry.key, error)
+
+    async def _write(self, key: Key, uid: str, status: Mapping[str, Any]) -> bool:
+        digest = _digest(status)
+        last = self._last.get(key)
+        if last is not None and last.uid == uid and last.digest == digest:
+            self.skipped += 1
+            return False
+        try:
+            answer = await self._target.apply_status(key, uid, status)
+        except (NotFound, Conflict) as error:
+            # Gone, or made anew: the uid goes along as a precondition. The watch tells of the new one.
+            log.debug("%s is not the object of uid %s any more: %s", key, uid, error)
+            self._forget(key)
+            return False
+        except KubeError:
+            # The write may have happened: what stands there is not known.
+            self._last.pop(key, None)
+            self.failed += 1
+            raise
+        self.writes += 1
+        self._last[key] = _Last(uid, digest, _version(answer["metadata"]["resourceVersion"]))
+        self._schedule.written(key, _time())
+        return True
+
+    def _forget(self, key: Key) -> None:
+        self._schedule.forget(key)
+        self._last.pop(key, None)
+
+    @asynccontextmanager
+    async def _only(self, key: Key) -> AsyncIterator[None]:
+        """One write at a time for an object, so that the later one is also the last one."""
+        lock, users = self._locks.get(key) or (asyncio.Lock(), 0)
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            _, users = self._locks[key]
+            if users == 1:
+                del self._locks[key]
+            else:
+                self._locks[key] = (lock, users - 1)
+
+
+def _digest(status: Mapping[str, Any]) -> bytes:
+    return _hash(canonical(status))
+
+
+def _hash(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
+def _version(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,132 @@
+"""What a reconcile may use, as Protocols: it knows no kopf, no queue and no client library."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from influxops.api.connection import InfluxConnectionSpec
+from influxops.core.flux.facts import ScriptFacts
+from influxops.core.keys import Key
+from influxops.core.observed import User
+from influxops.core.outcome import Reason
+from influxops.core.record import Record
+from influxops.core.snapshot import Snapshot
+from influxops.influx.port import InfluxPort
+from influxops.reconcile.state import TaskState
+
+T = TypeVar("T")
+
+FINALIZER = "influxops.dev/cleanup"
+RECONCILE_AT = "influxops.dev/reconcile-requested-at"
+ACCEPT_TARGET = "influxops.dev/accept-target"
+CONFIRM_DELETE = "influxops.dev/confirm-delete"
+POLL = 5.0
+"""Seconds between looks for something missing, during the first ``POLL_FOR`` seconds."""
+POLL_FOR = 300.0
+LET_GO_AFTER = 300.0
+"""Seconds after which an object that is being deleted and can never be cleaned up is let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a connection is not to be used now; ``stalled`` when only a human can mend it."""
+
+    reason: Reason
+    message: str
+    stalled: bool = False
+
+
+class Link(Protocol):
+    """One InfluxConnection at work."""
+
+    key: Key
+    spec: InfluxConnectionSpec
+    generation: int
+    org_id: str
+    user: User | None
+    snapshot: Snapshot | None
+    problem: Problem | None
+    parked: set[Key]
+    facts: dict[str, ScriptFacts]
+    """sha256 of a user's script -> its facts; bounded."""
+
+    async def call(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
+        """Send a request within the connection's limits; errors of ``influx.errors`` pass through."""
+
+    def trust_snapshot(self) -> bool:
+        """True when the snapshot was begun by this leader."""
+
+    async def bucket_exists(self, name: str) -> bool:
+        """Whether the bucket is there now; each distinct name is asked for once in a few seconds."""
+
+
+class Kube(Protocol):
+    """The writes and reads of Kubernetes that a reconcile needs."""
+
+    async def set_finalizers(
+        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
+    ) -> Mapping[str, Any]: ...
+
+    async def get_configmap(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
+
+    async def namespace_labels(self, name: str) -> Mapping[str, str] | None: ...
+
+
+class Objects(Protocol):
+    """The cache of watched objects."""
+
+    def get(self, key: Key) -> Record | None: ...
+
+    def upsert(self, record: Record) -> Any: ...
+
+    def tasks_by_connection(self, connection: Key) -> frozenset[Key]: ...
+
+    def policies_by_connection(self, connection: Key) -> frozenset[Key]: ...
+
+
+class Statuses(Protocol):
+    """The status writer."""
+
+    async def now(self, key: Key, uid: str, status: Mapping[str, Any]) -> bool: ...
+
+
+class Renderer(Protocol):
+    """Renders a template in a bounded process of its own."""
+
+    async def render(self, source: str, values: Mapping[str, Any]) -> str: ...
+
+
+class Recorder(Protocol):
+    """Kubernetes events and log lines, one call an action."""
+
+    def event(self, record: Record, reason: str, message: str, *, warning: bool = False) -> None: ...
+
+    def action(self, key: Key, action: str, reason: str, **fields: Any) -> None: ...
+
+    def drift(self, *, corrected: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """Everything a visit needs."""
+
+    instance: str
+    kube: Kube
+    objects: Objects
+    statuses: Statuses
+    renderer: Renderer
+    recorder: Recorder
+    link: Callable[[Key], Link | None]
+    links_of_org: Callable[[str], list[Key]]
+    """Every connection that leads to the organization of this id."""
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    tasks: dict[Key, TaskState] = field(default_factory=dict)
+    policies: dict[Key, bytes] = field(default_factory=dict)
+    """Packed status of each RetentionPolicy as last written."""
+    losses: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    """What a shorter retention would delete, per bucket id, retention and day."""
+    deleting_since: dict[Key, float] = field(default_factory=dict)

@@ -1,0 +1,30 @@
+"""Our finalizer: set before the first write to InfluxDB, taken off when nothing of the object is left there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from influxops.core.record import Record
+from influxops.reconcile.context import FINALIZER, Context
+
+
+async def ensure_finalizer(context: Context, record: Record) -> Record:
+    """Set the finalizer unless it is there. Returns the record as it is then."""
+    if FINALIZER in record.finalizers:
+        return record
+    return await _set(context, record, (*record.finalizers, FINALIZER))
+
+
+async def remove_finalizer(context: Context, record: Record) -> None:
+    """Take the finalizer off; Kubernetes then deletes the object."""
+    if FINALIZER in record.finalizers:
+        await _set(context, record, tuple(name for name in record.finalizers if name != FINALIZER))
+
+
+async def _set(context: Context, record: Record, finalizers: tuple[str, ...]) -> Record:
+    answer = await context.kube.set_finalizers(record.key, record.uid, record.resource_version, finalizers)
+    version = str((answer.get("metadata") or {}).get("resourceVersion") or record.resource_version)
+    updated = replace(record, finalizers=finalizers, resource_version=version)
+    if not record.deleting:
+        context.objects.upsert(updated)
+    return updated

@@ -1,0 +1,74 @@
+"""From a ``connectionRef`` to a connection that may be used, or to the reason why not."""
+
+from __future__ import annotations
+
+from influxops.api.common import ConnectionRef
+from influxops.core.keys import Key, Kind
+from influxops.core.outcome import Outcome, Reason, Stalled, Wait
+from influxops.core.record import Record
+from influxops.reconcile.context import POLL, POLL_FOR, Context, Link
+
+
+class NotUsable(Exception):
+    """The connection cannot be used; ``outcome`` tells why and for how long."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+def connection_key(record: Record, ref: ConnectionRef) -> Key:
+    """The connection that a reference means; its namespace defaults to the referrer's."""
+    return Key(Kind.CONNECTION, ref.namespace or record.key.namespace, ref.name)
+
+
+async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> Link:
+    """The connection, existing, ready, and open to the record's namespace. Raises NotUsable."""
+    key = connection_key(record, ref)
+    link = context.link(key)
+    if link is None:
+        raise NotUsable(
+            Wait(
+                Reason.DEPENDENCY_NOT_READY,
+                f"InfluxConnection {key.namespace}/{key.name} (spec.connectionRef) does not exist, or is not valid: "
+                f"kubectl describe influxconnection -n {key.namespace} {key.name}",
+                after=POLL,
+            )
+        )
+    await _admit(context, record, link)
+    if link.problem is not None or link.snapshot is None or not link.trust_snapshot():
+        why = link.problem.message if link.problem else "it has not been read yet"
+        raise NotUsable(
+            Wait(
+                Reason.CONNECTION_NOT_READY,
+                f"InfluxConnection {key.namespace}/{key.name} is not ready: {why}",
+                parked=True,
+                quiet=link.problem is None,
+            )
+        )
+    return link
+
+
+async def _admit(context: Context, record: Record, link: Link) -> None:
+    namespace = record.key.namespace
+    if namespace == link.key.namespace:
+        return
+    allowed = link.spec.allowed_namespaces
+    labels: dict[str, str] = {}
+    if allowed is not None and allowed.selector is not None:
+        labels = dict(await context.kube.namespace_labels(namespace) or {})
+    if allowed is None or not allowed.admits(namespace, labels):
+        raise NotUsable(
+            Stalled(
+                Reason.NOT_ALLOWED,
+                f"InfluxConnection {link.key.namespace}/{link.key.name} does not admit namespace {namespace}: its owner "
+                "can add it to spec.allowedNamespaces of the connection, or use a connection of this namespace",
+                after=60.0,
+            )
+        )
+
+
+def poll_after(context: Context, since: float | None, interval: float) -> float:
+    """Seconds until the next look for something missing: often at first, then at the connection's own pace."""
+    waited = 0.0 if since is None else context.clock() - since
+    return POLL if waited < POLL_FOR else interval

@@ -1,0 +1,106 @@
+"""From an InfluxTask to the script that is to be stored: template, facts, header and prelude, and the server's verdict."""
+
+from __future__ import annotations
+
+from influxops.api.influxtask import InfluxTaskSpec
+from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
+from influxops.core.flux.facts import ScriptFacts, facts_of
+from influxops.core.flux.render import to_user_place
+from influxops.core.marker import Owner, sha256
+from influxops.core.outcome import Reason, Wait
+from influxops.core.record import Record
+from influxops.core.template import TemplateFault
+from influxops.influx.errors import ScriptInvalid
+from influxops.reconcile.context import Context, Link
+from influxops.reconcile.references import NotUsable, poll_after
+from influxops.reconcile.state import TaskState
+
+MAX_FACTS = 512
+
+
+async def user_script(context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState) -> str:
+    """The script as the user means it: inline, or rendered from a template. Raises SpecFault and NotUsable."""
+    if spec.template is None:
+        return spec.flux or ""
+    source = spec.template.inline
+    where = "spec.template.inline"
+    if source is None:
+        ref = spec.template.config_map_key_ref
+        if ref is None:
+            raise SpecFault("spec.template has neither inline nor configMapKeyRef")
+        source = await _configmap(context, record, ref.name, ref.key, link, state)
+        where = f"ConfigMap {ref.name}, key {ref.key}"
+    try:
+        return await context.renderer.render(source, spec.template.values)
+    except TemplateFault as fault:
+        raise SpecFault(f"{where}: {fault}", Reason.INVALID_SCRIPT) from None
+
+
+async def _configmap(context: Context, record: Record, name: str, key: str, link: Link, state: TaskState) -> str:
+    namespace = record.key.namespace
+    found = await context.kube.get_configmap(namespace, name)
+    text = ((found or {}).get("data") or {}).get(key)
+    if text is None:
+        what = f"ConfigMap {namespace}/{name}" if found is None else f"key {key!r} of ConfigMap {namespace}/{name}"
+        state.waiting_since = state.waiting_since or context.clock()
+        raise NotUsable(
+            Wait(
+                Reason.DEPENDENCY_NOT_READY,
+                f"{what} (spec.template.configMapKeyRef) does not exist: create it",
+                after=poll_after(context, state.waiting_since, link.spec.sync_interval.seconds),
+            )
+        )
+    state.configmap = (name, key, sha256(text))
+    return str(text)
+
+
+async def script_facts(link: Link, script: str) -> ScriptFacts:
+    """The facts of a script, from the server's syntax tree; remembered by the script's digest.
+
+    Raises SpecFault(InvalidScript) with line and column in the user's own text for bad syntax.
+    """
+    digest = sha256(script)
+    known = link.facts.get(digest)
+    if known is not None:
+        return known
+    try:
+        facts = facts_of(script, await link.call("ast", lambda port: port.ast(script)))
+    except ScriptInvalid as error:
+        raise _fault(error, (error.line, error.column) if error.line else None) from None
+    while len(link.facts) >= MAX_FACTS:
+        link.facts.pop(next(iter(link.facts)))
+    link.facts[digest] = facts
+    return facts
+
+
+async def desired(
+    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState
+) -> tuple[DesiredTask, str]:
+    """The task as it should be, and the user's script. Raises SpecFault and NotUsable."""
+    script = await user_script(context, record, spec, link, state)
+    if not script.strip():
+        raise SpecFault("the script is empty: write Flux into spec.flux or spec.template", Reason.INVALID_SCRIPT)
+    facts = await script_facts(link, script)
+    limits = link.spec.policy.allowed_buckets
+    buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
+    owner = Owner(context.instance, record.key.kind.value, record.key.namespace, record.key.name)
+    return desired_task(spec, script, facts, owner, record.uid, link.spec.policy, buckets), script
+
+
+async def check(link: Link, task: DesiredTask, script: str) -> None:
+    """Let the server type-check the whole script without any effect.
+
+    Raises SpecFault(InvalidScript) with the place in the user's own script.
+    """
+    try:
+        await link.call("check_script", lambda port: port.check_script(link.org_id, task.script))
+    except ScriptInvalid as error:
+        place = None
+        if error.line and error.column:
+            place = to_user_place(script, task.rendered, error.line - task.header_lines, error.column)
+        raise _fault(error, place) from None
+
+
+def _fault(error: ScriptInvalid, place: tuple[int | None, int | None] | None) -> SpecFault:
+    where = f"line {place[0]}, column {place[1]}: " if place else ""
+    return SpecFault(f"the script is not valid Flux: {where}{error}", Reason.INVALID_SCRIPT)

@@ -1,0 +1,65 @@
+"""What the operator keeps in memory of one InfluxTask between visits. All of it can be worked out anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from influxops.core.outcome import Outcome
+from influxops.core.record import Record
+from influxops.core.runs import RunSummary, from_status
+
+
+@dataclass(slots=True)
+class TaskState:
+    """One task's memory. ``digest``, ``description`` and ``active`` are what the stored task must equal."""
+
+    uid: str
+    task_id: str = ""
+    script_hash: str = ""
+    """``sha256:…`` of the script that we last saw stored and right."""
+    description: str = ""
+    active: bool = True
+    verified: tuple[int, int] | None = None
+    """(generation of the task, of its connection) for which the stored task was found right."""
+    checked: str = ""
+    """Digest of the script that the server last found well typed."""
+    schedule_text: str = ""
+    late_after: int | None = None
+    history_limit: int = 5
+    runs: RunSummary = field(default_factory=RunSummary)
+    next_run: str = ""
+    late_slot: datetime | None = None
+    """The slot that should have succeeded by now; worked out anew at each sweep."""
+    outcome: Outcome | None = None
+    packed_status: bytes = b""
+    """The status as last written or seen."""
+    unknown_since: float | None = None
+    """Monotonic time of a write whose fate is unknown, until a look after it has told."""
+    unknown_name: str = ""
+    missing_bucket: str = ""
+    waiting_since: float | None = None
+    """Monotonic time since which something it refers to has been missing."""
+    configmap: tuple[str, str, str] = ("", "", "")
+    """(name, key, digest of the template text) that was rendered last."""
+    recheck: bool = False
+    """Something the script is made of has changed: the short way of finding it right is closed once."""
+    handled_reconcile_at: str = ""
+    drifted: bool = False
+    parked_step: bool = False
+    """True between the two steps of a schedule change: inactive is our own doing then."""
+
+
+def seed(record: Record) -> TaskState:
+    """What the resource's own status tells, at the first sight of it."""
+    status = record.status()
+    return TaskState(
+        uid=record.uid,
+        task_id=str(status.get("taskID") or ""),
+        script_hash=str(status.get("scriptHash") or ""),
+        schedule_text=str(status.get("schedule") or ""),
+        runs=from_status(status),
+        next_run=str(status.get("nextRun") or ""),
+        packed_status=record.packed_status,
+        handled_reconcile_at=str(status.get("lastHandledReconcileAt") or ""),
+    )

@@ -1,0 +1,144 @@
+"""The end of an InfluxTask: its native task is deleted or let go, and only then the finalizer comes off."""
+
+from __future__ import annotations
+
+from influxops.api.common import Deletion
+from influxops.api.errors import SpecInvalid
+from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.read import read
+from influxops.core.marker import read_script
+from influxops.core.observed import TaskRecord
+from influxops.core.outcome import Gone, Outcome, Reason, Wait
+from influxops.core.record import Record
+from influxops.influx.errors import InfluxError, Unauthorized
+from influxops.reconcile.context import FINALIZER, LET_GO_AFTER, Context, Link
+from influxops.reconcile.faults import outcome_of
+from influxops.reconcile.finalizer import remove_finalizer
+from influxops.reconcile.references import connection_key
+from influxops.reconcile.state import TaskState
+from influxops.reconcile.task import delete_stored, owner_of, refresh
+
+
+async def finish_task(context: Context, record: Record, state: TaskState) -> Outcome:
+    """One step of deleting. Deletion beats suspend; a dead InfluxDB holds it up, and the message says the way out."""
+    if FINALIZER not in record.finalizers:
+        return Gone()
+    try:
+        spec = read(InfluxTaskSpec, record.spec(), "spec")
+    except SpecInvalid:
+        # It never became valid, so nothing was ever stored for it, unless an older spec was valid.
+        if not state.task_id:
+            return await _let_go(context, record)
+        return await _let_go_later(context, record, "its spec cannot be read")
+    link = context.link(connection_key(record, spec.connection_ref))
+    orphan = spec.deletion is Deletion.ORPHAN
+    if link is None or (link.snapshot is None and _hopeless(link)):
+        if not state.task_id or orphan:
+            return await _let_go(context, record)
+        return await _let_go_later(
+            context, record, f"InfluxConnection {spec.connection_ref.name} is gone or has no token"
+        )
+    if link.snapshot is None or not link.trust_snapshot():
+        if orphan:
+            return await _let_go(context, record)
+        link.parked.add(record.key)
+        return _held_up(link, "it has not answered yet")
+    try:
+        if orphan:
+            await _orphan(context, record, link)
+        else:
+            await _delete(context, record, link, state)
+    except InfluxError as error:
+        if orphan:
+            return await _let_go(context, record)
+        outcome = outcome_of(error)
+        if not isinstance(outcome, Wait) or outcome.parked or isinstance(error, Unauthorized):
+            link.parked.add(record.key)
+            return _held_up(link, str(error))
+        return outcome
+    return await _let_go(context, record)
+
+
+def _hopeless(link: Link) -> bool:
+    return link.problem is not None and link.problem.reason is Reason.DEPENDENCY_NOT_READY
+
+
+def _held_up(link: Link, why: str) -> Wait:
+    return Wait(
+        Reason.CONNECTION_NOT_READY,
+        f"the task in InfluxDB cannot be deleted now: {why}. It is deleted when InfluxConnection {link.key.name} is ready; to "
+        "let it go as it is, set spec.deletion to Orphan",
+        after=30.0,
+    )
+
+
+async def _delete(context: Context, record: Record, link: Link, state: TaskState) -> None:
+    """Delete every stored task that is this resource's own; copies that somebody made stay."""
+    assert link.snapshot is not None
+    owner = owner_of(context, record)
+    if state.unknown_since is not None and link.snapshot.started <= state.unknown_since:
+        name = state.unknown_name
+        for found in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
+            link.snapshot.put_task(TaskRecord.of(found), context.clock())
+        state.unknown_since = None
+    mine = [task for task in link.snapshot.marked(owner) if task.id == state.task_id or _is_own(task, record)]
+    stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
+    if stored is not None and stored.marker is None:
+        mine.append(stored)
+    if not mine and len(link.snapshot.marked(owner)) == 1:
+        mine = link.snapshot.marked(owner)
+    for task in mine:
+        await delete_stored(context, record, link, task.id, "its InfluxTask was deleted")
+
+
+def _is_own(task: TaskRecord, record: Record) -> bool:
+    return task.intact and task.marker is not None and task.marker.uid == record.uid
+
+
+async def _orphan(context: Context, record: Record, link: Link) -> None:
+    """Take our marker off and leave the task running; tried once, because letting go must not be held up."""
+    assert link.snapshot is not None
+    for known in link.snapshot.marked(owner_of(context, record)):
+        await _release(context, record, link, known.id)
+
+
+async def _release(context: Context, record: Record, link: Link, task_id: str) -> None:
+    assert link.snapshot is not None
+    task = await refresh(context, link, task_id)
+    if task is None:
+        return
+    marker, body = read_script(task.flux)
+    if marker is None or marker.owner != owner_of(context, record):
+        return
+    updated = await link.call(
+        "release_task", lambda port: port.update_task(task_id, status=task.status, flux=body), write=True
+    )
+    link.snapshot.put_task(TaskRecord.of(updated), context.clock())
+    context.recorder.action(record.key, "release", Reason.DELETING, task=task_id)
+
+
+async def _let_go(context: Context, record: Record) -> Gone:
+    await remove_finalizer(context, record)
+    context.deleting_since.pop(record.key, None)
+    return Gone()
+
+
+async def _let_go_later(context: Context, record: Record, why: str) -> Outcome:
+    """After a while nobody will come any more: let go, and say what stays behind."""
+    since = context.deleting_since.setdefault(record.key, context.clock())
+    task_id = str(record.status().get("taskID") or "unknown")
+    left = LET_GO_AFTER - (context.clock() - since)
+    if left > 0:
+        return Wait(
+            Reason.CONNECTION_NOT_READY,
+            f"task {task_id} in InfluxDB cannot be deleted: {why}. It is left behind in {int(left)} s; set spec.deletion to "
+            "Orphan to let it go now",
+            after=min(left, 30.0),
+        )
+    context.recorder.event(
+        record,
+        Reason.ORPHANED_TASK,
+        f"task {task_id} stays in InfluxDB, because {why}: delete it there if it is not wanted",
+        warning=True,
+    )
+    return await _let_go(context, record)

@@ -1,0 +1,146 @@
+"""One visit to one object: reconcile it, then let its status say what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from influxops.core.conditions import of_outcome, stamp
+from influxops.core.keys import Key, Kind
+from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
+from influxops.core.record import Record, pack, unpack
+from influxops.core.task_status import TaskFacts, task_status
+from influxops.reconcile.context import RECONCILE_AT, Context
+from influxops.reconcile.policy import PolicyFacts, finish_policy, reconcile_policy
+from influxops.reconcile.state import TaskState, seed
+from influxops.reconcile.task import reconcile_task
+from influxops.reconcile.task_delete import finish_task
+
+
+async def visit(context: Context, key: Key) -> Outcome:
+    """Visit an InfluxTask or a RetentionPolicy. Errors of Kubernetes pass through to the engine."""
+    record = context.objects.get(key)
+    if record is None:
+        context.tasks.pop(key, None)
+        context.policies.pop(key, None)
+        return Gone()
+    return await (_visit_task if key.kind is Kind.TASK else _visit_policy)(context, record)
+
+
+def state_of(context: Context, record: Record) -> TaskState:
+    """The memory of a task; a re-created object of the same name starts afresh."""
+    state = context.tasks.get(record.key)
+    if state is None or state.uid != record.uid:
+        state = context.tasks[record.key] = seed(record)
+    return state
+
+
+async def _visit_task(context: Context, record: Record) -> Outcome:
+    state = state_of(context, record)
+    if record.deleting:
+        outcome = await finish_task(context, record, state)
+    else:
+        outcome = await reconcile_task(context, record, state)
+    if isinstance(outcome, Gone):
+        context.tasks.pop(record.key, None)
+        return outcome
+    if isinstance(outcome, Wait) and (outcome.again or outcome.quiet or _stays_settled(record, state, outcome)):
+        return outcome
+    announce(context, record, state.outcome, outcome)
+    state.outcome = outcome
+    status = current_task_status(context, record, state)
+    state.packed_status = pack(status)
+    await context.statuses.now(record.key, record.uid, status)
+    return outcome
+
+
+def _stays_settled(record: Record, state: TaskState, outcome: Wait) -> bool:
+    """True when an outage meets an object that was right and has not changed: the connection tells of it, once."""
+    if outcome.reason is not Reason.CONNECTION_NOT_READY or record.deleting:
+        return False
+    status = unpack(state.packed_status)
+    return status.get("observedGeneration") == record.generation and isinstance(_outcome_in(status), Done)
+
+
+def current_task_status(context: Context, record: Record, state: TaskState) -> dict[str, Any]:
+    """The status that a task's memory comes to now."""
+    previous = unpack(state.packed_status)
+    outcome = state.outcome or _outcome_in(previous)
+    facts = TaskFacts(
+        task_id=state.task_id,
+        script_hash=state.script_hash,
+        schedule_text=state.schedule_text,
+        runs=state.runs,
+        history_limit=state.history_limit,
+        next_run=state.next_run,
+        late_slot=state.late_slot,
+        handled_reconcile_at=state.handled_reconcile_at,
+    )
+    generation = record.generation if state.outcome is not None else int(previous.get("observedGeneration") or -1)
+    return task_status(previous, outcome, facts, generation, context.now())
+
+
+def _outcome_in(status: dict[str, Any]) -> Outcome:
+    """The outcome that a status tells of, for a task that this process has not visited yet."""
+    conditions = {str(item.get("type")): item for item in status.get("conditions") or []}
+    ready = conditions.get("Ready")
+    try:
+        reason = Reason(str(ready["reason"])) if ready else Reason.CREATING
+    except ValueError:
+        reason = Reason.ERROR
+    message = str(ready["message"]) if ready else "not visited yet"
+    if ready and ready.get("status") == "True":
+        return Done(reason, message)
+    return Stalled(reason, message) if "Stalled" in conditions else Wait(reason, message)
+
+
+async def _visit_policy(context: Context, record: Record) -> Outcome:
+    previous = unpack(context.policies.get(record.key, record.packed_status))
+    if record.deleting:
+        outcome = await finish_policy(context, record)
+        facts = PolicyFacts(**_kept(previous))
+    else:
+        outcome, facts = await reconcile_policy(context, record, previous, context.losses)
+    if isinstance(outcome, Gone):
+        context.policies.pop(record.key, None)
+        return outcome
+    if isinstance(outcome, Wait) and outcome.quiet:
+        return outcome
+    announce(context, record, _outcome_in(previous) if previous.get("conditions") else None, outcome)
+    status: dict[str, Any] = {
+        "observedGeneration": record.generation,
+        "conditions": stamp(of_outcome(outcome), previous.get("conditions") or [], record.generation, context.now()),
+    }
+    optional = {
+        "bucketID": facts.bucket_id,
+        "appliedRetention": facts.applied_retention,
+        "appliedShardGroupDuration": facts.applied_shard_group,
+        "previous": facts.previous,
+        "lastHandledReconcileAt": record.annotations.get(RECONCILE_AT, ""),
+    }
+    status.update({name: value for name, value in optional.items() if value})
+    context.policies[record.key] = pack(status)
+    await context.statuses.now(record.key, record.uid, status)
+    return outcome
+
+
+def _kept(status: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "bucket_id": str(status.get("bucketID") or ""),
+        "applied_retention": str(status.get("appliedRetention") or ""),
+        "applied_shard_group": str(status.get("appliedShardGroupDuration") or ""),
+        "previous": dict(status.get("previous") or {}),
+    }
+
+
+def announce(context: Context, record: Record, before: Outcome | None, after: Outcome) -> None:
+    """An event and a log line when an object gets into trouble or out of it; silence while nothing changes."""
+    if before == after or isinstance(after, Gone):
+        return
+    if isinstance(after, Stalled | Wait):
+        if isinstance(before, Stalled | Wait) and (before.reason, before.message) == (after.reason, after.message):
+            return
+        kind = "stalled" if isinstance(after, Stalled) else "waiting"
+        context.recorder.action(record.key, kind, after.reason, message=after.message)
+        context.recorder.event(record, after.reason, after.message, warning=True)
+    elif isinstance(before, Stalled | Wait):
+        context.recorder.action(record.key, "ready", after.reason, message=after.message)

@@ -1,0 +1,1 @@
+"""Logs, metrics, probes and redaction: what the operator tells of itself, without secrets."""

@@ -1,0 +1,101 @@
+"""When each watch last heard from the API: the honest answer to whether the operator still sees.
+
+The session that kopf is given notes every piece that arrives on a stream: events, but also bookmarks, which the API
+sends about once a minute when nothing happens. So silence means blindness, not peace.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, cast
+
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
+
+from influxops.core.keys import GROUP, VERSION, Kind
+
+_ROOT = f"/apis/{GROUP}/{VERSION}/"
+
+Stream = tuple[Kind, str | None]
+"""A kind and a namespace, or None for the whole cluster."""
+
+
+class Activity:
+    """Monotonic times of the last sign of life of each stream.
+
+    Args:
+        namespaces: what is watched; None for the whole cluster.
+        clock: monotonic seconds.
+
+    """
+
+    def __init__(self, namespaces: Sequence[str] | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Written from the thread of kopf, read from any: single dict accesses, which need no lock.
+        self._heard: dict[Stream, float] = dict.fromkeys(_streams(namespaces), float("-inf"))
+        self.relists = 0
+        """Full lists that kopf has begun: one a stream at its start, later ones are gaps in a watch."""
+
+    def last(self, kind: Kind) -> float:
+        """Monotonic seconds at which the most silent stream of a kind was heard; minus infinity: not yet."""
+        return min(heard for (of, _), heard in self._heard.items() if of is kind)
+
+    def age(self) -> float:
+        """Seconds since the most silent stream of all was heard; infinity until each was heard once."""
+        return self._clock() - min(self._heard.values())
+
+    def heard(self, stream: Stream) -> None:
+        """Something arrived."""
+        if stream in self._heard:
+            self._heard[stream] = self._clock()
+
+    async def middleware(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """A middleware of an aiohttp session that listens to the answers."""
+        response = await handler(request)
+        stream = _stream(request.url.path)
+        if stream is None or response.status != 200:
+            return response
+        self.heard(stream)
+        if request.url.query.get("watch") == "true":
+            response.content = cast("StreamReader", _Listening(response.content, lambda: self.heard(stream)))
+        elif "continue" not in request.url.query:
+            self.relists += 1
+        return response
+
+
+class _Listening:
+    """A stream that tells of every piece that passes; in all else it is the stream."""
+
+    def __init__(self, stream: StreamReader, heard: Callable[[], None]) -> None:
+        self._stream = stream
+        self._heard = heard
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        async for chunk in self._stream.iter_chunked(size):
+            self._heard()
+            yield chunk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _streams(namespaces: Sequence[str] | None) -> Iterable[Stream]:
+    places: Sequence[str | None] = [None] if namespaces is None else namespaces
+    return [(kind, place) for kind in Kind for place in places]
+
+
+def _stream(path: str) -> Stream | None:
+    """The stream that a path of the API belongs to."""
+    if not path.startswith(_ROOT):
+        return None
+    match path.removeprefix(_ROOT).split("/"):
+        case [plural]:
+            place = None
+        case ["namespaces", place, plural]:
+            pass
+        case _:
+            return None
+    try:
+        return Kind.of_plural(plural), place
+    except ValueError:
+        return None

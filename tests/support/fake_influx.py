@@ -1,0 +1,462 @@
+"""An InfluxDB in memory that implements ``influx.port.InfluxPort``.
+
+It knows the quirks of the real server that matter to influxops (each is shown on both by tests/contract), and it never
+parses Flux: ``ast`` and ``check_script`` answer from what was recorded on a real server (``recorded_scripts.json``) or
+taught with ``teach``. ``check()`` fails on states that no real server could have. Faults are put in with ``fail_next``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from influxops.core.observed import Bucket, PointCount, Run, RunState, Task, TaskStatus, User
+from influxops.influx.errors import Conflict, Forbidden, InfluxError, Invalid, NotFound, ScriptInvalid
+
+RECORDED = Path(__file__).with_name("recorded_scripts.json")
+
+HOUR = 3600
+_PAGE = 500
+_OPTION = re.compile(r"^option task = \{(?P<body>.*)\}[ \t]*$", re.MULTILINE)
+_PROPERTY = re.compile(r'(\w+)\s*:\s*("(?:[^"\\]|\\.)*"|[^,\s"]+)')
+_UNESCAPE = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@dataclass
+class _Fault:
+    error: InfluxError
+    after_commit: bool
+
+
+@dataclass
+class FakeInflux:
+    """State is public, so that a test can play the user who clicks in the InfluxDB UI."""
+
+    orgs: dict[str, str] = field(default_factory=lambda: {"acme": "000000000000a000"})
+    user: User | None = field(default_factory=lambda: User("000000000000b000", "admin"))
+    server_version: str = "v2.7.12"
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    lacking: set[str] = field(default_factory=set)
+    """Rights that the token lacks, such as ``write:tasks``."""
+    tasks: dict[str, Task] = field(default_factory=dict)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    points: dict[str, list[datetime]] = field(default_factory=dict)
+    """Times of the points of a bucket, by its id."""
+    spoiled: dict[str, str] = field(default_factory=dict)
+    """Tasks that come out of a list as ``<id>: <why>``."""
+    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    """Every call as (method, arguments), oldest first."""
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._next_id = 0x1000
+        self._faults: dict[str, list[_Fault]] = {}
+        self._scripts: dict[str, dict[str, Any]] = (
+            json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
+        )
+        for org_id in self.orgs.values():
+            self._add_bucket(org_id, "_tasks", "system", 3 * 24 * HOUR, 24 * HOUR)
+            self._add_bucket(org_id, "_monitoring", "system", 7 * 24 * HOUR, 24 * HOUR)
+
+    # What a test may do beside the port
+
+    def fail_next(self, method: str, error: InfluxError, *, after_commit: bool = False) -> None:
+        """Let the next call of a method fail; with ``after_commit`` the server carries it out and the answer is lost."""
+        self._faults.setdefault(method, []).append(_Fault(error, after_commit))
+
+    def teach(self, script: str, *, ast: Mapping[str, Any] | None = None, check: ScriptInvalid | None = None) -> None:
+        """Say what ``ast`` and ``check_script`` answer for a script that is not recorded."""
+        answer: dict[str, Any] = {"script": script, "ast": ast, "ast_error": None, "check_error": None}
+        if check is not None:
+            answer["check_error"] = [str(check), check.line, check.column]
+        self._scripts[_key(script)] = answer
+
+    def count(self, *methods: str) -> int:
+        """How many calls of these methods there were."""
+        return sum(name in methods for name, _ in self.calls)
+
+    @property
+    def writes(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """The calls that change something."""
+        return [call for call in self.calls if call[0].startswith(("create_", "update_", "delete_"))]
+
+    def add_run(self, task_id: str, state: RunState, scheduled_for: datetime, *, error: str = "") -> Run:
+        """A finished run of a task, one second after its slot and half a second long."""
+        started = scheduled_for + timedelta(seconds=1)
+        run = Run(
+            self._new_id(), task_id, state, scheduled_for, started, started + timedelta(milliseconds=500), error=error
+        )
+        self.runs.append(run)
+        return run
+
+    def check(self) -> None:
+        """Fail on a state that a real server could never have."""
+        ids = [*self.tasks, *self.buckets, *(run.id for run in self.runs)]
+        assert len(ids) == len(set(ids)), "an id is used twice"
+        for key, task in self.tasks.items():
+            assert key == task.id, f"task {key} is filed under another id"
+            assert task.org_id in self.orgs.values(), f"task {key} belongs to no organization"
+            option = task_option(task.flux)
+            assert (task.name, task.every, task.cron) == (
+                option.get("name"),
+                option.get("every", ""),
+                option.get("cron", ""),
+            ), f"task {key} differs from the option task of its script"
+        names = [(bucket.org_id, bucket.name) for bucket in self.buckets.values()]
+        assert len(names) == len(set(names)), "two buckets of one organization have one name"
+        for key, bucket in self.buckets.items():
+            assert key == bucket.id, f"bucket {key} is filed under another id"
+            fault = _rule_fault(bucket.retention, bucket.shard_group)
+            assert fault is None, f"bucket {bucket.name}: {fault}"
+        for run in self.runs:
+            assert run.started_at is None or run.finished_at is None or run.started_at <= run.finished_at
+
+    # The port
+
+    async def version(self) -> str:
+        async def act() -> str:
+            return self.server_version
+
+        return await self._do("version", (), act)
+
+    async def org_id(self, org: str) -> str | None:
+        async def act() -> str | None:
+            return None if "read:orgs" in self.lacking else self.orgs.get(org)
+
+        return await self._do("org_id", (org,), act)
+
+    async def me(self) -> User | None:
+        async def act() -> User | None:
+            return self.user
+
+        return await self._do("me", (), act)
+
+    async def list_tasks(self, org_id: str) -> AsyncIterator[list[Task | str]]:
+        async def act() -> list[Task | str]:
+            if "read:tasks" in self.lacking:
+                return []  # the real server leaves out what may not be read; it says nothing
+            mine = sorted((task for task in self.tasks.values() if task.org_id == org_id), key=lambda task: task.id)
+            return [f"{task.id}: {self.spoiled[task.id]}" if task.id in self.spoiled else task for task in mine]
+
+        entries = await self._do("list_tasks", (org_id,), act)
+        for start in range(0, len(entries), _PAGE):
+            yield entries[start : start + _PAGE]
+
+    async def get_task(self, task_id: str) -> Task:
+        async def act() -> Task:
+            task = self._task(task_id)
+            self._need("read:tasks")
+            return task
+
+        return await self._do("get_task", (task_id,), act)
+
+    async def find_tasks(self, org_id: str, name: str) -> list[Task]:
+        async def act() -> list[Task]:
+            if "read:tasks" in self.lacking:
+                return []
+            return [task for task in self.tasks.values() if task.org_id == org_id and task.name == name]
+
+        return await self._do("find_tasks", (org_id, name), act)
+
+    async def create_task(self, org_id: str, flux: str, description: str) -> Task:
+        async def act() -> Task:
+            self._need("write:tasks")
+            option = _checked_option(flux)
+            now = self.now().astimezone(UTC).replace(microsecond=0)
+            task = Task(
+                id=self._new_id(),
+                org_id=org_id,
+                owner_id=self.user.id if self.user else "",
+                name=option["name"],
+                status=TaskStatus.ACTIVE,
+                description=description,
+                flux=flux,
+                every=option.get("every", ""),
+                cron=option.get("cron", ""),
+                offset=option.get("offset", ""),
+                created_at=now,
+                updated_at=now,
+            )
+            self.tasks[task.id] = task
+            return task
+
+        return await self._do("create_task", (org_id, flux, description), act)
+
+    async def update_task(
+        self, task_id: str, *, status: TaskStatus, flux: str | None = None, description: str | None = None
+    ) -> Task:
+        async def act() -> Task:
+            task = self._task(task_id)
+            self._need("write:tasks")
+            changed = replace(task, status=status)
+            if flux is not None:
+                option = _checked_option(flux)
+                changed = replace(
+                    changed,
+                    flux=flux,
+                    name=option["name"],
+                    every=option.get("every", ""),
+                    cron=option.get("cron", ""),
+                    offset=option.get("offset", ""),
+                )
+            if description is not None:
+                changed = replace(changed, description=description)
+            if changed != task:
+                changed = replace(changed, updated_at=self.now().astimezone(UTC))
+            self.tasks[task_id] = changed
+            return changed
+
+        return await self._do("update_task", (task_id, status, flux, description), act)
+
+    async def delete_task(self, task_id: str) -> None:
+        async def act() -> None:
+            self._task(task_id)
+            self._need("write:tasks")
+            del self.tasks[task_id]
+
+        await self._do("delete_task", (task_id,), act)
+
+    async def ast(self, flux: str) -> Mapping[str, Any]:
+        async def act() -> Mapping[str, Any]:
+            answer = self._recorded(flux)
+            if answer["ast_error"] is not None:
+                raise ScriptInvalid(*answer["ast_error"])
+            assert answer["ast"] is not None, "only the check was taught for this script"
+            found: Mapping[str, Any] = answer["ast"]
+            return found
+
+        return await self._do("ast", (flux,), act)
+
+    async def check_script(self, org_id: str, flux: str) -> None:
+        async def act() -> None:
+            answer = self._recorded(flux)
+            if answer["check_error"] is not None:
+                raise ScriptInvalid(*answer["check_error"])
+
+        await self._do("check_script", (org_id, flux), act)
+
+    async def list_buckets(self, org_id: str) -> list[Bucket]:
+        async def act() -> list[Bucket]:
+            return [
+                bucket
+                for bucket in sorted(self.buckets.values(), key=lambda bucket: bucket.name)
+                if bucket.org_id == org_id and not self._hidden(bucket)
+            ]
+
+        return await self._do("list_buckets", (org_id,), act)
+
+    async def find_bucket(self, org_id: str, name: str) -> Bucket | None:
+        async def act() -> Bucket | None:
+            for bucket in self.buckets.values():
+                if (bucket.org_id, bucket.name) == (org_id, name):
+                    if self._hidden(bucket):
+                        raise Forbidden(
+                            f"InfluxDB: the token has no right read:buckets for bucket {name!r}", "read:buckets"
+                        )
+                    return bucket
+            return None
+
+        return await self._do("find_bucket", (org_id, name), act)
+
+    async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
+        async def act() -> Bucket:
+            self._need("write:buckets")
+            if name.startswith("_") or '"' in name:
+                raise Invalid(f"InfluxDB: bucket name {name} is invalid")
+            if any((bucket.org_id, bucket.name) == (org_id, name) for bucket in self.buckets.values()):
+                raise Conflict(f"InfluxDB: bucket with name {name} already exists")
+            _check_rule(retention, shard_group)
+            return self._add_bucket(org_id, name, "user", retention, shard_group, description)
+
+        return await self._do("create_bucket", (org_id, name, description, retention, shard_group), act)
+
+    async def update_bucket(self, bucket_id: str, description: str, retention: int, shard_group: int) -> Bucket:
+        async def act() -> Bucket:
+            bucket = self._bucket(bucket_id)
+            self._need("write:buckets")
+            _check_rule(retention, shard_group)
+            changed = replace(
+                bucket,
+                description=description,
+                retention=retention,
+                shard_group=shard_group or _default_shard_group(retention),
+            )
+            self.buckets[bucket_id] = changed
+            return changed
+
+        return await self._do("update_bucket", (bucket_id, description, retention, shard_group), act)
+
+    async def delete_bucket(self, bucket_id: str) -> None:
+        async def act() -> None:
+            self._bucket(bucket_id)
+            self._need("write:buckets")
+            del self.buckets[bucket_id]
+            self.points.pop(bucket_id, None)
+
+        await self._do("delete_bucket", (bucket_id,), act)
+
+    async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
+        async def act() -> list[Run]:
+            self._need("read:orgs")
+            found = [
+                replace(run, error="")
+                for run in self.runs
+                if run.finished_at is not None
+                and run.started_at is not None
+                and run.started_at >= since
+                and (task_ids is None or run.task_id in task_ids)
+            ]
+            return sorted(found, key=lambda run: (run.scheduled_for, run.id))
+
+        return await self._do("recent_runs", (org_id, since, task_ids), act)
+
+    async def run_errors(self, org_id: str, since: datetime, run_ids: Collection[str]) -> dict[str, str]:
+        async def act() -> dict[str, str]:
+            self._need("read:orgs")
+            return {run.id: run.error for run in self.runs if run.id in run_ids and run.error}
+
+        return await self._do("run_errors", (org_id, since, run_ids), act)
+
+    async def list_runs(self, task_id: str, limit: int) -> list[Run]:
+        async def act() -> list[Run]:
+            self._task(task_id)
+            self._need("read:tasks")
+            mine = [replace(run, error="") for run in self.runs if run.task_id == task_id]
+            return sorted(mine, key=lambda run: (run.scheduled_for, run.id), reverse=True)[:limit]
+
+        return await self._do("list_runs", (task_id, limit), act)
+
+    async def count_points(
+        self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
+    ) -> PointCount:
+        async def act() -> PointCount:
+            found = next((b for b in self.buckets.values() if (b.org_id, b.name) == (org_id, bucket)), None)
+            if found is None:
+                raise NotFound(f"InfluxDB: could not find bucket {bucket!r}")
+            times = [
+                time
+                for time in self.points.get(found.id, [])
+                if (start is None or time >= start) and (stop is None or time < stop)
+            ]
+            return PointCount(len(times), min(times, default=None), max(times, default=None))
+
+        return await self._do("count_points", (org_id, bucket, start, stop, timeout), act)
+
+    async def probe(self, org_id: str) -> frozenset[str]:
+        async def act() -> frozenset[str]:
+            return frozenset(self.lacking)
+
+        return await self._do("probe", (org_id,), act)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    # Inside
+
+    async def _do(self, method: str, arguments: tuple[Any, ...], act: Callable[[], Any]) -> Any:
+        assert not self.closed, f"{method} after close"
+        self.calls.append((method, arguments))
+        faults = self._faults.get(method)
+        fault = faults.pop(0) if faults else None
+        if fault is not None and not fault.after_commit:
+            raise fault.error
+        answer = await act()
+        if fault is not None:
+            raise fault.error
+        return answer
+
+    def _new_id(self) -> str:
+        self._next_id += 1
+        return f"{self._next_id:016x}"
+
+    def _task(self, task_id: str) -> Task:
+        if task_id not in self.tasks:
+            raise NotFound("InfluxDB: failed to find task: task not found")
+        return self.tasks[task_id]
+
+    def _bucket(self, bucket_id: str) -> Bucket:
+        if bucket_id not in self.buckets:
+            raise NotFound("InfluxDB: bucket not found")
+        return self.buckets[bucket_id]
+
+    def _need(self, right: str) -> None:
+        if right in self.lacking:
+            raise Forbidden(f"InfluxDB: the token has no right {right}", right)
+
+    def _hidden(self, bucket: Bucket) -> bool:
+        return ("read:orgs" if bucket.type == "system" else "read:buckets") in self.lacking
+
+    def _recorded(self, script: str) -> dict[str, Any]:
+        answer = self._scripts.get(_key(script))
+        assert answer is not None, (
+            "the fake does not know this script; add it to tests/support/scripts and record it with "
+            f"`python -m tests.support.record_scripts`, or teach() it:\n{script}"
+        )
+        return answer
+
+    def _add_bucket(
+        self, org_id: str, name: str, kind: str, retention: int, shard_group: int, description: str = ""
+    ) -> Bucket:
+        shard_group = shard_group or _default_shard_group(retention)
+        bucket = Bucket(self._new_id(), org_id, name, kind, description, retention, shard_group)
+        self.buckets[bucket.id] = bucket
+        return bucket
+
+
+def task_option(flux: str) -> dict[str, str]:
+    """The properties of a one-line ``option task = {…}`` with literal values, which is all that influxops renders."""
+    match = _OPTION.search(flux)
+    if match is None:
+        return {}
+    return {key: _unquote(value) for key, value in _PROPERTY.findall(match["body"])}
+
+
+def _unquote(literal: str) -> str:
+    if not literal.startswith('"'):
+        return literal
+    return re.sub(
+        r"\\(x[0-9a-fA-F]{2}|.)",
+        lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 3 else _UNESCAPE.get(m[1], m[1]),
+        literal[1:-1],
+        flags=re.DOTALL,
+    )
+
+
+def _checked_option(flux: str) -> dict[str, str]:
+    option = task_option(flux)
+    if not option.get("name"):
+        raise Invalid("InfluxDB: invalid options: no task options defined or no name")
+    if bool(option.get("every")) == bool(option.get("cron")):
+        raise Invalid("InfluxDB: invalid options: exactly one of cron and every is needed")
+    return option
+
+
+def _default_shard_group(retention: int) -> int:
+    if retention == 0 or retention > 180 * 24 * HOUR:
+        return 7 * 24 * HOUR
+    return HOUR if retention <= 2 * 24 * HOUR else 24 * HOUR
+
+
+def _rule_fault(retention: int, shard_group: int) -> str | None:
+    if retention and retention < HOUR:
+        return "retention policy duration must be at least 1h0m0s"
+    if retention and shard_group > retention:
+        return "retention policy duration must be greater than the shard duration"
+    return None
+
+
+def _check_rule(retention: int, shard_group: int) -> None:
+    fault = _rule_fault(retention, shard_group)
+    if fault is not None:
+        raise Invalid(f"InfluxDB: {fault}")
+
+
+def _key(script: str) -> str:
+    return sha256(script.encode()).hexdigest()

@@ -1,0 +1,81 @@
+"""Finding our own task: marker first, id second, never by name; doubles and copies told apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from influxops.core.marker import Owner, sha256, stamp_script
+from influxops.core.observed import Task, TaskRecord, TaskStatus
+from influxops.core.ownership import Claim, match
+
+OWNER = Owner("c1", "InfluxTask", "ns", "cpu")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def record(task_id: str, flux: str, name: str = "ns/cpu") -> TaskRecord:
+    task = Task(task_id, "o", "u", name, TaskStatus.ACTIVE, "", flux, "1h", "", "", NOW, NOW)
+    return TaskRecord.of(task)
+
+
+def claim(task_id: str = "", digests: tuple[str, ...] = (), uid: str = "u1") -> Claim:
+    return Claim(OWNER, uid, task_id, "ns/cpu", frozenset(digests))
+
+
+SCRIPT = stamp_script(OWNER, "u1", "x = 1")
+
+
+def test_nothing_found_means_create() -> None:
+    assert match(claim(), [], None, []).ours is None
+
+
+def test_the_marker_finds_the_task_under_any_name() -> None:
+    """A rename in the UI does not lose the task."""
+    task = record("01", SCRIPT, name="renamed")
+    assert match(claim(), [task], None, []).ours == task
+
+
+def test_an_old_uid_is_still_ours() -> None:
+    """A cluster rebuilt from Git has new uids and takes its tasks back."""
+    task = record("01", stamp_script(OWNER, "an-old-uid", "x = 1"))
+    assert match(claim(), [task], None, []).ours == task
+
+
+def test_the_id_in_status_finds_a_task_whose_marker_was_lost() -> None:
+    task = record("01", "x = 1")
+    found = match(claim("01"), [], task, [task])
+    assert found.ours == task
+    assert found.marker_lost
+
+
+def test_a_task_at_our_id_with_another_owners_marker_is_not_ours() -> None:
+    other = record("01", stamp_script(Owner("c1", "InfluxTask", "ns", "other"), "u9", "x = 1"))
+    found = match(claim("01"), [], other, [other])
+    assert found.ours is None
+    assert not found.marker_lost
+
+
+def test_an_unmarked_task_of_the_name_is_a_stranger() -> None:
+    task = record("07", "x = 1")
+    assert match(claim(), [], None, [task]).stranger == task
+
+
+def test_a_marked_task_of_the_name_is_no_stranger() -> None:
+    """Names need not be unique."""
+    other = record("01", stamp_script(Owner("c2", "InfluxTask", "ns", "cpu"), "u9", "x = 1"))
+    assert match(claim(), [], None, [other]).stranger is None
+
+
+def test_our_double_is_told_from_a_copy() -> None:
+    """Bytes and name as we rendered them: ours twice. Edited or renamed: somebody's copy."""
+    ours, double = record("01", SCRIPT), record("02", SCRIPT)
+    renamed = record("03", SCRIPT, name="copy of cpu")
+    edited = record("04", SCRIPT + "\n// mine now")
+    found = match(claim("01", (sha256(SCRIPT),)), [edited, renamed, double, ours], ours, [])
+    assert found.ours == ours
+    assert found.doubles == (double,)
+    assert set(found.copies) == {renamed, edited}
+
+
+def test_the_one_in_status_wins_over_an_older_id() -> None:
+    older, known = record("01", SCRIPT), record("02", SCRIPT)
+    assert match(claim("02"), [older, known], known, []).ours == known

@@ -1,0 +1,186 @@
+"""kube.status: writes what differs, once, in the right order, and survives what the API may answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from influxops.core.keys import Key
+from influxops.kube.errors import NotFound, NotLeader, Unavailable, Unprocessable
+from influxops.kube.status import StatusWriter
+from tests.support.kubeobjects import record, task
+from tests.support.until import until
+
+
+class Target:
+    """Takes statuses; answers with what is queued in ``errors`` first."""
+
+    def __init__(self) -> None:
+        self.applied: list[tuple[str, dict[str, Any]]] = []
+        self.errors: list[Exception] = []
+        self.gate: asyncio.Event | None = None
+        self.version = 1000
+
+    async def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.version += 1
+        self.applied.append((key.name, dict(status)))
+        return {"metadata": {"uid": uid, "resourceVersion": str(self.version)}}
+
+
+@asynccontextmanager
+async def running(writer: StatusWriter) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    run = asyncio.create_task(writer.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await run
+
+
+async def test_an_equal_status_is_not_written_again() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    assert await writer.now(task(), "u1", {"b": 1, "a": 2})
+    assert not await writer.now(task(), "u1", {"a": 2, "b": 1})
+    assert (writer.writes, writer.skipped) == (1, 1)
+
+
+async def test_what_the_watch_shows_at_the_start_is_not_written_again() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    writer.seen(record(status={"taskID": "1"}))
+    assert not await writer.now(task(), "u1", {"taskID": "1"})
+    writer.later(task(), "u1", {"taskID": "1"}, urgent=True)
+    assert (writer.writes, writer.skipped, writer.pending) == (0, 2, 0)
+
+
+async def test_a_late_echo_of_an_older_write_does_not_hide_the_newer_one() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    await writer.now(task(), "u1", {"n": 1})  # version 1001
+    await writer.now(task(), "u1", {"n": 2})  # version 1002
+    writer.seen(record(version=1001, status={"n": 1}))
+    assert await writer.now(task(), "u1", {"n": 1})
+
+
+async def test_a_status_that_somebody_else_changed_is_written_again() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    await writer.now(task(), "u1", {"n": 1})
+    writer.seen(record(version=2000, status={"n": "by hand"}))
+    assert await writer.now(task(), "u1", {"n": 1})
+
+
+async def test_now_replaces_what_waits() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    writer.later(task(), "u1", {"n": 1}, urgent=True)
+    await writer.now(task(), "u1", {"n": 2})
+    assert writer.pending == 0
+    assert target.applied == [("a", {"n": 2})]
+
+
+async def test_later_writes_in_the_background_and_the_newest_content_wins() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    writer.later(task(), "u1", {"n": 1}, urgent=False)
+    writer.later(task(), "u1", {"n": 2}, urgent=False)
+    async with running(writer):
+        await until(lambda: writer.writes == 1)
+    assert target.applied == [("a", {"n": 2})]
+    assert writer.oldest_pending_seconds == 0.0
+
+
+async def test_later_is_skipped_when_the_content_came_back_to_what_stands_there() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    await writer.now(task(), "u1", {"n": 1})
+    writer.later(task(), "u1", {"n": 2}, urgent=True)
+    writer.later(task(), "u1", {"n": 1}, urgent=True)
+    async with running(writer):
+        await until(lambda: writer.pending == 0 and writer.skipped == 1)
+    assert writer.writes == 1
+
+
+async def test_an_unavailable_api_is_tried_again() -> None:
+    target = Target()
+    target.errors = [Unavailable("503"), Unavailable("429", retry_after=0.01)]
+    writer = StatusWriter(target)
+    async with running(writer):
+        writer.later(task(), "u1", {"n": 1}, urgent=True)
+        await until(lambda: writer.writes == 1)
+    assert writer.failed == 2
+
+
+async def test_after_an_unknown_outcome_the_same_status_is_written_again() -> None:
+    target = Target()
+    writer = StatusWriter(target)
+    await writer.now(task(), "u1", {"n": 1})
+    target.errors = [Unavailable("no answer")]
+    with pytest.raises(Unavailable):
+        await writer.now(task(), "u1", {"n": 2})
+    assert await writer.now(task(), "u1", {"n": 1})
+
+
+async def test_an_object_that_is_gone_is_forgotten_without_an_error() -> None:
+    target = Target()
+    target.errors = [NotFound("404", status=404)]
+    writer = StatusWriter(target)
+    assert not await writer.now(task(), "u1", {"n": 1})
+    assert await writer.now(task(), "u2", {"n": 1})
+
+
+async def test_deletion_drops_what_waits_but_not_for_the_object_made_anew() -> None:
+    writer = StatusWriter(Target())
+    writer.seen(record(uid="old"))
+    writer.later(task(), "old", {"n": 1}, urgent=True)
+    writer.gone(task(), "old")
+    assert writer.pending == 0
+    writer.seen(record(uid="new", born=9))
+    writer.later(task(), "new", {"n": 1}, urgent=True)
+    writer.gone(task(), "old")
+    assert writer.pending == 1
+
+
+async def test_a_refused_status_is_an_error_for_now_and_ends_nothing_for_later() -> None:
+    target = Target()
+    target.errors = [Unprocessable("422"), Unprocessable("422")]
+    writer = StatusWriter(target)
+    with pytest.raises(Unprocessable):
+        await writer.now(task(), "u1", {"n": 1})
+    async with running(writer):
+        writer.later(task("bad"), "u1", {"n": 1}, urgent=True)
+        await until(lambda: writer.failed == 2)
+        writer.later(task("good"), "u1", {"n": 1}, urgent=True)
+        await until(lambda: writer.writes == 1)
+
+
+async def test_nothing_waits_any_more_when_the_lease_is_lost() -> None:
+    target = Target()
+    target.errors = [NotLeader("lost")]
+    writer = StatusWriter(target, writes_per_second=1)
+    writer.later(task("a"), "u", {"n": 1}, urgent=True)
+    writer.later(task("b"), "u", {"n": 1}, urgent=True)
+    async with running(writer):
+        await until(lambda: writer.pending == 0)
+    assert target.applied == []
+
+
+async def test_two_writes_of_one_object_never_overlap_and_the_later_is_the_last() -> None:
+    target = Target()
+    target.gate = asyncio.Event()
+    writer = StatusWriter(target)
+    writes = [asyncio.create_task(writer.now(task(), "u1", {"n": n})) for n in range(3)]
+    await asyncio.sleep(0)
+    target.gate.set()
+    await asyncio.gather(*writes)
+    assert [status["n"] for _, status in target.applied] == [0, 1, 2]
