@@ -65,6 +65,7 @@ def start_control_plane(
             directory=directory / "work",
             log=logs / "etcd.log",
             port=etcd_port,
+            health=f"{etcd_endpoint.url}/health",
             ready=lambda: etcd_endpoint.status("/health") == 200,
         ),
         Server(
@@ -75,6 +76,7 @@ def start_control_plane(
             directory=directory / "work",
             log=logs / "kube-apiserver.log",
             port=port,
+            health=f"{access.host}/readyz",
             ready=lambda: _api_ready(api_endpoint),
         ),
     ]
@@ -93,6 +95,7 @@ def start_control_plane(
                 directory=directory / "work",
                 log=logs / "kube-controller-manager.log",
                 port=manager_port,
+                health=f"{manager.url}/healthz",
                 ready=lambda: manager.status("/healthz") == 200,
             )
         )

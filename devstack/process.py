@@ -26,11 +26,20 @@ class Server:
     """A program with a log file, a port and a way to see that it is ready."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, directory: Path, log: Path, port: int, ready: Callable[[], bool]
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        log: Path,
+        port: int,
+        health: str,
+        ready: Callable[[], bool],
     ) -> None:
-        """``ready`` is asked again and again after the start; ``directory`` is the working folder."""
+        """``directory`` is the working folder, ``health`` a URL for people; ``ready`` is asked until it says yes."""
         self.name = name
         self.port = port
+        self.health = health
         self.log = log
         self._command = tuple(command)
         self._directory = directory

@@ -133,8 +133,8 @@ class _Operator:
             statuses=self.statuses,
             renderer=self.renderer,
             recorder=Recorder(self.events, metrics, redactor),
-            link=lambda key: self.connections.link(key),
-            links_of_org=lambda org_id: self.connections.links_of_org(org_id),
+            link=lambda key: self.connections.link(key),  # noqa: PLW0108  (made below)
+            links_of_org=lambda org_id: self.connections.links_of_org(org_id),  # noqa: PLW0108
             now=lambda: datetime.now(UTC),
             clock=time.monotonic,
         )
@@ -146,7 +146,7 @@ class _Operator:
             later=self.statuses.later,
             metrics=metrics,
             redact_add=redactor.add,
-            synced=lambda: self.source.synced.is_set(),
+            synced=lambda: self.source.synced.is_set(),  # noqa: PLW0108
         )
         self.connections = Connections(tools, self.fence, _Observer(metrics))
         self.engine = Engine(
@@ -179,7 +179,7 @@ class _Operator:
                 await self._lead(stop)
         finally:
             ending.set()
-            done, pending = await asyncio.wait(background, timeout=5.0)
+            _, pending = await asyncio.wait(background, timeout=5.0)
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)

@@ -28,7 +28,7 @@ async def serve(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIte
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     try:
-        yield "127.0.0.1:{}".format(runner.addresses[0][1])
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

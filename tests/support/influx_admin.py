@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -29,7 +29,7 @@ class Admin:
         self.url = url
         self.token = token
 
-    async def __aenter__(self) -> Admin:
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(self.url, headers={"Authorization": f"Token {self.token}"})
         return self
 

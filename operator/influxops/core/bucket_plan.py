@@ -81,8 +81,8 @@ def guard_message(blocked: Shortening, bucket: str, loss: str) -> str:
     )
 
 
-def plan_bucket(desired: DesiredBucket, bucket: Bucket | None, applied: int | None) -> Plan:
-    """Plan a bucket's settings; the guard's own refusal is left to the caller, who knows what would be lost."""
+def plan_bucket(desired: DesiredBucket, bucket: Bucket | None) -> Plan:
+    """Plan a bucket's settings. Whether a shorter retention may be applied is for ``shortening`` to say, before."""
     if desired.shard_group > desired.retention > 0:
         return Plan(
             refusal=Refusal(
@@ -107,8 +107,6 @@ def plan_bucket(desired: DesiredBucket, bucket: Bucket | None, applied: int | No
                 f"bucket {desired.name!r} is a system bucket of InfluxDB: influxops does not change it",
             )
         )
-    if shortening(desired, bucket, applied) is not None:
-        return Plan(refusal=Refusal(Reason.DATA_LOSS_GUARD, ""), task_id=bucket.id)
     changes = _changes(desired, bucket)
     return Plan((UpdateBucket(bucket.id, changes),) if changes else (), task_id=bucket.id)
 

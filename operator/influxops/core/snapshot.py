@@ -12,6 +12,10 @@ from influxops.core.observed import Bucket, TaskRecord
 K = TypeVar("K")
 
 
+NEVER = float("-inf")
+"""``started`` of the empty picture before the first sweep."""
+
+
 @dataclass(slots=True)
 class Snapshot:
     """Tasks and buckets of an organization. ``started`` is the monotonic time at which its sweep began."""
@@ -26,7 +30,7 @@ class Snapshot:
     """Task id -> why the server's answer for it could not be read."""
     complete: bool = True
     """False when only own tasks were read, by id."""
-    _own: dict[str, float] = field(default_factory=dict)
+    own_writes: dict[str, float] = field(default_factory=dict)
     """Task or bucket id -> monotonic time of our own last write to it."""
 
     def put_task(self, task: TaskRecord, wrote: float | None = None) -> None:
@@ -39,7 +43,7 @@ class Snapshot:
         if task.marker is not None:
             self.by_owner.setdefault(task.marker.owner, set()).add(task.id)
         if wrote is not None:
-            self._own[task.id] = wrote
+            self.own_writes[task.id] = wrote
 
     def drop_task(self, task_id: str, wrote: float | None = None) -> None:
         """A task is gone."""
@@ -47,7 +51,7 @@ class Snapshot:
         if old is not None:
             self._unindex(old)
         if wrote is not None:
-            self._own[task_id] = wrote
+            self.own_writes[task_id] = wrote
 
     def marked(self, owner: Owner) -> list[TaskRecord]:
         """Every task whose marker holds this owner key."""
@@ -61,19 +65,19 @@ class Snapshot:
         """Take in a bucket; names are unique in an organization."""
         self.buckets[bucket.name] = bucket
         if wrote is not None:
-            self._own[bucket.id] = wrote
+            self.own_writes[bucket.id] = wrote
 
     def drop_bucket(self, name: str, wrote: float | None = None) -> None:
         """A bucket is gone."""
         bucket = self.buckets.pop(name, None)
         if bucket is not None and wrote is not None:
-            self._own[bucket.id] = wrote
+            self.own_writes[bucket.id] = wrote
 
-    def carry_over(self, previous: Snapshot | None) -> None:
+    def carry_over(self, previous: Snapshot) -> None:
         """Keep what we wrote while this sweep was reading: its pages may be older than our writes."""
-        if previous is None or previous.org_id != self.org_id:
+        if previous.org_id != self.org_id:
             return
-        for object_id, wrote in previous._own.items():
+        for object_id, wrote in previous.own_writes.items():
             if wrote < self.started:
                 continue
             task = previous.tasks.get(object_id)
@@ -81,13 +85,13 @@ class Snapshot:
                 self.put_task(task, wrote)
             else:
                 self.drop_task(object_id, wrote)
-        recent = {object_id for object_id, wrote in previous._own.items() if wrote >= self.started}
+        recent = {object_id for object_id, wrote in previous.own_writes.items() if wrote >= self.started}
         gone = {name for name, bucket in self.buckets.items() if bucket.id in recent}
         kept = [bucket for bucket in previous.buckets.values() if bucket.id in recent]
         for name in gone - {bucket.name for bucket in kept}:
             del self.buckets[name]
         for bucket in kept:
-            self.put_bucket(bucket, previous._own[bucket.id])
+            self.put_bucket(bucket, previous.own_writes[bucket.id])
 
     def _unindex(self, task: TaskRecord) -> None:
         _discard(self.by_name, task.name, task.id)

@@ -13,6 +13,8 @@ from influxops.core.outcome import Outcome, Reason
 from influxops.core.runs import RunSummary, to_status
 from influxops.core.schedule import Schedule
 
+NO_RUNS = RunSummary()
+
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
@@ -21,7 +23,7 @@ class TaskFacts:
     task_id: str = ""
     script_hash: str = ""
     schedule_text: str = ""
-    runs: RunSummary = RunSummary()
+    runs: RunSummary = NO_RUNS
     history_limit: int = 5
     next_run: str = ""
     """RFC 3339; moves when a run is recorded or the spec changes, so that an idle task needs no writes."""

@@ -25,7 +25,25 @@ MAX_OUTPUT = 256 * 1024
 _DURATION = re.compile(r"-?(?:[1-9][0-9]*(?:ns|us|µs|ms|s|m|h|d|w|mo|y))+")
 _IDENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYWORDS = frozenset(
-    "and or not empty in import package return option builtin test testcase if then else exists with".split()
+    (
+        "and",
+        "or",
+        "not",
+        "empty",
+        "in",
+        "import",
+        "package",
+        "return",
+        "option",
+        "builtin",
+        "test",
+        "testcase",
+        "if",
+        "then",
+        "else",
+        "exists",
+        "with",
+    )
 )
 
 

@@ -16,7 +16,8 @@ class BreakerState(StrEnum):
 
 class Breaker:
     """Opens after ``threshold`` failures in a row; a trial is due after a delay that doubles from ``first`` to ``most``
-    seconds."""
+    seconds.
+    """
 
     def __init__(self, clock: Callable[[], float], threshold: int = 3, first: float = 1.0, most: float = 30.0) -> None:
         self._clock = clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
@@ -97,11 +98,9 @@ class Connections:
         users = [*context.objects.tasks_by_connection(key), *context.objects.policies_by_connection(key)]
         if FINALIZER in record.finalizers and users:
             if key not in self._loops:
-                try:
+                with contextlib.suppress(SpecInvalid):
                     self._start(record, read(InfluxConnectionSpec, record.spec(), "spec"))
-                except SpecInvalid:
-                    pass
-            first = sorted(users)[0]
+            first = min(users)
             message = f"{len(users)} objects still use this connection, {first} among them: delete them, or let them use another"
             outcome = Wait(Reason.DELETING, message, after=2.0)
             previous = record.status()

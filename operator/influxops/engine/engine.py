@@ -12,8 +12,8 @@ from influxops.core.record import Record
 from influxops.engine.connections import Connections
 from influxops.engine.queue import Priority, WorkQueue
 from influxops.kube.cache import Cache, Change
-from influxops.kube.errors import KubeError, MissingReference, NotFound, NotLeader
 from influxops.kube.errors import Conflict as KubeConflict
+from influxops.kube.errors import KubeError, MissingReference, NotFound, NotLeader
 from influxops.kube.status import StatusWriter
 from influxops.reconcile.context import Context
 from influxops.reconcile.visit import visit
@@ -196,4 +196,4 @@ def _observed(record: Record) -> Any:
 
 def enqueuer(queue: WorkQueue[Key]) -> Callable[[Key, Priority], None]:
     """The queue's ``add`` with its default delay, for those who know no more of it."""
-    return lambda key, priority: queue.add(key, priority)
+    return queue.add

@@ -10,7 +10,7 @@ from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.keys import Key
 from influxops.core.observed import User
-from influxops.core.snapshot import Snapshot
+from influxops.core.snapshot import NEVER, Snapshot
 from influxops.engine.breaker import Breaker
 from influxops.engine.pacer import Pacer
 from influxops.influx.errors import Forbidden, InfluxError, RateLimited, Unauthorized, Unavailable
@@ -55,7 +55,7 @@ class LiveLink:
         self.org_id = ""
         self.user: User | None = None
         self.version = ""
-        self.snapshot: Snapshot | None = None
+        self.snapshot = Snapshot(NEVER, "")
         self.problem: Problem | None = None
         self.parked: set[Key] = set()
         self.refused: set[Key] = set()
@@ -81,7 +81,7 @@ class LiveLink:
 
     def trust_snapshot(self) -> bool:
         """True when the snapshot was begun after this process started to lead."""
-        return self.snapshot is not None and self.snapshot.started >= self.leading_since
+        return self.snapshot.started >= self.leading_since
 
     async def call(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """Send a request within the limits. While the breaker is open, fails at once without one."""
@@ -141,8 +141,8 @@ class LiveLink:
     async def bucket_exists(self, name: str) -> bool:
         """Whether the bucket is there; a missing one is asked for at most once in a few seconds."""
         snapshot = self.snapshot
-        if snapshot is None or name in snapshot.buckets:
-            return snapshot is not None
+        if name in snapshot.buckets:
+            return True
         now = self._clock()
         if now - self._missing_buckets.get(name, -BUCKET_MEMO) < BUCKET_MEMO:
             return False

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from influxops.core.conditions import clip
-from influxops.core.keys import Key, Kind
+from influxops.core.keys import Key
 from influxops.core.record import Record
 from influxops.kube.events import EventRecorder
 from influxops.telemetry.logs import get_logger, log_action
 from influxops.telemetry.metrics import Metrics
 from influxops.telemetry.redact import Redactor
-
-_TROUBLE = frozenset({"stalled", "not ready"})
 
 
 class Recorder:
@@ -34,7 +32,7 @@ class Recorder:
         self._metrics.actions_total.labels(key.kind.value, action).inc()
         log_action(self._log, action, key, reason=str(reason), **fields)
 
-    def drift(self, *, corrected: bool) -> None:
+    def drift(self, key: Key, *, corrected: bool) -> None:
         """Count a change that was made in InfluxDB and not here."""
         metric = self._metrics.drift_corrected_total if corrected else self._metrics.drift_detected_total
-        metric.labels(Kind.TASK.value).inc()
+        metric.labels(key.kind.value).inc()

@@ -66,11 +66,12 @@ class TemplateProcess:
         try:
             async with asyncio.timeout(self._timeout):
                 child = await self._start()
-                assert child.stdin is not None
-                assert child.stdout is not None
-                child.stdin.write(request.encode() + b"\n")
-                await child.stdin.drain()
-                line = await child.stdout.readline()
+                to_child, from_child = child.stdin, child.stdout
+                if to_child is None or from_child is None:
+                    raise OSError("the child has no pipes")
+                to_child.write(request.encode() + b"\n")
+                await to_child.drain()
+                line = await from_child.readline()
         except TimeoutError:
             await self.close()
             return {"fault": f"it took longer than {self._timeout:g} s: make its loops shorter"}

@@ -13,7 +13,7 @@ from influxops.engine.link import LiveLink
 from influxops.influx.errors import Forbidden, NotFound
 from influxops.reconcile.context import Context
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task import look_for_lateness, set_next_run
+from influxops.reconcile.task_times import look_for_lateness, set_next_run
 
 SKEW = timedelta(minutes=1)
 """Allowed between our clock and InfluxDB's."""

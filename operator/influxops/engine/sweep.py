@@ -13,7 +13,7 @@ from influxops.engine.link import LiveLink
 from influxops.influx.errors import Forbidden, NotFound
 from influxops.influx.port import InfluxPort
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task import HASH
+from influxops.reconcile.task_writes import HASH
 
 SMALL_SHARE = 20
 """A connection that owns less than a twentieth of a big organization's tasks reads its own by id."""
@@ -41,7 +41,6 @@ async def read_all(link: LiveLink, clock: Callable[[], float]) -> Snapshot:
 async def read_own(link: LiveLink, task_ids: Collection[str], clock: Callable[[], float]) -> Snapshot:
     """Read our own tasks by id and keep the rest of the last full picture."""
     previous = link.snapshot
-    assert previous is not None
     snapshot = Snapshot(clock(), link.org_id, complete=False)
     own = set(task_ids)
     for task in previous.tasks.values():
@@ -77,7 +76,7 @@ def _take(snapshot: Snapshot, item: Task | str) -> None:
 def wants_full(link: LiveLink, own: int, turns: int) -> bool:
     """Whether the next sweep reads everything."""
     previous = link.snapshot
-    if previous is None or not link.trust_snapshot() or turns % FULL_EVERY == 0:
+    if not link.trust_snapshot() or turns % FULL_EVERY == 0:
         return True
     return len(previous.tasks) < BIG_ORG or own * SMALL_SHARE >= len(previous.tasks)
 

@@ -13,7 +13,7 @@ from influxops.core.keys import Key, Kind
 from influxops.core.marker import Owner, sha256
 from influxops.core.outcome import Done, Reason, Stalled, Wait
 from influxops.core.record import pack, unpack
-from influxops.core.snapshot import Snapshot
+from influxops.core.snapshot import NEVER, Snapshot
 from influxops.core.task_status import outcome_changed
 from influxops.engine import sweep
 from influxops.engine.connect import ClientFactory, Secrets, credentials
@@ -23,7 +23,6 @@ from influxops.engine.run_collector import RunCollector
 from influxops.influx.errors import Forbidden, InfluxError, Invalid, Unauthorized
 from influxops.kube.errors import KubeError, MissingReference
 from influxops.reconcile.context import ACCEPT_TARGET, POLL, POLL_FOR, RECONCILE_AT, Context, Problem
-from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.visit import current_task_status, state_of
 from influxops.telemetry.metrics import Metrics
@@ -103,9 +102,9 @@ class ConnectionLoop:
             problem, delay = refused.problem, self._poll(interval)
         except (Unauthorized, Forbidden) as error:
             self._refused_digest = self._digest
-            outcome = outcome_of(error)
-            assert isinstance(outcome, Wait | Stalled)
-            problem, delay = Problem(outcome.reason, outcome.message, stalled=True), self._poll(interval)
+            reason = Reason.UNAUTHORIZED if isinstance(error, Unauthorized) else Reason.NOT_ALLOWED
+            message = f"{error}: put a valid token with the rights it needs into the Secret"
+            problem, delay = Problem(reason, message, stalled=True), self._poll(interval)
         except InfluxError as error:
             if not isinstance(error, Invalid):
                 link.breaker.open()
@@ -168,7 +167,7 @@ class ConnectionLoop:
                 )
             )
         if link.org_id != org_id:
-            link.org_id, link.snapshot = org_id, None
+            link.org_id, link.snapshot = org_id, Snapshot(NEVER, org_id)
         return True
 
     def _check_target(self, org_id: str) -> None:
@@ -318,7 +317,7 @@ class ConnectionLoop:
         link = self.link
         counts = {"managed": 0, "drifted": 0, "failing": 0, "late": 0, "foreign_owned": 0}
         for state in self._states().values():
-            stored = link.snapshot.tasks.get(state.task_id) if link.snapshot and state.task_id else None
+            stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
             if stored is None:
                 continue
             counts["managed"] += 1
@@ -326,7 +325,7 @@ class ConnectionLoop:
             counts["failing"] += state.runs.consecutive_failures > 0
             counts["late"] += state.late_slot is not None
             counts["foreign_owned"] += link.user is not None and stored.owner_id != link.user.id
-        if link.snapshot is None:
+        if not link.trust_snapshot():
             old = self._status().get("tasks") or {}
             counts.update({name: int(old.get(name) or 0) for name in ("managed", "drifted", "failing", "late")})
         return counts
@@ -347,7 +346,7 @@ class ConnectionLoop:
 
     def _orphans(self) -> int:
         """Tasks with our instance's marker whose InfluxTask does not exist."""
-        if self.link.snapshot is None or not self._tools.synced():
+        if not self._tools.synced():
             return 0
         instance, get = self._context.instance, self._context.objects.get
         return sum(

@@ -1,6 +1,5 @@
 """InfluxClient: the port's implementation for a real InfluxDB 2.x."""
 
-# ruff: noqa: D102 -- influx.port says what each method does
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping

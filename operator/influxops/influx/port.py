@@ -29,7 +29,8 @@ class InfluxPort(Protocol):
 
     def list_tasks(self, org_id: str) -> AsyncIterator[list[Task | str]]:
         """Every task of the organization, a page (500) at a time. An entry that cannot be decoded comes as a string
-        ``<id>: <why>`` in its place, so that one bad object never hides the others."""
+        ``<id>: <why>`` in its place, so that one bad object never hides the others.
+        """
 
     async def get_task(self, task_id: str) -> Task:
         """One task. Raises NotFound."""
@@ -44,7 +45,8 @@ class InfluxPort(Protocol):
         self, task_id: str, *, status: TaskStatus, flux: str | None = None, description: str | None = None
     ) -> Task:
         """Change a task. Name and schedule are never sent: the server would rewrite the script. Status always is: the
-        server refuses a change of the description alone. Raises NotFound."""
+        server refuses a change of the description alone. Raises NotFound.
+        """
 
     async def delete_task(self, task_id: str) -> None:
         """Delete a task. Raises NotFound."""
@@ -55,7 +57,8 @@ class InfluxPort(Protocol):
     async def check_script(self, org_id: str, flux: str) -> None:
         """Type-check a whole script with no effect: the server is sent a file of its own besides, whose one statement
         stops the evaluation before the script begins. Returns when the script is well typed; raises ScriptInvalid with
-        line and column in the script as given otherwise."""
+        line and column in the script as given otherwise.
+        """
 
     async def list_buckets(self, org_id: str) -> list[Bucket]:
         """All buckets of the organization, all pages."""
@@ -74,20 +77,23 @@ class InfluxPort(Protocol):
 
     async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
         """Finished runs that started at or after ``since``, of all tasks or of the given ones, one row a run id, without
-        error texts, oldest first (one query over ``_tasks``)."""
+        error texts, oldest first (one query over ``_tasks``).
+        """
 
     async def run_errors(self, org_id: str, since: datetime, run_ids: Collection[str]) -> dict[str, str]:
         """The cause of each of these failed runs, from the run's log, without the script that the log quotes."""
 
     async def list_runs(self, task_id: str, limit: int) -> list[Run]:
         """A task's latest runs by its own endpoint, also unfinished ones, newest first. For tokens that may not read
-        ``_tasks``."""
+        ``_tasks``.
+        """
 
     async def count_points(
         self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
     ) -> PointCount:
         """Count the points of a bucket in [start, stop) (None: from the very first; to the very last), given ``timeout``
-        seconds. ``points`` is None when time ran out."""
+        seconds. ``points`` is None when time ran out.
+        """
 
     async def probe(self, org_id: str) -> frozenset[str]:
         """The rights that the token lacks, as names such as ``write:tasks`` (only what can be told without a write)."""

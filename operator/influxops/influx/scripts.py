@@ -84,7 +84,7 @@ async def check_script(http: Http, org_id: str, flux: str) -> None:
 
 def script_invalid(http: Http, flux: str, message: str) -> ScriptInvalid:
     """The first fault of a message that may list several, with its place counted in characters."""
-    first = message.split("\n\n")[0]
+    first = message.split("\n\n", maxsplit=1)[0]
     place = _PLACE.search(first)
     line, column = _characters(flux, int(place[1]), int(place[2])) if place else (None, None)
     text = _INNER_PLACE.sub("", _PREFIXES.sub("", first))

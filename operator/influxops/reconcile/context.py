@@ -47,7 +47,8 @@ class Link(Protocol):
     generation: int
     org_id: str
     user: User | None
-    snapshot: Snapshot | None
+    snapshot: Snapshot
+    """Empty before the first sweep; ``trust_snapshot`` tells."""
     problem: Problem | None
     parked: set[Key]
     facts: dict[str, ScriptFacts]
@@ -106,7 +107,7 @@ class Recorder(Protocol):
 
     def action(self, key: Key, action: str, reason: str, **fields: Any) -> None: ...
 
-    def drift(self, *, corrected: bool) -> None: ...
+    def drift(self, key: Key, *, corrected: bool) -> None: ...
 
 
 @dataclass(slots=True)
@@ -129,4 +130,6 @@ class Context:
     """Packed status of each RetentionPolicy as last written."""
     losses: dict[tuple[str, int, str], str] = field(default_factory=dict)
     """What a shorter retention would delete, per bucket id, retention and day."""
+    missing_since: dict[Key, float] = field(default_factory=dict)
+    """Monotonic time since which something that an object needs has been missing."""
     deleting_since: dict[Key, float] = field(default_factory=dict)

@@ -36,7 +36,7 @@ async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> L
             )
         )
     await _admit(context, record, link)
-    if link.problem is not None or link.snapshot is None or not link.trust_snapshot():
+    if link.problem is not None or not link.trust_snapshot():
         why = link.problem.message if link.problem else "it has not been read yet"
         raise NotUsable(
             Wait(
@@ -66,6 +66,15 @@ async def _admit(context: Context, record: Record, link: Link) -> None:
                 after=60.0,
             )
         )
+
+
+def park(context: Context, key: Key, connection: Key, outcome: Outcome) -> None:
+    """Let the connection wake the object, for what no waiting by time mends."""
+    link = context.link(connection)
+    waits = isinstance(outcome, Wait) and outcome.parked
+    refused = isinstance(outcome, Stalled) and outcome.reason is Reason.NOT_ALLOWED
+    if link is not None and (waits or refused):
+        link.parked.add(key)
 
 
 def poll_after(context: Context, since: float | None, interval: float) -> float:

@@ -16,7 +16,7 @@ from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import remove_finalizer
 from influxops.reconcile.references import connection_key
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task import delete_stored, owner_of, refresh
+from influxops.reconcile.task_writes import delete_stored, owner_of, refresh
 
 
 async def finish_task(context: Context, record: Record, state: TaskState) -> Outcome:
@@ -32,13 +32,13 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
         return await _let_go_later(context, record, "its spec cannot be read")
     link = context.link(connection_key(record, spec.connection_ref))
     orphan = spec.deletion is Deletion.ORPHAN
-    if link is None or (link.snapshot is None and _hopeless(link)):
+    if link is None or (not link.trust_snapshot() and _hopeless(link)):
         if not state.task_id or orphan:
             return await _let_go(context, record)
         return await _let_go_later(
             context, record, f"InfluxConnection {spec.connection_ref.name} is gone or has no token"
         )
-    if link.snapshot is None or not link.trust_snapshot():
+    if not link.trust_snapshot():
         if orphan:
             return await _let_go(context, record)
         link.parked.add(record.key)
@@ -74,7 +74,6 @@ def _held_up(link: Link, why: str) -> Wait:
 
 async def _delete(context: Context, record: Record, link: Link, state: TaskState) -> None:
     """Delete every stored task that is this resource's own; copies that somebody made stay."""
-    assert link.snapshot is not None
     owner = owner_of(context, record)
     if state.unknown_since is not None and link.snapshot.started <= state.unknown_since:
         name = state.unknown_name
@@ -97,13 +96,11 @@ def _is_own(task: TaskRecord, record: Record) -> bool:
 
 async def _orphan(context: Context, record: Record, link: Link) -> None:
     """Take our marker off and leave the task running; tried once, because letting go must not be held up."""
-    assert link.snapshot is not None
     for known in link.snapshot.marked(owner_of(context, record)):
         await _release(context, record, link, known.id)
 
 
 async def _release(context: Context, record: Record, link: Link, task_id: str) -> None:
-    assert link.snapshot is not None
     task = await refresh(context, link, task_id)
     if task is None:
         return

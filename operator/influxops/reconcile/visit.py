@@ -10,7 +10,8 @@ from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record, pack, unpack
 from influxops.core.task_status import TaskFacts, task_status
 from influxops.reconcile.context import RECONCILE_AT, Context
-from influxops.reconcile.policy import PolicyFacts, finish_policy, reconcile_policy
+from influxops.reconcile.policy import facts_in, reconcile_policy
+from influxops.reconcile.policy_delete import finish_policy
 from influxops.reconcile.state import TaskState, seed
 from influxops.reconcile.task import reconcile_task
 from influxops.reconcile.task_delete import finish_task
@@ -97,9 +98,9 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
     previous = unpack(context.policies.get(record.key, record.packed_status))
     if record.deleting:
         outcome = await finish_policy(context, record)
-        facts = PolicyFacts(**_kept(previous))
+        facts = facts_in(previous)
     else:
-        outcome, facts = await reconcile_policy(context, record, previous, context.losses)
+        outcome, facts = await reconcile_policy(context, record, previous)
     if isinstance(outcome, Gone):
         context.policies.pop(record.key, None)
         return outcome
@@ -121,15 +122,6 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
     context.policies[record.key] = pack(status)
     await context.statuses.now(record.key, record.uid, status)
     return outcome
-
-
-def _kept(status: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "bucket_id": str(status.get("bucketID") or ""),
-        "applied_retention": str(status.get("appliedRetention") or ""),
-        "applied_shard_group": str(status.get("appliedShardGroupDuration") or ""),
-        "previous": dict(status.get("previous") or {}),
-    }
 
 
 def announce(context: Context, record: Record, before: Outcome | None, after: Outcome) -> None:

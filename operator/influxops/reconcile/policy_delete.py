@@ -1,0 +1,94 @@
+"""The end of a RetentionPolicy: the bucket stays by default, and never goes with its points unasked."""
+
+from __future__ import annotations
+
+import contextlib
+
+from influxops.api.common import Deletion
+from influxops.api.errors import SpecInvalid
+from influxops.api.read import read
+from influxops.api.retentionpolicy import RetentionPolicySpec
+from influxops.core.marker import read_description
+from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
+from influxops.core.record import Record
+from influxops.influx.errors import InfluxError, NotFound
+from influxops.reconcile.context import CONFIRM_DELETE, FINALIZER, LET_GO_AFTER, Context, Link
+from influxops.reconcile.finalizer import remove_finalizer
+from influxops.reconcile.policy_apply import look_up, owner_of
+from influxops.reconcile.policy_loss import COUNT_TIMEOUT
+from influxops.reconcile.references import connection_key
+
+
+async def finish_policy(context: Context, record: Record) -> Outcome:
+    """One step of deleting a RetentionPolicy."""
+    if FINALIZER not in record.finalizers:
+        return Gone()
+    try:
+        spec = read(RetentionPolicySpec, record.spec(), "spec")
+    except SpecInvalid:
+        await remove_finalizer(context, record)
+        return Gone()
+    link = context.link(connection_key(record, spec.connection_ref))
+    orphan = spec.deletion is Deletion.ORPHAN
+    if link is None or not link.trust_snapshot():
+        since = context.deleting_since.setdefault(record.key, context.clock())
+        if orphan or context.clock() - since > LET_GO_AFTER:
+            return await _let_go(context, record)
+        return Wait(
+            Reason.CONNECTION_NOT_READY,
+            "its InfluxConnection is not ready; set spec.deletion to Orphan to let go",
+            15.0,
+        )
+    try:
+        held = await _finish_bucket(context, record, spec, link, orphan=orphan)
+    except InfluxError as error:
+        if orphan:
+            return await _let_go(context, record)
+        link.parked.add(record.key)
+        return Wait(
+            Reason.CONNECTION_NOT_READY,
+            f"the bucket cannot be deleted now: {error}; set spec.deletion to Orphan to let it go",
+            after=30.0,
+        )
+    return held if held is not None else await _let_go(context, record)
+
+
+async def _finish_bucket(
+    context: Context, record: Record, spec: RetentionPolicySpec, link: Link, *, orphan: bool
+) -> Outcome | None:
+    bucket = await look_up(context, link, spec.bucket)
+    if bucket is None or bucket.marker is None or bucket.marker.owner != owner_of(context, record):
+        return None
+    if orphan:
+        own = read_description(bucket.description)[1]
+        made = await link.call(
+            "release_bucket",
+            lambda port: port.update_bucket(bucket.id, own, bucket.retention, bucket.shard_group),
+            write=True,
+        )
+        link.snapshot.put_bucket(made, context.clock())
+        context.recorder.action(record.key, "release", Reason.DELETING, bucket=bucket.name)
+        return None
+    if record.annotations.get(CONFIRM_DELETE) != bucket.name:
+        count = await link.call(
+            "count_points", lambda port: port.count_points(link.org_id, bucket.name, None, None, COUNT_TIMEOUT)
+        )
+        if count.points != 0:
+            holds = "points (not counted in 10 s)" if count.points is None else f"{count.points} points"
+            return Stalled(
+                Reason.CONFIRM_DELETE,
+                f"bucket {bucket.name!r} holds {holds}, and deleting it deletes them: to confirm, annotate this object with "
+                f"{CONFIRM_DELETE}={bucket.name}; to keep the bucket, set spec.deletion to Orphan",
+                after=60.0,
+            )
+    with contextlib.suppress(NotFound):
+        await link.call("delete_bucket", lambda port: port.delete_bucket(bucket.id), write=True)
+    link.snapshot.drop_bucket(bucket.name, context.clock())
+    context.recorder.action(record.key, "delete", Reason.DELETING, bucket=bucket.name)
+    return None
+
+
+async def _let_go(context: Context, record: Record) -> Gone:
+    await remove_finalizer(context, record)
+    context.deleting_since.pop(record.key, None)
+    return Gone()

@@ -1,0 +1,52 @@
+"""The short way: a task that is known to be right without a single request."""
+
+from __future__ import annotations
+
+from influxops.api.influxtask import InfluxTaskSpec
+from influxops.core.observed import TaskRecord, TaskStatus
+from influxops.core.record import Record, unpack
+from influxops.reconcile.context import RECONCILE_AT, Context, Link
+from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_writes import HASH, owner_of
+
+
+def known_good(
+    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState
+) -> TaskRecord | None:
+    """The stored task, when nothing has to be asked to know that it is right.
+
+    That is so when the script's digest, which status keeps, is still what InfluxDB holds, and neither the resource nor
+    what it refers to has changed since. After a restart this makes 10,000 tasks cost not one request.
+    """
+    snapshot = link.snapshot
+    status_generation = state.verified[0] if state.verified else _settled_generation(state)
+    if state.recheck or status_generation != record.generation or not state.script_hash:
+        return None
+    if state.verified and state.verified[1] != link.generation:
+        return None
+    policy = link.spec.policy
+    limited = bool(policy.denied_flux_packages or policy.min_every or policy.allowed_buckets)
+    if not state.verified and (limited or (spec.template is not None and spec.template.config_map_key_ref is not None)):
+        return None
+    if state.handled_reconcile_at != record.annotations.get(RECONCILE_AT, ""):
+        return None
+    marked = snapshot.marked(owner_of(context, record))
+    if len(marked) != 1 or marked[0].id != state.task_id:
+        return None
+    task = marked[0]
+    right = (
+        task.marker is not None
+        and task.marker.uid == record.uid
+        and task.intact
+        and HASH + task.digest == state.script_hash
+        and task.description == state.description
+        and (task.status is TaskStatus.ACTIVE) == state.active
+    )
+    return task if right else None
+
+
+def _settled_generation(state: TaskState) -> int | None:
+    """The generation that status calls Ready, from before this process started."""
+    status = unpack(state.packed_status)
+    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])
+    return status.get("observedGeneration") if ready else None

@@ -1,0 +1,113 @@
+"""The writes to a native task: create, update in place, delete; each one request, after a fresh look."""
+
+from __future__ import annotations
+
+import contextlib
+
+from influxops.core.desired import DesiredTask
+from influxops.core.marker import Owner
+from influxops.core.observed import Task, TaskRecord, TaskStatus
+from influxops.core.outcome import Reason
+from influxops.core.plan import UpdateTask
+from influxops.core.record import Record
+from influxops.core.task_plan import in_sync, must_park
+from influxops.influx.errors import NotFound
+from influxops.reconcile.context import Context, Link
+from influxops.reconcile.state import TaskState
+
+HASH = "sha256:"
+"""What ``status.scriptHash`` begins with."""
+
+
+def owner_of(context: Context, record: Record) -> Owner:
+    """The owner key of a record's object."""
+    return Owner(context.instance, record.key.kind.value, record.key.namespace, record.key.name)
+
+
+async def refresh(context: Context, link: Link, task_id: str) -> Task | None:
+    """Read one task now, and keep the snapshot in step; None when it is gone."""
+    try:
+        task = await link.call("get_task", lambda port: port.get_task(task_id))
+    except NotFound:
+        link.snapshot.drop_task(task_id, context.clock())
+        return None
+    link.snapshot.put_task(TaskRecord.of(task), context.clock())
+    return task
+
+
+async def create(context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask) -> None:
+    """Create the task, active. An answer that is lost leads to a look by name before anything else is written."""
+    task = await link.call(
+        "create_task",
+        lambda port: port.create_task(link.org_id, desired.script, desired.description),
+        write=True,
+    )
+    link.snapshot.put_task(TaskRecord.of(task), context.clock())
+    state.task_id = task.id
+    state.next_run = ""
+    context.recorder.action(record.key, "create", Reason.CREATING, task=task.id, task_name=desired.name)
+    context.recorder.event(record, Reason.CREATING, f"created task {task.id} ({desired.name!r}) in InfluxDB")
+
+
+async def update(
+    context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask, action: UpdateTask
+) -> bool:
+    """Send one PATCH. True when it only parked the task and the rest is still to be sent."""
+    current = await refresh(context, link, action.task_id)
+    if current is None:
+        return True
+    stored = TaskRecord.of(current)
+    if stored.marker is not None and stored.marker.owner != desired.owner:
+        return True
+    park = must_park(current, action, desired)
+    changes = "; ".join(str(change) for change in action.changes)
+    drift = state.script_hash == HASH + desired.digest and not state.parked_step and not in_sync(desired, stored)
+    drift = drift and state.verified is not None and state.verified[0] == record.generation
+    if drift and not state.drifted:
+        state.drifted = True
+        context.recorder.drift(record.key, corrected=False)
+    if park:
+        updated = await link.call(
+            "park_task", lambda port: port.update_task(action.task_id, status=TaskStatus.INACTIVE), write=True
+        )
+    else:
+        updated = await link.call(
+            "update_task",
+            lambda port: port.update_task(
+                action.task_id,
+                status=desired.status,
+                flux=desired.script if action.send_flux else None,
+                description=desired.description if action.send_description else None,
+            ),
+            write=True,
+        )
+    state.parked_step = park
+    state.task_id = action.task_id
+    state.next_run = ""
+    link.snapshot.put_task(TaskRecord.of(updated), context.clock())
+    reason = Reason.MARKER_LOST if action.marker_lost else Reason.DRIFTED if drift else Reason.UPDATING
+    context.recorder.action(
+        record.key, "park" if park else "update", reason, task=action.task_id, changes=changes or "schedule"
+    )
+    if not park:
+        if drift or action.marker_lost:
+            context.recorder.drift(record.key, corrected=True)
+            text = f"task {action.task_id} was changed in InfluxDB and has been set back: {changes}"
+            context.recorder.event(record, reason, text, warning=True)
+        else:
+            context.recorder.event(record, reason, f"updated task {action.task_id} in InfluxDB: {changes}")
+    return park
+
+
+async def delete_stored(context: Context, record: Record, link: Link, task_id: str, why: str) -> None:
+    """Delete one stored task after a fresh look that it is still ours. Gone already is as good."""
+    task = await refresh(context, link, task_id)
+    if task is None:
+        return
+    marker = TaskRecord.of(task).marker
+    if marker is not None and marker.owner != owner_of(context, record):
+        return
+    with contextlib.suppress(NotFound):
+        await link.call("delete_task", lambda port: port.delete_task(task_id), write=True)
+    link.snapshot.drop_task(task_id, context.clock())
+    context.recorder.action(record.key, "delete", Reason.DELETING, task=task_id, why=why)
