@@ -44,7 +44,10 @@ def up(name: str, progress: Progress) -> State:
                 stderr=log,
                 start_new_session=True,
             )
-        _wait_ready(place, supervisor, progress)
+        try:
+            _wait_ready(place, supervisor, progress)
+        finally:
+            progress.clear()
         return place.load()
 
 
@@ -95,8 +98,10 @@ def _end(place: Place) -> bool:
 
 
 def _supervisor_pid(place: Place) -> int | None:
-    """The pid in the lock file: written by the supervisor that holds the lock."""
+    """The pid in the lock file; None when that process is no supervisor (not yet written, or of a killed one)."""
     try:
-        return int(place.lock.read_text())
+        pid = int(place.lock.read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
+    return pid if b"devstack.supervisor" in command else None

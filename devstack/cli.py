@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 
 from devstack import background
 from devstack.binaries import ensure
@@ -106,7 +107,7 @@ def health(state: State, server: ServerState) -> str:
     return "ok" if Endpoint(base, state.kube_ca, token).status(f"/{path}") == 200 else "not answering"
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Columns, as wide as their widest cell, as kubectl prints them."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
     return "\n".join(

@@ -74,7 +74,15 @@ class Influxd(Server):
         url = f"{'https' if tls is not None else 'http'}://{LOOPBACK}:{port}"
         endpoint = Endpoint(url, ca_pem)
         command = commands.influxd(program, data=data, port=port, certificate=certificate, key=key)
-        server = cls(name, command, directory=data, log=log, port=port, ready=lambda: endpoint.status("/health") == 200)
+        server = cls(
+            name,
+            command,
+            directory=data,
+            log=log,
+            port=port,
+            health=f"{url}/health",
+            ready=lambda: endpoint.status("/health") == 200,
+        )
         server.url, server.ca_pem = url, ca_pem
         server.launch()
         return server

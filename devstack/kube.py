@@ -6,6 +6,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devstack import commands
 from devstack.binaries import Binaries
@@ -30,6 +31,14 @@ class KubeAccess:
     ca_file: Path
     token: str
     kubeconfig: Path
+
+    def endpoint(self) -> Endpoint:
+        """The API server for plain requests as the admin."""
+        return Endpoint(self.host, self.ca, f"Bearer {self.token}")
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """A JSON request as the admin, such as ``call("GET", "/api/v1/namespaces")``. Raises ServerFailed."""
+        return self.endpoint().call(method, path, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ def start_control_plane(
     secret_folder = directory / "secrets"
     audit_log = logs / "audit.jsonl" if audit else None
     etcd_endpoint = Endpoint(f"http://{LOOPBACK}:{etcd_port}")
-    api_endpoint = Endpoint(access.host, access.ca, f"Bearer {access.token}")
+    api_endpoint = access.endpoint()
     servers = [
         Server(
             "etcd",

@@ -27,7 +27,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._clear()
+        self.clear()
         self._stream.write(f"{text}\n")
         self._stream.flush()
         self._last = time.monotonic()
@@ -37,14 +37,15 @@ class Progress:
         now = time.monotonic()
         if self._stream.isatty():
             width = max(20, shutil.get_terminal_size().columns - 1)
-            self._clear()
+            self.clear()
             self._stream.write(text[:width])
             self._stream.flush()
             self._refreshed = True
         elif now - self._last >= QUIET_SECONDS:
             self.say(text)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the refreshed line away."""
         if self._refreshed:
             self._stream.write("\r\x1b[K")
             self._refreshed = False

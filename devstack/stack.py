@@ -133,7 +133,7 @@ class Stack:
     def kubectl(
         self,
         *arguments: str,
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002 (as in subprocess.run)
         check: bool = True,
         timeout: float = 60.0,
     ) -> subprocess.CompletedProcess[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +85,24 @@ def namespace(kube: RawKube) -> Iterator[str]:
     for kind in KINDS:
         kube.request("DELETE", f"{kind.path}/namespaces/{name}/{kind.plural}")
     kube.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def kubectl(request: pytest.FixtureRequest, kubeconfig: Path) -> Callable[..., str]:
+    """Runs kubectl and gives back what it prints."""
+    if "INFLUXOPS_TEST_KUBECONFIG" not in os.environ:
+        return lambda *arguments: str(request.getfixturevalue("stack").kubectl(*arguments).stdout)
+    command = shutil.which("kubectl", path=os.environ.get("KUBEBUILDER_ASSETS")) or "kubectl"
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [command, "--kubeconfig", str(kubeconfig), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from tests.support.crdcases import read_case
 from tests.support.rawkube import RawKube
 
 HERE = Path(__file__).parent
+Kubectl = Callable[..., str]
 Definitions = dict[str, dict[str, Any]]
 
 
@@ -45,9 +43,9 @@ def test_every_field_is_described(kind: Kind, definitions: Definitions) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.singular)
-def test_kubectl_explains_every_field(kind: Kind, kubeconfig: Path, definitions: Definitions) -> None:
+def test_kubectl_explains_every_field(kind: Kind, kubectl: Kubectl, definitions: Definitions) -> None:
     """``kubectl explain`` prints a text for the spec and for each of its fields."""
-    out = _kubectl(kubeconfig, "explain", f"{kind.singular}.spec")
+    out = kubectl("explain", f"{kind.singular}.spec")
     assert "<no description>" not in out
     fields = _schema(definitions[kind.crd])["properties"]["spec"]["properties"]
     for name, node in fields.items():
@@ -55,17 +53,15 @@ def test_kubectl_explains_every_field(kind: Kind, kubeconfig: Path, definitions:
         assert " ".join(node["description"].split()[:4]) in " ".join(out.split())
 
 
-def test_the_category_and_the_short_names_work(kubeconfig: Path, kube: RawKube, namespace: str) -> None:
+def test_the_category_and_the_short_names_work(kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """``kubectl get influx`` and the short names reach the kinds."""
     _create(kube, namespace, "retentionpolicy-minimal", "by-short-name")
-    assert "retentionpolicy.influxops.dev/by-short-name" in _kubectl(
-        kubeconfig, "-n", namespace, "get", "influx", "-o", "name"
-    )
+    assert "retentionpolicy.influxops.dev/by-short-name" in kubectl("-n", namespace, "get", "influx", "-o", "name")
     for kind in KINDS:
-        _kubectl(kubeconfig, "-n", namespace, "get", kind.short)
+        kubectl("-n", namespace, "get", kind.short)
 
 
-def test_the_columns_show_what_the_status_tells(kubeconfig: Path, kube: RawKube, namespace: str) -> None:
+def test_the_columns_show_what_the_status_tells(kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """The columns of a task, narrow and wide, after a status was written."""
     path = _create(kube, namespace, "influxtask-minimal", "columns")
     status = {
@@ -83,7 +79,7 @@ def test_the_columns_show_what_the_status_tells(kubeconfig: Path, kube: RawKube,
         "consecutiveFailures": 3,
     }
     assert _write_status(kube, path, status)[0] == 200
-    head, row = _kubectl(kubeconfig, "-n", namespace, "get", "it", "columns", "-o", "wide").splitlines()
+    head, row = kubectl("-n", namespace, "get", "it", "columns", "-o", "wide").splitlines()
     assert head.split("  ")[0] == "NAME"
     assert [word for word in _cells(head) if word] == [
         *("NAME", "CONNECTION", "SCHEDULE", "READY", "REASON", "LAST RUN", "RESULT", "AGE"),
@@ -95,12 +91,12 @@ def test_the_columns_show_what_the_status_tells(kubeconfig: Path, kube: RawKube,
     assert cells[8:] == ["0a1b2c3d4e5f6071", "2026-11-21T11:00:00Z", "3", "in step"]
 
 
-def test_objects_are_found_by_their_connection(kubeconfig: Path, kube: RawKube, namespace: str) -> None:
+def test_objects_are_found_by_their_connection(kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """The selectable fields work in a field selector."""
     _create(kube, namespace, "retentionpolicy-minimal", "selected")
     chosen = "spec.connectionRef.name=main,spec.bucket=raw"
-    assert "selected" in _kubectl(kubeconfig, "-n", namespace, "get", "rp", "--field-selector", chosen)
-    other = _kubectl(kubeconfig, "-n", namespace, "get", "rp", "--field-selector", "spec.bucket=other", "-o", "name")
+    assert "selected" in kubectl("-n", namespace, "get", "rp", "--field-selector", chosen)
+    other = kubectl("-n", namespace, "get", "rp", "--field-selector", "spec.bucket=other", "-o", "name")
     assert other == ""
 
 
@@ -179,15 +175,3 @@ def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, A
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.replace("   ", "  ").split("  ") if cell.strip()]
-
-
-def _kubectl(kubeconfig: Path, *arguments: str) -> str:
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    command = shutil.which("kubectl", path=assets) or shutil.which("kubectl")
-    if command is None:
-        pytest.skip("kubectl is not on PATH and KUBEBUILDER_ASSETS does not name its folder")
-    done = subprocess.run(
-        [command, "--kubeconfig", str(kubeconfig), *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -439,9 +439,9 @@ def _checked_option(flux: str) -> dict[str, str]:
 
 
 def _default_shard_group(retention: int) -> int:
-    if retention == 0 or retention > 180 * 24 * HOUR:
+    if retention == 0 or retention >= 180 * 24 * HOUR:
         return 7 * 24 * HOUR
-    return HOUR if retention <= 2 * 24 * HOUR else 24 * HOUR
+    return HOUR if retention < 2 * 24 * HOUR else 24 * HOUR
 
 
 def _rule_fault(retention: int, shard_group: int) -> str | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
-
-_numbers = itertools.count(1)
-
 
 @dataclass(frozen=True)
 class Site:
@@ -45,16 +42,27 @@ class Admin:
 
     async def new_org(self) -> Site:
         """A fresh organization, so that tests do not see each other's objects."""
-        name = f"org-{next(_numbers)}"
+        name = f"org-{secrets.token_hex(5)}"
         org = await self.call("POST", "orgs", {"name": name})
         return Site(self.url, self.token, name, org["id"])
+
+    async def drop_org(self, site: Site) -> None:
+        """Delete an organization, its tasks first, so that none goes on running."""
+        while found := (await self.call("GET", "tasks", orgID=site.org_id, limit="500", type="basic"))["tasks"]:
+            for task in found:
+                await self.call("DELETE", f"tasks/{task['id']}")
+        await self.call("DELETE", f"orgs/{site.org_id}")
 
     async def new_token(self, org_id: str, rights: Iterable[str]) -> str:
         """A token with exactly these rights in the organization, such as ``read:tasks``."""
         permissions = []
         for right in rights:
             action, kind = right.split(":")
-            resource = {"type": kind, "id": org_id} if kind == "orgs" else {"type": kind, "orgID": org_id}
+            resource = {"type": kind, "orgID": org_id}
+            if kind == "orgs":
+                resource = {"type": kind, "id": org_id}
+            if kind == "users":  # users belong to no organization
+                resource = {"type": kind}
             permissions.append({"action": action, "resource": resource})
         made = await self.call("POST", "authorizations", {"orgID": org_id, "permissions": permissions})
         return str(made["token"])

@@ -6,6 +6,7 @@ With ``--check`` nothing is written; the exit status is 1 when a file differs fr
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,27 +98,30 @@ def text(kind: Kind) -> str:
     return f"{HEADER}---\n{body}"
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check the files; returns the exit status."""
+def write(files: Mapping[str, str], arguments: list[str], program: str) -> int:
+    """Write generated files into the folder that the arguments name, or with ``--check`` compare; the exit status."""
     check = "--check" in arguments
     folders = [argument for argument in arguments if not argument.startswith("-")]
     if len(folders) != 1:
-        sys.stderr.write("usage: python -m influxops.api.crdgen [--check] DIR\n")
+        sys.stderr.write(f"usage: python -m influxops.api.{program} [--check] DIR\n")
         return 2
     folder = Path(folders[0])
-    stale = []
-    for kind in KINDS:
-        path = folder / f"{kind.plural}.yaml"
-        wanted = text(kind)
+    stale = False
+    for name, wanted in files.items():
+        path = folder / name
         if path.exists() and path.read_text(encoding="utf-8") == wanted:
             continue
-        stale.append(path)
+        stale = True
         if not check:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted, encoding="utf-8")
-    for path in stale:
         sys.stdout.write(f"{path} {'differs from the models; run make generate' if check else 'written'}\n")
     return 1 if check and stale else 0
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the CRDs; returns the exit status."""
+    return write({f"{kind.plural}.yaml": text(kind) for kind in KINDS}, arguments, "crdgen")
 
 
 if __name__ == "__main__":

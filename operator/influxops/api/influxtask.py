@@ -60,7 +60,8 @@ class Template(ApiModel):
         dict[str, Any], Field(max_length=64, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
     ] = Field(default_factory=dict)
     """Values for the template by name: strings, numbers, booleans, lists and objects. A name that the template uses and
-    that is not here is an error. The filters `flux_string`, `flux_duration` and `flux_time` write a value as Flux."""
+    that is not here is an error. The filters `flux_string`, `flux_duration`, `flux_time`
+    and `flux_ident` write a value as Flux."""
 
 
 class Window(ApiModel):
@@ -144,13 +145,13 @@ class InfluxTaskSpec(ApiModel):
     description: Annotated[str, Field(max_length=1024)] = ""
     """Description of the task in InfluxDB."""
     every: Every | None = None
-    """Time from one run to the next, such as `15m` or `1h`: whole seconds, at least `1s`, counted from midnight UTC. Weeks,
-    months and years go with `cron`. Exactly one of `every` and `cron`, or neither when the script brings its own
-    `option task`."""
+    """Time from one run to the next, such as `15m` or `1h`: whole seconds, at least `1s`. Runs fall on whole multiples of
+    it in UTC. Weeks, months and years go with `cron`. Exactly one of `every` and `cron`, or neither when the script
+    brings its own `option task`."""
     cron: Cron | None = None
     """Schedule as a cron expression in UTC, such as `0 3 * * *`: minute, hour, day of month, month, day of week (`0-6` or
     `SUN-SAT`), or six fields with seconds in front, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Where day
-    of month and day of week are both given, both must fit."""
+    of month and day of week are both limited, both must fit."""
     offset: Offset | None = None
     """Time to wait after the scheduled time, such as `10m`, so that late points are in. The window of the run stays the
     same."""

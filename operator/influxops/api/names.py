@@ -14,22 +14,8 @@ _control = pattern_rule(
 )
 _edges = pattern_rule("^ | $", "the name begins or ends with a space; remove it", negate=True)
 
-TaskName = Annotated[
-    str,
-    Checked(
-        (
-            _control,
-            _edges,
-            pattern_rule(
-                "[$][{]",
-                "the name has ${, which Flux replaces inside strings; write another character in its place, such as $(",
-                negate=True,
-            ),
-        ),
-        min_length=1,
-    ),
-]
-"""A task's name in InfluxDB; quotes, slashes and any language are fine."""
+TaskName = Annotated[str, Checked((_control, _edges), min_length=1)]
+"""A task's name in InfluxDB; quotes, slashes, ``${`` and any language are fine."""
 
 OrgName = Annotated[str, Checked((_control, _edges), min_length=1)]
 """An organization's name in InfluxDB."""

@@ -2,7 +2,9 @@
 
 InfluxDB's parser (github.com/influxdata/cron) takes more than this grammar and gives some of it an unusual meaning:
 ``*/30`` as a minute also fires at minute 59, and ``MON-FRI/2`` fires on Tuesday and Thursday. Both are refused here with
-the spelling that does what it says; ``core.cron`` still computes what the server does with them.
+the spelling that does what it says; ``core.cron`` still computes what the server does with them. Where day of month, month
+and day of week are all limited, the parser can read out of bounds: measured on influxd 2.7.12, ``0 3 1 6,12 1`` is stored,
+answered with 500, and from then on influxd panics at every start. So all three together are refused.
 """
 
 from __future__ import annotations
@@ -44,6 +46,13 @@ _weekdays = pattern_rule(
     "{self} has a step after days of the week, which InfluxDB counts from Sunday; list the days, such as MON,WED,FRI",
     negate=True,
 )
+_limited = "([^* ][^ ]*|[*][^ ]+)"
+_crash = pattern_rule(
+    f"^([^ ]+ +)?[^ ]+ +[^ ]+ +{_limited} +{_limited} +{_limited}$",
+    "{self} limits day of month, month and day of week at once, with which InfluxDB can crash and never start again; "
+    "write * for one of the three",
+    negate=True,
+)
 _grammar = pattern_rule(_GRAMMAR, "")
 
 Cron = Annotated[
@@ -61,6 +70,7 @@ Cron = Annotated[
             ),
             _half,
             _weekdays,
+            _crash,
         ),
         max_length=256,
     ),

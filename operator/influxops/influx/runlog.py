@@ -23,8 +23,11 @@ _NOISE = ("Started task from script:", "Completed(", "trace_id=", _UNRECOVERABLE
 
 def cause(tail: str) -> str:
     """The error text on one line, from the end of a log's JSON; empty when the log names none. Never the script."""
-    messages = [message for message in _messages(tail) if not message.startswith(_NOISE)]
-    text = " ".join("; ".join(messages).split())
+    messages = _messages(tail)
+    causes = [message for message in messages if not message.startswith(_NOISE)] or [
+        message.removeprefix(_UNRECOVERABLE) for message in messages if message.startswith(_UNRECOVERABLE)
+    ]
+    text = " ".join("; ".join(causes).split())
     return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 1]}…"
 
 

@@ -79,7 +79,7 @@ class Access:
                 await kubeconfig.load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=path, context=self._context, client_configuration=configuration, persist_config=False
                 )
-        except (kubeconfig.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except Exception as error:  # the loader meets a broken file with whatever error it stumbles into
             what = f"the kubeconfig {path}" if path else "the service account of this pod"
             raise AccessError(
                 f"cannot read {what}: {error}. Set KUBECONFIG or --kubeconfig to a file that kubectl can use, "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from influxops.core.keys import GROUP, VERSION, Key, Kind
 from influxops.kube.access import Access
-from influxops.kube.errors import Conflict, Gone, KubeError, NotFound, Unprocessable
+from influxops.kube.errors import Conflict, Gone, KubeError, NotFound, Replaced, Unprocessable
 from influxops.kube.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Fence, Transport
 
 FIELD_MANAGER = "influxops"
@@ -22,6 +23,13 @@ PAGE = 500
 
 LISTS = 3
 """How often a list is begun anew when its page token expires."""
+
+
+WRITES = 5
+"""How often a status is tried while others keep changing the object."""
+
+OWN_WRITES = 4096
+"""Objects whose version after our own last write is remembered, until the watch brings it."""
 
 
 class Listed(NamedTuple):
@@ -48,6 +56,7 @@ class KubeClient:
     def __init__(self, access: Access, *, timeout: float = 10.0, limit: int = 64) -> None:
         self.access = access
         self._api = Transport(access, timeout=timeout, limit=limit)
+        self._own: OrderedDict[str, str] = OrderedDict()
 
     @classmethod
     async def connect(
@@ -94,23 +103,36 @@ class KubeClient:
             return await self._list(kind, _collection(kind, None))
         return [line for name in namespaces for line in await self._list(kind, _collection(kind, name))]
 
-    async def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply_status(
+        self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str | None = None
+    ) -> dict[str, Any]:
         """Make ``status`` exactly this, by server-side apply; the object as it then is.
 
-        The uid goes along as a precondition: an object made anew under the same name is refused (``Conflict``), one
-        that is gone is not created (``NotFound``).
+        Never creates one (``NotFound``), and never writes to an object that was made anew under the same name
+        (``Replaced``). The API checks no uid in a status, so the write is tied to a resource version of which the uid
+        is known: ``resource_version`` is the newest that the caller has seen. A stale one costs a read and a second
+        write; none costs a read.
         """
-        body = {
-            "apiVersion": key.kind.api_version,
-            "kind": key.kind.value,
-            "metadata": {"namespace": key.namespace, "name": key.name, "uid": uid},
-            "status": status,
-        }
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        answer: dict[str, Any] = await self._api.write(
-            "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
-        )
-        return answer
+        version = self._newest(uid, resource_version)
+        for _ in range(WRITES):
+            if version is None:
+                version = await self._version_of(key, uid)
+            body = {
+                "apiVersion": key.kind.api_version,
+                "kind": key.kind.value,
+                "metadata": {"namespace": key.namespace, "name": key.name, "uid": uid, "resourceVersion": version},
+                "status": status,
+            }
+            query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+            try:
+                answer: dict[str, Any] = await self._api.write(
+                    "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
+                )
+            except Conflict:
+                version = None
+                continue
+            return self._wrote(answer)
+        raise Conflict(f"the status of {key} was not written: the object changed {WRITES} times meanwhile", status=409)
 
     async def set_finalizers(
         self, key: Key, uid: str, resource_version: str, finalizers: Sequence[str]
@@ -129,11 +151,11 @@ class KubeClient:
                 "PATCH", _path(key), body, {"fieldManager": FIELD_MANAGER}, content=JSON_PATCH
             )
         except Unprocessable as error:
-            # A failed test has no reason of its own; what breaks the schema names its causes and is "Invalid".
-            if error.reason == "Invalid" and "rejected our request" not in str(error):
+            # A failed test and a broken schema are both 422 Invalid; only the sentence tells them apart.
+            if "rejected our request" not in str(error):
                 raise
             raise Conflict(f"{key} changed since it was read", status=409, reason="Conflict") from error
-        return answer
+        return self._wrote(answer)
 
     # What specs refer to
 
@@ -197,6 +219,29 @@ class KubeClient:
         except NotFound:
             return None
         return answer
+
+    async def _version_of(self, key: Key, uid: str) -> str:
+        body = await self.get(*key)
+        if body is None:
+            raise NotFound(f"{key} does not exist", status=404, reason="NotFound")
+        if body["metadata"]["uid"] != uid:
+            raise Replaced(f"{key} was made anew: its uid is not {uid} any more", status=409, reason="Conflict")
+        return str(body["metadata"]["resourceVersion"])
+
+    def _wrote(self, body: dict[str, Any]) -> dict[str, Any]:
+        uid = body["metadata"]["uid"]
+        self._own[uid] = body["metadata"]["resourceVersion"]
+        self._own.move_to_end(uid)
+        if len(self._own) > OWN_WRITES:
+            self._own.popitem(last=False)
+        return body
+
+    def _newest(self, uid: str, version: str | None) -> str | None:
+        """The newer of a known version and that of our own last write, which the watch may not have brought yet."""
+        own = self._own.get(uid)
+        if own is None or version is None:
+            return own or version
+        return max(own, version, key=int) if own.isdigit() and version.isdigit() else own
 
     async def _list(self, kind: Kind, path: str) -> list[Listed]:
         for _ in range(LISTS):

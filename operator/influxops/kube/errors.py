@@ -5,7 +5,8 @@
     KubeError                 anything the API answered with an error
     ├── NotFound              404: no such object, or no such kind (CRD not installed)
     ├── Conflict              409, or a failed test of a JSON patch: somebody changed the object meanwhile
-    │   └── AlreadyExists     409 on a create
+    │   ├── AlreadyExists     409 on a create
+    │   └── Replaced          another object, with another uid, has the name now
     ├── Unauthorized          401: the credentials are not valid (any more)
     ├── Forbidden             403: RBAC does not allow it; the message names verb and resource
     ├── Unprocessable         422: the object breaks its schema
@@ -46,6 +47,10 @@ class Conflict(KubeError):
 
 class AlreadyExists(Conflict):
     """409 on a create."""
+
+
+class Replaced(Conflict):
+    """The object was deleted and made anew: what is known of the old one must not be written to the new one."""
 
 
 class Unauthorized(KubeError):
@@ -104,6 +109,9 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     422: Unprocessable,
 }
 
+_BAD_PATCH = "failed to create typed patch object"
+"""How the API answers a server-side apply that breaks the schema: with 500, though no retry will help."""
+
 
 def from_answer(request: str, status: int, body: Any, retry_after: str | None = None) -> KubeError:
     """The error that an answer stands for.
@@ -121,6 +129,8 @@ def from_answer(request: str, status: int, body: Any, retry_after: str | None = 
         said, reason = str(body.get("message") or ""), str(body.get("reason") or "")
         details = body.get("details") if isinstance(body.get("details"), dict) else {}  # type: ignore[assignment]
     message = f"{request}: {status} {said}".rstrip()
+    if status == 500 and said.startswith(_BAD_PATCH):
+        return Unprocessable(message, status=status, reason=reason)
     if status == 429 or status >= 500:
         wanted = retry_after or details.get("retryAfterSeconds")
         return Unavailable(message, status=status, reason=reason, retry_after=_seconds(wanted))

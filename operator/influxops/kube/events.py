@@ -28,7 +28,7 @@ CONTROLLER = "influxops.dev/operator"
 """``reportingController`` of every Event."""
 
 MAX_NOTE = 1024
-"""Characters of a note that the API takes."""
+"""Bytes of a note that the API takes."""
 
 QUEUE = 1000
 """Requests that may wait; more are dropped and counted."""
@@ -150,7 +150,6 @@ class EventRecorder:
 
     def _event(self, series: Series, count: int, at: datetime) -> dict[str, Any]:
         what = series.what
-        note = what.message if len(what.message) <= MAX_NOTE else what.message[: MAX_NOTE - 1] + "…"
         event: dict[str, Any] = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -158,7 +157,7 @@ class EventRecorder:
             "eventTime": micro_time(at),
             "type": what.type,
             "reason": what.reason,
-            "note": note,
+            "note": clip(what.message, MAX_NOTE),
             "action": "Reconcile",
             "reportingController": CONTROLLER,
             "reportingInstance": self._instance,
@@ -173,3 +172,11 @@ class EventRecorder:
         if count > 1:
             event["series"] = {"count": count, "lastObservedTime": micro_time(at)}
         return event
+
+
+def clip(text: str, limit: int) -> str:
+    """The text, or as much of its beginning as fits into ``limit`` bytes with a sign that it goes on."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return raw.decode()
+    return raw[: limit - 3].decode("utf-8", "ignore") + "…"

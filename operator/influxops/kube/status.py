@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from influxops.core.keys import Key
 from influxops.core.record import Record, canonical, plain
-from influxops.kube.errors import Conflict, KubeError, NotFound, NotLeader, Unavailable
+from influxops.kube.errors import Conflict, KubeError, NotFound, NotLeader, Replaced, Unavailable
 from influxops.kube.status_schedule import Pending, Schedule
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,9 @@ PARALLEL = 8
 class StatusTarget(Protocol):
     """Who can write a status; ``KubeClient`` can."""
 
-    async def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply_status(
+        self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str | None = None
+    ) -> dict[str, Any]:
         """Make the status exactly this; the object as it then is."""
         ...
 
@@ -149,8 +151,8 @@ class StatusWriter:
                 await self._write(entry.key, entry.uid, entry.status)
         except NotLeader:
             self.clear()
-        except Unavailable as error:
-            self._schedule.retry(entry, _time(), error.retry_after)
+        except (Unavailable, Conflict) as error:
+            self._schedule.retry(entry, _time(), getattr(error, "retry_after", None))
             self._offered.set()
             log.debug("the status of %s could not be written, tried again: %s", entry.key, error)
         except KubeError as error:
@@ -163,15 +165,17 @@ class StatusWriter:
             self.skipped += 1
             return False
         try:
-            answer = await self._target.apply_status(key, uid, status)
-        except (NotFound, Conflict) as error:
-            # Gone, or made anew: the uid goes along as a precondition. The watch tells of the new one.
+            known = str(last.version) if last is not None and last.uid == uid and last.version else None
+            answer = await self._target.apply_status(key, uid, status, known)
+        except (NotFound, Replaced) as error:
+            # Gone, or made anew: the watch tells of the new one.
             log.debug("%s is not the object of uid %s any more: %s", key, uid, error)
             self._forget(key)
             return False
         except KubeError:
-            # The write may have happened: what stands there is not known.
-            self._last.pop(key, None)
+            # The write may have happened: what stands there is not known, but the version is still worth a try.
+            if last is not None:
+                self._last[key] = _Last(last.uid, b"", last.version)
             self.failed += 1
             raise
         self.writes += 1

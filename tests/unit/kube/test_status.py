@@ -25,7 +25,9 @@ class Target:
         self.gate: asyncio.Event | None = None
         self.version = 1000
 
-    async def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply_status(
+        self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str | None = None
+    ) -> dict[str, Any]:
         if self.gate is not None:
             await self.gate.wait()
         if self.errors:

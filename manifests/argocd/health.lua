@@ -1,0 +1,81 @@
+-- Health of InfluxConnection, InfluxTask and RetentionPolicy for Argo CD, the same text for the three kinds.
+-- argocd-cm.yaml holds it; tests/manifests keeps both equal and runs it over testdata/.
+local hs = { status = "Progressing", message = "Waiting for influxops" }
+
+local status = obj.status
+if status == nil or status.conditions == nil or #status.conditions == 0 then
+  return hs
+end
+if obj.metadata.deletionTimestamp ~= nil then
+  hs.message = "Being deleted"
+end
+
+local conditions = {}
+for _, condition in ipairs(status.conditions) do
+  conditions[condition.type] = condition
+end
+
+local function current(condition)
+  return condition.observedGeneration == nil or condition.observedGeneration == obj.metadata.generation
+end
+
+local function holds(type)
+  local condition = conditions[type]
+  return condition ~= nil and condition.status == "True" and current(condition)
+end
+
+local function text(condition)
+  if condition.message ~= nil and condition.message ~= "" then
+    return condition.reason .. ": " .. condition.message
+  end
+  return condition.reason
+end
+
+-- The spec has changed and influxops has not seen it yet: the old conditions say nothing about it.
+if status.observedGeneration ~= nil and obj.metadata.generation ~= nil
+    and status.observedGeneration ~= obj.metadata.generation then
+  return hs
+end
+
+if holds("Stalled") then
+  hs.status = "Degraded"
+  hs.message = text(conditions["Stalled"])
+  return hs
+end
+if obj.metadata.deletionTimestamp ~= nil then
+  return hs
+end
+if holds("Reconciling") then
+  hs.status = "Progressing"
+  hs.message = text(conditions["Reconciling"])
+  return hs
+end
+if obj.spec ~= nil and obj.spec.suspend == true then
+  hs.status = "Suspended"
+  hs.message = "Suspended by spec.suspend"
+  return hs
+end
+if holds("Failing") then
+  hs.status = "Degraded"
+  hs.message = text(conditions["Failing"])
+  return hs
+end
+
+local ready = conditions["Ready"]
+if ready == nil then
+  return hs
+end
+if ready.status == "True" then
+  hs.status = "Healthy"
+  hs.message = text(ready)
+  if holds("Late") then
+    hs.message = text(conditions["Late"])
+  end
+elseif ready.status == "False" then
+  hs.status = "Degraded"
+  hs.message = text(ready)
+else
+  hs.status = "Progressing"
+  hs.message = text(ready)
+end
+return hs

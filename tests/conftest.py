@@ -1,0 +1,46 @@
+"""Fixtures for all tests. The servers are real: see devstack/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from subprocess import CompletedProcess
+
+import pytest
+
+from devstack.influx import InfluxOrg
+from devstack.stack import Stack
+from tests.support import stack as support
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build before the first test, so that no test's time limit includes it."""
+    if not session.config.option.collectonly and support.needs_servers(session.items):
+        support.build_servers(session.config)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A control plane that serves the CRDs, and one influxd; shared by the whole run, so leave it as you found it."""
+    with Stack.start() as started:
+        support.install_crds(started)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kubectl(stack: Stack) -> Callable[..., CompletedProcess[str]]:
+    """``kubectl("get", "pods", input=None, check=True)`` as the admin of the stack."""
+    return stack.kubectl
+
+
+@pytest.fixture
+def influx_org(stack: Stack) -> Iterator[InfluxOrg]:
+    """A fresh organisation on the stack's influxd, with a bucket ``raw`` and the token of a fresh user who owns it."""
+    with support.fresh_org(stack) as org:
+        yield org
+
+
+@pytest.fixture
+def namespace(stack: Stack) -> Iterator[str]:
+    """A fresh namespace."""
+    with support.fresh_namespace(stack) as name:
+        yield name

@@ -1,0 +1,80 @@
+"""What the fixtures of tests/conftest.py do: one stack a test run, with fresh organisations and namespaces on it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from devstack.binaries import ensure
+from devstack.errors import DevstackError
+from devstack.influx import InfluxOrg
+from devstack.progress import Progress
+from devstack.stack import Stack
+
+CRDS = Path(__file__).parents[2] / "crds"
+SERVED_SECONDS = 60.0
+
+
+def build_servers(config: pytest.Config) -> None:
+    """Build the servers that are missing before the first test: it takes minutes, shows progress, has no time limit."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        try:
+            ensure(Progress())
+        except DevstackError as error:
+            pytest.exit(str(error), returncode=1)
+
+
+def needs_servers(items: list[pytest.Item]) -> bool:
+    """Whether any of these tests runs against real servers: all but those in tests/unit."""
+    unit = Path(__file__).parents[1] / "unit"
+    return any(not item.path.is_relative_to(unit) for item in items)
+
+
+def install_crds(stack: Stack, folder: Path = CRDS) -> None:
+    """Apply the CRDs of a folder and wait until their kinds are served; nothing happens when it holds none."""
+    files = [path for path in sorted(folder.glob("*.yaml")) if path.stem.lower() != "kustomization"]
+    if not files:
+        return
+    arguments = [argument for path in files for argument in ("-f", str(path))]
+    stack.kubectl("apply", "--server-side", "--force-conflicts", *arguments)
+    stack.kubectl("wait", "--for=condition=Established", f"--timeout={SERVED_SECONDS:.0f}s", *arguments)
+    for path in files:
+        for definition in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            _wait_served(stack, definition["spec"])
+
+
+def _wait_served(stack: Stack, spec: dict[str, object]) -> None:
+    """Established comes a moment before the API server answers for the kind."""
+    names, versions = spec["names"], spec["versions"]
+    assert isinstance(names, dict)
+    assert isinstance(versions, list)
+    path = f"/apis/{spec['group']}/{versions[0]['name']}/{names['plural']}"
+    deadline = time.monotonic() + SERVED_SECONDS
+    while stack.kube.endpoint().status(path) != 200:
+        assert time.monotonic() < deadline, f"{path} is not served within {SERVED_SECONDS:.0f} s"
+        time.sleep(0.03)
+
+
+@contextmanager
+def fresh_org(stack: Stack) -> Iterator[InfluxOrg]:
+    """An organisation with one bucket and one user, removed with its tasks afterwards."""
+    org = stack.influx.new_org()
+    yield org
+    stack.influx.start()  # should the test have killed it
+    stack.influx.drop_org(org)
+
+
+@contextmanager
+def fresh_namespace(stack: Stack) -> Iterator[str]:
+    """A namespace of a name never used before; its deletion is asked for and not waited for."""
+    name = f"test-{secrets.token_hex(4)}"
+    stack.kube.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    stack.kube.call("DELETE", f"/api/v1/namespaces/{name}")
