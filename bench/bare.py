@@ -19,9 +19,8 @@ import uvloop
 
 from bench.bare_runs import busy
 from bench.clients import TASKS, Influx, Kube, in_parallel
-from bench.objects import bare_status, stored_script, task, task_name
+from bench.objects import CHECK, bare_status, stored_script, task
 from bench.site import SYNC_INTERVAL, WORKERS, Site
-from influxops.influx.scripts import _EXTERN
 
 Job = dict[str, Any]
 Result = dict[str, Any]
@@ -38,7 +37,7 @@ async def _bring(kube: Kube, influx: Influx, item: dict[str, Any], job: Job) -> 
     """The four calls that one new task needs: check, finalizer, create, status."""
     meta, every = item["metadata"], item["spec"]["every"]
     script = stored_script(int(meta["name"].rpartition("-")[2]), job["site"]["bucket"], every)
-    check = {"query": script, "type": "flux", "extern": _EXTERN}
+    check = {"query": script, "type": "flux", "extern": CHECK}
     await influx.send("POST", "/api/v2/query", check, params={"orgID": influx.org_id})
     await kube.set_finalizer(item)
     wanted = {"orgID": influx.org_id, "flux": script, "status": "active"}
@@ -61,7 +60,9 @@ async def sweep(_kube: Kube, influx: Influx, _job: Job) -> Result:
         requests += 1
         found += len(page)
     await influx.call("GET", "/api/v2/buckets", params={"orgID": influx.org_id, "limit": "100"})
-    await influx.query('from(bucket: "_tasks") |> range(start: -2m) |> filter(fn: (r) => r._field == "runID") |> group()')
+    await influx.query(
+        'from(bucket: "_tasks") |> range(start: -2m) |> filter(fn: (r) => r._field == "runID") |> group()'
+    )
     return {"tasks": found, "requests": requests, "seconds": time.perf_counter() - started}
 
 

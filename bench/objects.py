@@ -9,6 +9,24 @@ from bench.site import CONNECTION, NAMESPACE, SYNC_INTERVAL, Site
 
 TARGET_BUCKET = "downsampled"
 SECRET = "influx-token"
+_MESSAGE = {
+    "type": "Property",
+    "key": {"type": "Identifier", "name": "msg"},
+    "value": {"type": "StringLiteral", "value": "stop"},
+}
+_DIE = {
+    "type": "CallExpression",
+    "callee": {"type": "Identifier", "name": "die"},
+    "arguments": [{"type": "ObjectExpression", "properties": [_MESSAGE]}],
+}
+CHECK: dict[str, Any] = {
+    "type": "File",
+    "name": "bench",
+    "package": None,
+    "imports": [],
+    "body": [{"type": "ExpressionStatement", "expression": _DIE}],
+}
+"""Put before a script, it ends its evaluation at once: the script is type-checked and has no effect."""
 
 
 def task_name(number: int) -> str:

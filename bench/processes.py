@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
@@ -32,9 +33,12 @@ class Operator:
     def __init__(self, stack: Stack, log: Path) -> None:
         port = stack.ports.take()
         url = f"http://127.0.0.1:{port}"
-        program = shlex.split(os.environ.get("BENCH_OPERATOR", "")) or [str(Path(sys.executable).with_name("influxops"))]
+        program = shlex.split(os.environ.get("BENCH_OPERATOR", "")) or [
+            str(Path(sys.executable).with_name("influxops"))
+        ]
         options = [f"--kubeconfig={stack.kubeconfig}", "--log-format=json", f"--probe-address=127.0.0.1:{port}"]
-        self._endpoint = Endpoint(url)
+        endpoint = Endpoint(url)
+        self._url = url
         self._server = Server(
             "influxops",
             [*program, "run", *options],
@@ -42,7 +46,7 @@ class Operator:
             log=log,
             port=port,
             health=f"{url}/healthz",
-            ready=lambda: self._endpoint.status("/healthz") == 200,
+            ready=lambda: endpoint.status("/healthz") == 200,
         )
         self.log = log
         self.peak = 0
@@ -62,13 +66,9 @@ class Operator:
 
     def scrape(self) -> Scrape:
         """Its metrics; empty while it does not answer yet."""
-        try:
-            status, body = self._endpoint._request("GET", "/metrics", None, 10.0)
-        except OSError:
-            status, body = 0, b""
         if not self._server.alive:
             raise RuntimeError(f"the operator has ended; see {self.log}")
-        return Scrape(body.decode() if status == 200 else "")
+        return Scrape(text(f"{self._url}/metrics"))
 
     def wait(self, condition: Callable[[Scrape], bool], timeout: float, every: float = 0.2) -> float:
         """Wait until its metrics meet the condition; the monotonic time at which they did."""
@@ -117,6 +117,18 @@ def bare(site: Site, work: str, **job: Any) -> Bare:
         check=True,
     )
     return Bare(time.monotonic() - started, json.loads(done.stdout))
+
+
+def text(url: str) -> str:
+    """The body of a GET on loopback; empty when there is no answer."""
+    try:
+        with _DIRECT.open(url, timeout=10.0) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+_DIRECT = build_opener(ProxyHandler({}))
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Self
-
-from devstack.stack import Stack
+from typing import Any
 
 NAMESPACE = "bench"
 CONNECTION = "main"
@@ -31,21 +29,6 @@ class Site:
     org: str
     org_id: str
     bucket: str
-
-    @classmethod
-    def of(cls, stack: Stack) -> Self:
-        """The site of a running stack."""
-        kube, influx = stack.kube, stack.influx
-        return cls(
-            kube_host=kube.host,
-            kube_ca=kube.ca,
-            kube_token=kube.token,
-            influx_url=influx.url,
-            influx_token=influx.token,
-            org=influx.org,
-            org_id=influx.org_id,
-            bucket=influx.bucket,
-        )
 
     def to_json(self) -> dict[str, Any]:
         """For the standard input of another process: no secret appears in a list of processes."""

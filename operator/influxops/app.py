@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import uvloop
 
 from influxops import __version__
-from influxops.core.keys import Key, Kind
+from influxops.core.keys import Key
 from influxops.engine.connections import Connections
 from influxops.engine.engine import Engine, enqueuer
+from influxops.engine.gauges import Gauges
 from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
 from influxops.engine.renderer import TemplateProcess
@@ -34,6 +35,7 @@ from influxops.telemetry.logs import configure, get_logger
 from influxops.telemetry.metrics import Metrics
 from influxops.telemetry.probes import ProbeServer
 from influxops.telemetry.redact import Redactor
+from influxops.watch.projection import project
 from influxops.watch.relist import Relist
 from influxops.watch.source import KopfSource
 
@@ -152,10 +154,15 @@ class _Operator:
         self.engine = Engine(
             self.context, self.cache, self.statuses, self.queue, self.connections, metrics, settings.workers
         )
+        # The next visit must see what this one wrote, whether or not the watch has brought it by then.
+        self.statuses.on_written = lambda key, body: self.engine.upsert(project(key.kind, body))
         namespaces = list(settings.namespaces) or None
         self.relist = Relist(client, self.cache, self.engine, namespaces, interval=settings.relist_seconds)
         self.source = KopfSource(
             client, self.engine, namespaces, loop_factory=uvloop.new_event_loop, on_gap=self.relist.request
+        )
+        self.gauges = Gauges(
+            metrics, self.context, self.queue, self.statuses, self.source.activity.last, self.lag, client.answers
         )
         self.probes = ProbeServer(settings.probe_host_port, self.health, metrics, redactor)
 
@@ -170,7 +177,7 @@ class _Operator:
             asyncio.create_task(self.statuses.run(ending), name="status"),
             asyncio.create_task(self.events.run(ending), name="events"),
             asyncio.create_task(self.lag.run(), name="loop lag"),
-            asyncio.create_task(self._gauges(), name="gauges"),
+            asyncio.create_task(self.gauges.run(), name="gauges"),
         ]
         try:
             if await _first(self.source.synced, stop):
@@ -223,24 +230,6 @@ class _Operator:
         self.health.add_live("watch", age_check(self.source.activity.age, sick, "the last watch activity"))
         self.health.add_live("queue", age_check(self.queue.oldest_due_seconds, sick, "the oldest due object"))
         self.health.add_live("event-loop", age_check(self.lag.worst, sick, "the longest lag of the event loop"))
-
-    async def _gauges(self) -> None:
-        """Copy what changes all the time into metrics, every few seconds."""
-        metrics = self.metrics
-        counted = 0
-        while True:
-            metrics.queue_depth.set(len(self.queue))
-            metrics.queue_oldest_due_seconds.set(self.queue.oldest_due_seconds())
-            metrics.status_pending.set(self.statuses.pending)
-            metrics.status_oldest_pending_seconds.set(self.statuses.oldest_pending_seconds)
-            metrics.event_loop_lag_seconds.set(self.lag.worst())
-            metrics.status_writes_total.labels("all").inc(max(0, self.statuses.writes - counted))
-            counted = self.statuses.writes
-            now = time.time()
-            for kind in Kind:
-                age = time.monotonic() - self.source.activity.last(kind)
-                metrics.watch_last_activity_timestamp_seconds.labels(kind.value).set(now - age)
-            await asyncio.sleep(5.0)
 
 
 async def _first(wanted: asyncio.Event, stop: asyncio.Event) -> bool:

@@ -88,7 +88,7 @@ def namespace(kube: RawKube) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kubectl(request: pytest.FixtureRequest, kubeconfig: Path) -> Callable[..., str]:
+def run_kubectl(request: pytest.FixtureRequest, kubeconfig: Path) -> Callable[..., str]:
     """Runs kubectl and gives back what it prints."""
     if "INFLUXOPS_TEST_KUBECONFIG" not in os.environ:
         return lambda *arguments: str(request.getfixturevalue("stack").kubectl(*arguments).stdout)

@@ -43,9 +43,9 @@ def test_every_field_is_described(kind: Kind, definitions: Definitions) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.singular)
-def test_kubectl_explains_every_field(kind: Kind, kubectl: Kubectl, definitions: Definitions) -> None:
+def test_kubectl_explains_every_field(kind: Kind, run_kubectl: Kubectl, definitions: Definitions) -> None:
     """``kubectl explain`` prints a text for the spec and for each of its fields."""
-    out = kubectl("explain", f"{kind.singular}.spec")
+    out = run_kubectl("explain", f"{kind.singular}.spec")
     assert "<no description>" not in out
     fields = _schema(definitions[kind.crd])["properties"]["spec"]["properties"]
     for name, node in fields.items():
@@ -53,15 +53,15 @@ def test_kubectl_explains_every_field(kind: Kind, kubectl: Kubectl, definitions:
         assert " ".join(node["description"].split()[:4]) in " ".join(out.split())
 
 
-def test_the_category_and_the_short_names_work(kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
+def test_the_category_and_the_short_names_work(run_kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """``kubectl get influx`` and the short names reach the kinds."""
     _create(kube, namespace, "retentionpolicy-minimal", "by-short-name")
-    assert "retentionpolicy.influxops.dev/by-short-name" in kubectl("-n", namespace, "get", "influx", "-o", "name")
+    assert "retentionpolicy.influxops.dev/by-short-name" in run_kubectl("-n", namespace, "get", "influx", "-o", "name")
     for kind in KINDS:
-        kubectl("-n", namespace, "get", kind.short)
+        run_kubectl("-n", namespace, "get", kind.short)
 
 
-def test_the_columns_show_what_the_status_tells(kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
+def test_the_columns_show_what_the_status_tells(run_kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """The columns of a task, narrow and wide, after a status was written."""
     path = _create(kube, namespace, "influxtask-minimal", "columns")
     status = {
@@ -79,7 +79,7 @@ def test_the_columns_show_what_the_status_tells(kubectl: Kubectl, kube: RawKube,
         "consecutiveFailures": 3,
     }
     assert _write_status(kube, path, status)[0] == 200
-    head, row = kubectl("-n", namespace, "get", "it", "columns", "-o", "wide").splitlines()
+    head, row = run_kubectl("-n", namespace, "get", "it", "columns", "-o", "wide").splitlines()
     assert head.split("  ")[0] == "NAME"
     assert [word for word in _cells(head) if word] == [
         *("NAME", "CONNECTION", "SCHEDULE", "READY", "REASON", "LAST RUN", "RESULT", "AGE"),
@@ -91,12 +91,12 @@ def test_the_columns_show_what_the_status_tells(kubectl: Kubectl, kube: RawKube,
     assert cells[8:] == ["0a1b2c3d4e5f6071", "2026-11-21T11:00:00Z", "3", "in step"]
 
 
-def test_objects_are_found_by_their_connection(kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
+def test_objects_are_found_by_their_connection(run_kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """The selectable fields work in a field selector."""
     _create(kube, namespace, "retentionpolicy-minimal", "selected")
     chosen = "spec.connectionRef.name=main,spec.bucket=raw"
-    assert "selected" in kubectl("-n", namespace, "get", "rp", "--field-selector", chosen)
-    other = kubectl("-n", namespace, "get", "rp", "--field-selector", "spec.bucket=other", "-o", "name")
+    assert "selected" in run_kubectl("-n", namespace, "get", "rp", "--field-selector", chosen)
+    other = run_kubectl("-n", namespace, "get", "rp", "--field-selector", "spec.bucket=other", "-o", "name")
     assert other == ""
 
 

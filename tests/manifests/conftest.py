@@ -55,7 +55,7 @@ def kubectl() -> Iterator[Kubectl]:
     """Kubectl against an API server in which manifests/install is installed."""
     with Stack.start(audit=False) as stack:
         objects = [*(_namespace(name) for name in NAMESPACES), *(_stand_in(*kind) for kind in STAND_INS)]
-        stack.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
+        stack.kubectl("create", "-f", "-", input=yaml.safe_dump_all(objects))
         root = Path(__file__).parents[2]
         stack.kubectl("apply", "--server-side", "-k", str(root / "manifests/install"))
         stack.kubectl("apply", "--server-side", "-f", str(root / "manifests/install/namespaced/role.yaml"))

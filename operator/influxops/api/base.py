@@ -15,6 +15,12 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 
+def _alias(name: str) -> str:
+    """camelCase, with ID in capitals as Kubernetes has it: ``task_id`` is ``taskID``."""
+    camel = to_camel(name)
+    return f"{camel[:-2]}ID" if name.endswith("_id") else camel
+
+
 def _rules_into(schema: dict[str, Any], model: type[BaseModel]) -> None:
     rules: tuple[Rule, ...] = getattr(model, "rules", ())
     if rules:
@@ -30,7 +36,7 @@ class ApiModel(BaseModel):
         frozen=True,
         strict=True,
         extra="ignore",
-        alias_generator=to_camel,
+        alias_generator=_alias,
         populate_by_name=True,
         use_attribute_docstrings=True,
         json_schema_extra=_rules_into,

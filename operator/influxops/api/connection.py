@@ -164,12 +164,12 @@ class InfluxConnectionStatus(Status):
     """Version of the server, such as `v2.7.12`."""
     url: str | None = None
     """Address at which the organization of `orgID` was seen."""
-    org_id: str | None = Field(default=None, alias="orgID")
+    org_id: str | None = None
     """Id of the organization. Another id later means another target: nothing is written until the annotation
     `influxops.dev/accept-target` names it."""
     user: str | None = None
     """Name of the InfluxDB user behind the token; tasks run with all rights of this user."""
-    user_id: str | None = Field(default=None, alias="userID")
+    user_id: str | None = None
     """Id of the InfluxDB user behind the token."""
     tasks: TaskCounts | None = None
     """Tasks of the connection."""

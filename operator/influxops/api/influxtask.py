@@ -208,7 +208,7 @@ class RunStatus(ApiModel):
 class InfluxTaskStatus(Status):
     """What influxops last saw and did."""
 
-    task_id: str | None = Field(default=None, alias="taskID")
+    task_id: str | None = None
     """Id of the task in InfluxDB."""
     script_hash: str | None = None
     """sha256 of the script as it stands in InfluxDB."""

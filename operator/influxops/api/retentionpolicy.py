@@ -105,7 +105,7 @@ class PreviousSettings(ApiModel):
 class RetentionPolicyStatus(Status):
     """What influxops last saw and did."""
 
-    bucket_id: str | None = Field(default=None, alias="bucketID")
+    bucket_id: str | None = None
     """Id of the bucket in InfluxDB."""
     applied_retention: str | None = None
     """Retention that influxops last set, or `infinite`."""

@@ -1,10 +1,11 @@
 """Cron expressions in manifests.
 
 InfluxDB's parser (github.com/influxdata/cron) takes more than this grammar and gives some of it an unusual meaning:
-``*/30`` as a minute also fires at minute 59, and ``MON-FRI/2`` fires on Tuesday and Thursday. Both are refused here with
-the spelling that does what it says; ``core.cron`` still computes what the server does with them. Where day of month, month
-and day of week are all limited, the parser can read out of bounds: measured on influxd 2.7.12, ``0 3 1 6,12 1`` is stored,
-answered with 500, and from then on influxd panics at every start. So all three together are refused.
+``*/30`` as a minute also fires at minute 59, ``MON-FRI/2`` fires on Tuesday and Thursday, and ``3/2`` as a month also
+fires in January. They are refused here with the spelling that does what it says; ``core.cron`` still computes what the
+server does with them. Where day of month, month and day of week are all limited, the parser can read out of bounds:
+measured on influxd 2.7.12, ``0 3 1 6,12 1`` is answered with 500 and stored all the same, and from then on influxd panics
+at every start. So all three together are refused.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ _weekdays = pattern_rule(
     "{self} has a step after days of the week, which InfluxDB counts from Sunday; list the days, such as MON,WED,FRI",
     negate=True,
 )
+_months = pattern_rule(
+    "^([^ ]+ +)?([^ ]+ +){3}([^ ]*,)?[0-9A-Za-z]+/[0-9]+(,[^ ]*)? +[^ ]+$",
+    "{self} has a step after a single month, which InfluxDB counts on into the next year; write the range, such as 3-12/3",
+    negate=True,
+)
 _limited = "([^* ][^ ]*|[*][^ ]+)"
 _crash = pattern_rule(
     f"^([^ ]+ +)?[^ ]+ +[^ ]+ +{_limited} +{_limited} +{_limited}$",
@@ -70,6 +76,7 @@ Cron = Annotated[
             ),
             _half,
             _weekdays,
+            _months,
             _crash,
         ),
         max_length=256,

@@ -16,7 +16,15 @@ _MONTHS = {
 _SPACES = " \t\n\v\f\r"
 _FIELD = re.compile(r"[A-Za-z0-9/*,-]+")
 _ITEM = re.compile(r"(?:(\*)|([0-9]+|[A-Za-z]{3})(?:-([0-9]+|[A-Za-z]{3}))?)(?:/([0-9]+))?")
-_MISPRINTS = {12: {60: None}, 15: {60: None}, 20: {60: None}, 21: {63: None}, 30: {60: 59}, 31: {62: 61}, 32: {64: 63}}
+_MISPRINTS: dict[int, dict[int, int | None]] = {
+    12: {60: None},
+    15: {60: None},
+    20: {60: None},
+    21: {63: None},
+    30: {60: 59},
+    31: {62: 61},
+    32: {64: 63},
+}
 """Steps whose multiples the library's table has wrong: the multiple and what stands in its place."""
 
 

@@ -211,7 +211,7 @@ def _parse(option: TaskOption, where: str, reason: Reason) -> tuple[Schedule, st
 
 @lru_cache(maxsize=1024)
 def _breaks_server(expression: str) -> bool:
-    return parse_cron(expression).breaks_server(2024, 2060) is not None
+    return parse_cron(expression).breaks_server(2024, 2080) is not None
 
 
 def _seconds(text: str, where: str, reason: Reason, *, server_spelling: bool = False) -> int:

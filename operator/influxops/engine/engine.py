@@ -83,6 +83,7 @@ class Engine:
     async def start(self) -> None:
         """Begin to work: connections first, then everything that the cache holds."""
         self.leading = True
+        self._queue.open()
         self._context.tasks.clear()
         self._context.policies.clear()
         self._metrics.leader.set(1)
@@ -99,9 +100,7 @@ class Engine:
         """Stop working: no new visit, those under way get ``grace`` seconds, then they are cancelled."""
         self.leading = False
         self._metrics.leader.set(0)
-        self._queue.clear()
-        for _ in self._tasks:
-            self._queue.add(_STOP, Priority.CHANGE)
+        self._queue.close()
         if self._tasks:
             _, pending = await asyncio.wait(self._tasks, timeout=grace)
             for task in pending:
@@ -184,10 +183,6 @@ class Engine:
                 self._queue.add(key, Priority.RETRY, after=self._queue.backoff(key))
             case Wait(after=after):
                 self._queue.add(key, Priority.RETRY, after=after or 0.0)
-
-
-_STOP = Key(Kind.CONNECTION, "", "")
-"""Wakes a worker that is to end."""
 
 
 def _observed(record: Record) -> Any:

@@ -92,6 +92,7 @@ class WorkQueue(Generic[K]):
                 return key
             self._wakeup.clear()
             await self._sleep()
+        self._wakeup.set()  # the next worker is to see it too
         return None
 
     def done(self, key: K) -> None:
@@ -139,9 +140,13 @@ class WorkQueue(Generic[K]):
         return max(0.0, now - min(dues)) if dues else 0.0
 
     def close(self) -> None:
-        """Let every worker's ``get`` return None."""
+        """Let every worker's ``get`` return None, until ``open``."""
         self._closed = True
         self._wakeup.set()
+
+    def open(self) -> None:
+        """Give keys again."""
+        self._closed = False
 
     def _promote(self) -> None:
         now = self._clock()

@@ -21,11 +21,14 @@ from influxops.engine.link import LiveLink
 from influxops.engine.queue import Priority
 from influxops.engine.run_collector import RunCollector
 from influxops.influx.errors import Forbidden, InfluxError, Invalid, Unauthorized
-from influxops.kube.errors import KubeError, MissingReference
+from influxops.kube.errors import KubeError, MissingReference, NotLeader
 from influxops.reconcile.context import ACCEPT_TARGET, POLL, POLL_FOR, RECONCILE_AT, Context, Problem
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.visit import current_task_status, state_of
+from influxops.telemetry.logs import get_logger
 from influxops.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
 
 ESSENTIAL = ("read:orgs", "read:tasks", "write:tasks", "read:buckets")
 """Rights without which nothing can be managed safely: a token that may not read tasks gets an empty list."""
@@ -69,7 +72,15 @@ class ConnectionLoop:
         try:
             while True:
                 self.link.wake.clear()
-                delay = await self._turn()
+                try:
+                    delay = await self._turn()
+                except NotLeader:
+                    return
+                except Exception:
+                    log.exception(
+                        "a sweep failed in a way it should not: please report this", connection=str(self.link.key)
+                    )
+                    delay = 30.0
                 try:
                     async with asyncio.timeout(delay):
                         await self.link.wake.wait()

@@ -61,7 +61,9 @@ async def _query(http: Http, org_id: str, flux: str) -> list[Row]:
     try:
         return await query(http, org_id, flux, right=RIGHT)
     except NotFound as error:
-        raise Forbidden(http.speaker.say(f"the token has no right {RIGHT}, which the runs in _tasks need"), RIGHT) from error
+        raise Forbidden(
+            http.speaker.say(f"the token has no right {RIGHT}, which the runs in _tasks need"), RIGHT
+        ) from error
 
 
 def _runs_query(since: datetime, task_ids: Sequence[str] | None) -> str:

@@ -81,6 +81,11 @@ class KubeClient:
         """Requests sent so far."""
         return self._api.requests
 
+    @property
+    def answers(self) -> dict[tuple[str, str], int]:
+        """(method, HTTP status or ``error``) -> how many such answers came since the start."""
+        return self._api.answers
+
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -60,6 +60,8 @@ class StatusWriter:
         """Statuses that stood there already."""
         self.failed = 0
         """Writes that the API refused for good or for now."""
+        self.on_written: Callable[[Key, dict[str, Any]], None] | None = None
+        """Told of each written object as the API answered it, so that a cache need not wait for the watch."""
         self._target = target
         self._schedule = Schedule(writes_per_second)
         self._last: dict[Key, _Last] = {}
@@ -181,6 +183,8 @@ class StatusWriter:
         self.writes += 1
         self._last[key] = _Last(uid, digest, _version(answer["metadata"]["resourceVersion"]))
         self._schedule.written(key, _time())
+        if self.on_written is not None:
+            self.on_written(key, answer)
         return True
 
     def _forget(self, key: Key) -> None:

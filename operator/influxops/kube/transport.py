@@ -40,6 +40,8 @@ class Transport:
         self.access = access
         self.fence: Fence = open_gate
         self.requests = 0
+        self.answers: dict[tuple[str, str], int] = {}
+        """(method, HTTP status or ``error``) -> how many such answers came."""
         self._timeout = timeout
         self._limit = limit
         self._session: aiohttp.ClientSession | None = None
@@ -102,15 +104,21 @@ class Transport:
                     await self.close()
                     status, retry_after, answer = await self._exchange(method, path, query, body, content, accept)
         except TimeoutError as error:
+            self._count(method, "error")
             raise Unavailable(f"{what}: no answer within {timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
+            self._count(method, "error")
             raise Unavailable(f"{what}: {type(error).__name__}: {error}") from error
+        self._count(method, str(status))
         decoded = _decode(answer)
         if status >= 400:
             raise from_answer(what, status, decoded, retry_after)
         if decoded is None and answer:
             raise KubeError(f"{what}: the answer is no JSON", status=status)
         return decoded
+
+    def _count(self, method: str, code: str) -> None:
+        self.answers[method, code] = self.answers.get((method, code), 0) + 1
 
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None, content: str, accept: str

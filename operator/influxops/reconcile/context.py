@@ -87,6 +87,8 @@ class Objects(Protocol):
 
     def policies_by_connection(self, connection: Key) -> frozenset[Key]: ...
 
+    def policies_by_bucket(self, bucket: str) -> frozenset[Key]: ...
+
 
 class Statuses(Protocol):
     """The status writer."""

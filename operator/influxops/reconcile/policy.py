@@ -91,12 +91,13 @@ def _refusal(context: Context, record: Record, spec: RetentionPolicySpec, link: 
 
 def _rival(context: Context, record: Record, spec: RetentionPolicySpec, link: Link) -> Key | None:
     """Another policy for the same bucket of the same organization that is older (then: smaller uid)."""
+    same_org = context.links_of_org(link.org_id)
     first = record
-    for connection in context.links_of_org(link.org_id):
-        for key in context.objects.policies_by_connection(connection):
-            other = context.objects.get(key)
-            if other is None or other.deleting or other.spec().get("bucket") != spec.bucket:
-                continue
+    for key in context.objects.policies_by_bucket(spec.bucket):
+        other = context.objects.get(key)
+        if other is None or other.deleting or key == record.key:
+            continue
+        if any(key in context.objects.policies_by_connection(connection) for connection in same_org):
             first = min(first, other, key=lambda item: (item.created, item.uid))
     return None if first.uid == record.uid else first.key
 

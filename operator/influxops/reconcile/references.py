@@ -32,7 +32,7 @@ async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> L
                 Reason.DEPENDENCY_NOT_READY,
                 f"InfluxConnection {key.namespace}/{key.name} (spec.connectionRef) does not exist, or is not valid: "
                 f"kubectl describe influxconnection -n {key.namespace} {key.name}",
-                after=POLL,
+                after=POLL_FOR,  # its coming wakes the object
             )
         )
     await _admit(context, record, link)

@@ -186,3 +186,12 @@ async def test_two_writes_of_one_object_never_overlap_and_the_later_is_the_last(
     target.gate.set()
     await asyncio.gather(*writes)
     assert [status["n"] for _, status in target.applied] == [0, 1, 2]
+
+
+async def test_a_cache_can_be_told_of_every_write() -> None:
+    writer = StatusWriter(Target())
+    told: list[tuple[Key, str]] = []
+    writer.on_written = lambda key, body: told.append((key, body["metadata"]["resourceVersion"]))
+    await writer.now(task(), "u1", {"n": 1})
+    await writer.now(task(), "u1", {"n": 1})
+    assert told == [(task(), "1001")]

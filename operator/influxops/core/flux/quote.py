@@ -23,6 +23,9 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F)} | {
     ord("\n"): "\\n",
     ord("\r"): "\\r",
     ord("\t"): "\\t",
+    # Any dollar, not only that of an interpolation: before a backslash it breaks the lexer of flux 0.196 ("$\\\\" does
+    # not parse), and so does "\\$" where no brace follows.
+    ord("$"): "\\x24",
 }
 
 
@@ -32,7 +35,7 @@ def quote_string(text: str) -> str:
     Raises ValueError for text that is not valid Unicode (a lone surrogate): no Flux literal means it.
     """
     text.encode()  # raises UnicodeEncodeError, which is a ValueError
-    return '"' + text.translate(_ESCAPES).replace("${", "\\${") + '"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def quote_time(instant: datetime) -> str:

@@ -1,0 +1,105 @@
+"""The API server and the models agree on values that nobody thought of: verdict, field and words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from influxops.api.errors import SpecInvalid
+from influxops.api.kinds import kind_of
+from influxops.api.read import read_object
+from tests.support.crdcases import server_faults
+from tests.support.rawkube import RawKube
+
+TASK = {"connectionRef": {"name": "main"}, "every": "1h", "flux": "x = 1"}
+POLICY = {"connectionRef": {"name": "main"}, "bucket": "raw", "retention": "30d"}
+CONNECTION = {"url": "https://a.example", "org": "acme", "tokenSecretRef": {"name": "t", "key": "k"}}
+
+NUMBER = st.sampled_from(["0", "1", "00", "7", "59", "60", "36500", "36501", "999999999", "1000000000", ""])
+LENGTHS = st.lists(
+    st.tuples(NUMBER, st.sampled_from(["w", "d", "h", "m", "s", "mo", "y", "ms", "", " ", "-"])), max_size=4
+)
+DURATIONS = LENGTHS.map(lambda parts: "".join(number + unit for number, unit in parts)) | st.sampled_from(["infinite"])
+ITEM = st.sampled_from(
+    ["*", "*/2", "*/30", "0/30", "0-59/30", "5", "7", "1-5", "1-5/2", "3/2", "MON", "jan-MAR", "32", "0,30", "?"]
+)
+CRONS = st.lists(ITEM, min_size=4, max_size=7).map(" ".join) | st.sampled_from(
+    ["@daily", "@every 1h", "TZ=UTC * * * * *"]
+)
+TEXT = st.text(st.sampled_from("a_ \"'\\\n\t\r\u0085\u2028é日${}\x7f.-/:@?#[]"), max_size=12)
+URLS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["https://", "http://", "ftp://", ""]),
+        st.sampled_from(["a", "a.b", "[::1]", "u:p@a", "a_b", "-a", "127.0.0.1", ""]),
+        st.sampled_from(["", ":1", ":0", ":65535", ":65536", ":", ":x"]),
+        st.sampled_from(["", "/", "/x", "//", "/x/y/", "?q", "#f", "/a b", "/é"]),
+    ),
+)
+agree = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+
+
+def _agree(kube: RawKube, kind: str, spec: dict[str, Any]) -> None:
+    """Ask both; compare the faults by field, and the words of the rules (the schema's own words differ)."""
+    manifest = {
+        "apiVersion": "influxops.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": "case", "namespace": "default"},
+        "spec": spec,
+    }
+    where = kind_of(kind)
+    code, answer = kube.request("POST", f"{where.path}/namespaces/default/{where.plural}?dryRun=All", manifest)
+    try:
+        read_object(manifest)
+        ours = []
+    except SpecInvalid as error:
+        ours = error.errors
+    theirs = server_faults(answer) if code != 201 else []
+    assert {line.split(": ", 1)[0] for line in theirs} == {fault.path for fault in ours}, (spec, theirs, ours)
+    said = [line for line in theirs if " in body " not in line and "Too long" not in line]
+    for line in said:
+        assert any(line.endswith(f": {fault.message}") for fault in ours), (spec, line, ours)
+
+
+@agree
+@given(every=DURATIONS, offset=DURATIONS, period=DURATIONS, lookback=DURATIONS)
+def test_durations_of_a_task(kube: RawKube, every: str, offset: str, period: str, lookback: str) -> None:
+    """Steps, offsets and windows of every spelling."""
+    window = {"period": period, "align": period, "lookback": lookback}
+    _agree(kube, "InfluxTask", {**TASK, "every": every, "offset": offset, "window": window})
+
+
+@agree
+@given(retention=DURATIONS, shard=DURATIONS)
+def test_durations_of_a_bucket(kube: RawKube, retention: str, shard: str) -> None:
+    """Retention, approval and shard group, and which of them is the longer."""
+    spec = {**POLICY, "retention": retention, "shardGroupDuration": shard, "dataLossApproval": shard}
+    _agree(kube, "RetentionPolicy", spec)
+
+
+@agree
+@given(cron=CRONS)
+def test_cron(kube: RawKube, cron: str) -> None:
+    """Expressions with all the traps of InfluxDB's parser."""
+    _agree(kube, "InfluxTask", {"connectionRef": {"name": "main"}, "cron": cron, "flux": "x = 1"})
+
+
+@agree
+@given(name=TEXT, flux=TEXT, description=TEXT)
+def test_texts_of_a_task(kube: RawKube, name: str, flux: str, description: str) -> None:
+    """Names, scripts and descriptions with line breaks, quotes and other scripts' letters."""
+    _agree(kube, "InfluxTask", {**TASK, "name": name, "flux": flux, "description": description})
+
+
+@agree
+@given(url=URLS, insecure=st.booleans(), org=TEXT, name=TEXT)
+def test_addresses_and_names_of_a_connection(kube: RawKube, url: str, insecure: bool, org: str, name: str) -> None:
+    """Addresses put together from good and bad parts."""
+    policy = {"deniedFluxPackages": [name], "allowedBuckets": {"read": [name]}}
+    token = {"name": name, "key": name}
+    spec = {"url": url, "allowInsecure": insecure, "org": org, "tokenSecretRef": token, "policy": policy}
+    _agree(kube, "InfluxConnection", spec)

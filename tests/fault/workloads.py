@@ -1,0 +1,238 @@
+"""What users do while faults strike: every write that the operator can make is made by one of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.crash import CONNECTION, Workload, World
+
+REF = {"connectionRef": {"name": CONNECTION}}
+SCRIPT = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == "cpu")'
+OTHER = 'from(bucket: "raw") |> range(start: -2h) |> filter(fn: (r) => r._measurement == "mem")'
+
+
+def task(**fields: Any) -> dict[str, Any]:
+    """The spec of an InfluxTask that does not run while a test lasts."""
+    return {**REF, "every": "24h", "flux": SCRIPT, **fields}
+
+
+def policy(**fields: Any) -> dict[str, Any]:
+    """The spec of a RetentionPolicy."""
+    return {**REF, "bucket": "managed", "retention": "30d", **fields}
+
+
+async def nothing(_: World) -> None:
+    """There is nothing at first."""
+
+
+async def connected(world: World) -> None:
+    """A connection, and nothing that uses it."""
+    await world.connect()
+
+
+async def one_task(world: World) -> None:
+    """A task at rest."""
+    await world.connect()
+    await world.admin.create("InfluxTask", "alpha", task())
+
+
+async def suspended_task(world: World) -> None:
+    """A task that ran and was suspended then."""
+    await one_task(world)
+    await world.rest()
+    await world.admin.patch("InfluxTask", "alpha", suspend=True)
+
+
+async def never_made(world: World) -> None:
+    """A task that was suspended from the first: InfluxDB knows nothing of it."""
+    await world.connect()
+    await world.admin.create("InfluxTask", "alpha", task(suspend=True))
+
+
+async def orphan_task(world: World) -> None:
+    """A task that is to outlive its resource."""
+    await world.connect()
+    await world.admin.create("InfluxTask", "alpha", task(deletion="Orphan"))
+
+
+async def one_policy(world: World) -> None:
+    """A bucket that influxops has made."""
+    await world.connect()
+    await world.admin.create("RetentionPolicy", "keep", policy())
+
+
+async def deletable_policy(world: World) -> None:
+    """A bucket that goes with its policy."""
+    await world.connect()
+    await world.admin.create("RetentionPolicy", "keep", policy(deletion="Delete"))
+
+
+async def bucket_by_hand(world: World) -> None:
+    """A bucket that somebody else has made, with a longer description and another retention."""
+    await world.connect()
+    rules = [{"type": "expire", "everySeconds": 864000, "shardGroupDurationSeconds": 86400}]
+    body = {"orgID": world.org.org_id, "name": "managed", "description": "made by hand", "retentionRules": rules}
+    made = await world.influxdb.call("POST", "buckets", body)
+    world.history.know(made["id"], "bucket-managed")
+
+
+async def create_task(world: World) -> None:
+    await world.admin.create("InfluxTask", "alpha", task(description="as the user has it"))
+
+
+async def create_orphan(world: World) -> None:
+    await world.admin.create("InfluxTask", "alpha", task(deletion="Orphan"))
+    await world.admin.delete("InfluxTask", "alpha")
+
+
+async def create_and_delete(world: World) -> None:
+    """No time to settle in between."""
+    await world.admin.create("InfluxTask", "alpha", task())
+    await world.admin.delete("InfluxTask", "alpha")
+
+
+async def from_nothing(world: World) -> None:
+    """All at once, as from a folder of manifests, the users of the connection first."""
+    await world.admin.create("InfluxTask", "alpha", task())
+    await world.admin.create("RetentionPolicy", "keep", policy())
+    await world.admin.create("InfluxTask", "beta", task(flux='from(bucket: "managed") |> range(start: -1h)'))
+    await world.connect()
+
+
+async def script(world: World) -> None:
+    await world.admin.patch("InfluxTask", "alpha", flux=OTHER)
+
+
+async def reschedule(world: World) -> None:
+    await world.admin.patch("InfluxTask", "alpha", every="12h")
+
+
+async def cron(world: World) -> None:
+    await world.admin.patch("InfluxTask", "alpha", every=None, cron="0 3 1 1 *", offset="10m")
+
+
+async def suspend(world: World) -> None:
+    await world.admin.patch("InfluxTask", "alpha", suspend=True)
+
+
+async def resume(world: World) -> None:
+    await world.admin.patch("InfluxTask", "alpha", suspend=False)
+
+
+async def rename(world: World) -> None:
+    await world.admin.patch("InfluxTask", "alpha", name="a name of its own")
+
+
+async def everything(world: World) -> None:
+    """Every field at once."""
+    await world.admin.patch(
+        "InfluxTask", "alpha", name="another", description="all is new", every="12h", flux=OTHER, offset="5m"
+    )
+
+
+async def two_edits(world: World) -> None:
+    """A second thought at once."""
+    await world.admin.patch("InfluxTask", "alpha", every="12h")
+    await world.admin.patch("InfluxTask", "alpha", every="48h", flux=OTHER)
+
+
+async def delete_task(world: World) -> None:
+    await world.admin.delete("InfluxTask", "alpha")
+
+
+async def remake_task(world: World) -> None:
+    """Gone and back under the same name, with another uid."""
+    await world.admin.delete("InfluxTask", "alpha")
+    await world.gone("InfluxTask", "alpha")
+    await world.admin.create("InfluxTask", "alpha", task(flux=OTHER))
+
+
+async def edit_in_influx(world: World) -> None:
+    """Somebody switches the task off and describes it in the UI of InfluxDB."""
+    (found,) = [one for one in (await world.look()).tasks if one["id"] not in world.foreign]
+    await world.influxdb.call("PATCH", f"tasks/{found['id']}", {"status": "inactive", "description": "edited"})
+    await world.written()
+
+
+async def lose_mark(world: World) -> None:
+    """The UI prints the script anew and drops its first line."""
+    (found,) = [one for one in (await world.look()).tasks if one["id"] not in world.foreign]
+    body = found["flux"].partition("\n")[2]
+    await world.influxdb.call("PATCH", f"tasks/{found['id']}", {"status": "active", "flux": body})
+    await world.written()
+
+
+async def delete_in_influx(world: World) -> None:
+    """Somebody deletes the task in the UI of InfluxDB."""
+    (found,) = [one for one in (await world.look()).tasks if one["id"] not in world.foreign]
+    await world.influxdb.call("DELETE", f"tasks/{found['id']}")
+    await world.written()
+
+
+async def create_policy(world: World) -> None:
+    await world.admin.create("RetentionPolicy", "keep", policy(description="thirty days"))
+
+
+async def longer(world: World) -> None:
+    await world.admin.patch("RetentionPolicy", "keep", retention="90d", shardGroupDuration="7d")
+
+
+async def shorter(world: World) -> None:
+    """A shorter retention, with consent."""
+    await world.admin.patch("RetentionPolicy", "keep", retention="7d", dataLossApproval="7d")
+
+
+async def guarded(world: World) -> None:
+    """A shorter retention, without consent."""
+    await world.admin.patch("RetentionPolicy", "keep", retention="7d")
+
+
+async def delete_policy(world: World) -> None:
+    await world.admin.delete("RetentionPolicy", "keep")
+
+
+async def delete_policy_and_bucket(world: World) -> None:
+    await world.admin.annotate("RetentionPolicy", "keep", confirm_delete="managed")
+    await world.admin.delete("RetentionPolicy", "keep")
+
+
+async def take_down(world: World) -> None:
+    """The connection and what uses it, in the wrong order."""
+    await world.admin.delete("InfluxConnection", CONNECTION)
+    await world.admin.delete("InfluxTask", "alpha")
+
+
+ALL = {
+    workload.name: workload
+    for workload in (
+        Workload("connect", nothing, connected),
+        Workload("apply-all", nothing, from_nothing),
+        Workload("create", connected, create_task),
+        Workload("create-delete", connected, create_and_delete),
+        Workload("create-orphan", connected, create_orphan),
+        Workload("script", one_task, script),
+        Workload("reschedule", one_task, reschedule),
+        Workload("cron", one_task, cron),
+        Workload("suspend", one_task, suspend),
+        Workload("resume", suspended_task, resume),
+        Workload("first-resume", never_made, resume),
+        Workload("rename", one_task, rename),
+        Workload("everything", one_task, everything),
+        Workload("two-edits", one_task, two_edits),
+        Workload("delete", one_task, delete_task),
+        Workload("delete-orphan", orphan_task, delete_task),
+        Workload("delete-suspended", suspended_task, delete_task),
+        Workload("remake", one_task, remake_task),
+        Workload("drift", one_task, edit_in_influx),
+        Workload("marker-lost", one_task, lose_mark),
+        Workload("deleted-in-influx", one_task, delete_in_influx),
+        Workload("take-down", one_task, take_down),
+        Workload("policy-create", connected, create_policy),
+        Workload("policy-take", bucket_by_hand, create_policy),
+        Workload("policy-longer", one_policy, longer),
+        Workload("policy-shorter", one_policy, shorter),
+        Workload("policy-guarded", one_policy, guarded, accepted={"RetentionPolicy/keep": "DataLossGuard"}),
+        Workload("policy-delete", one_policy, delete_policy),
+        Workload("policy-delete-bucket", deletable_policy, delete_policy_and_bucket),
+    )
+}

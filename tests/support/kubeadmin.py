@@ -1,0 +1,89 @@
+"""What a user with kubectl does, as requests: straight to the API server, with its certificate checked."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from typing import Any, Self
+
+import aiohttp
+
+API = "/apis/influxops.dev/v1alpha1"
+PLURALS = {"InfluxTask": "influxtasks", "RetentionPolicy": "retentionpolicies", "InfluxConnection": "influxconnections"}
+MERGE = "application/merge-patch+json"
+
+
+class KubeAdmin:
+    """An administrator of one namespace. Use it with ``async with``."""
+
+    def __init__(self, host: str, ca_pem: str, token: str, namespace: str) -> None:
+        self.namespace = namespace
+        self._host = host
+        self._ssl = ssl.create_default_context(cadata=ca_pem)
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=self._ssl)
+        self._session = aiohttp.ClientSession(self._host, headers=self._headers, connector=connector)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def call(self, method: str, path: str, body: Any = None, content: str = "application/json") -> Any:
+        """One request; fails on any error status."""
+        data = None if body is None else json.dumps(body)
+        async with self._session.request(method, path, data=data, headers={"Content-Type": content}) as answer:
+            found = await answer.json(content_type=None)
+            assert answer.status < 300, f"{method} {path}: {answer.status} {found.get('message')}"
+            return found
+
+    async def make_namespace(self) -> None:
+        """Create the namespace."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        await self.call("POST", "/api/v1/namespaces", body)
+
+    async def make_secret(self, name: str, **texts: str) -> None:
+        """Create a Secret."""
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts}
+        await self.call("POST", f"/api/v1/namespaces/{self.namespace}/secrets", body)
+
+    async def create(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        """Create an object of ours."""
+        body = {"apiVersion": "influxops.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+        made: dict[str, Any] = await self.call("POST", self._path(kind), body)
+        return made
+
+    async def patch(self, kind: str, name: str, **fields: Any) -> None:
+        """Merge into the spec; None takes a field away."""
+        await self.call("PATCH", self._path(kind, name), {"spec": fields}, MERGE)
+
+    async def annotate(self, kind: str, name: str, **annotations: str) -> None:
+        """Set annotations; the names without their group."""
+        named = {f"influxops.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        await self.call("PATCH", self._path(kind, name), {"metadata": {"annotations": named}}, MERGE)
+
+    async def delete(self, kind: str, name: str) -> None:
+        """Delete an object of ours; its finalizer may keep it for a while."""
+        await self.call("DELETE", self._path(kind, name))
+
+    async def objects(self) -> list[dict[str, Any]]:
+        """Every object of ours in the namespace."""
+        found = []
+        for kind in PLURALS:
+            listed = await self.call("GET", self._path(kind))
+            found += [{**item, "kind": kind} for item in listed["items"]]
+        return found
+
+    async def clear(self) -> None:
+        """Remove every object of ours, finalizers or not: nobody may work on them later."""
+        for item in await self.objects():
+            path = self._path(item["kind"], item["metadata"]["name"])
+            if not item["metadata"].get("deletionTimestamp"):
+                await self.call("DELETE", path)
+            if item["metadata"].get("finalizers"):
+                await self.call("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
+
+    def _path(self, kind: str, name: str = "") -> str:
+        path = f"{API}/namespaces/{self.namespace}/{PLURALS[kind]}"
+        return f"{path}/{name}" if name else path
