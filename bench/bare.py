@@ -131,4 +131,4 @@ async def main(job: Job) -> Result:
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result = runner.run(main(json.load(sys.stdin)))
-    print(json.dumps({**result, "peak": memory("VmHWM")}))
+    print(json.dumps({**result, "peak": memory("VmHWM"), "used": time.process_time()}))

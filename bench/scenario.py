@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.figures import Figure, percentile
 from bench.processes import Bare, Operator, bare
-from bench.prometheus import influx_requests, influx_writes, kube_writes
+from bench.prometheus import Scrape, influx_requests, influx_writes, kube_writes
 from bench.setup import (
     change_by_hand,
     create_until_ready,
@@ -64,17 +64,18 @@ def measure(objects: int, logs: Path) -> list[Figure]:
 def wait_until_ready(objects: int, site: Site, operator: Operator) -> float:
     """Wait until every InfluxTask is Ready; the seconds since the operator's start."""
     timeout = 120.0 + objects * 0.1
-    wanted = objects
+    wanted = float(objects)
     while True:
-        done = operator.wait(
-            lambda scrape: scrape.total("influxops_reconcile_total", kind="InfluxTask", outcome="Done") >= wanted,
-            timeout,
-        )
+        done = operator.reach(_visited, wanted, timeout)
         missing = run(not_ready(site))
         if not missing:
             return done - operator.started
         wanted += len(missing)  # some were visited more than once
         timeout = 60.0
+
+
+def _visited(scrape: Scrape) -> float:
+    return scrape.total("influxops_reconcile_total", kind="InfluxTask", outcome="Done")
 
 
 def _first_life(objects: int, site: Site, operator: Operator, base: Baseline) -> list[Figure]:
@@ -86,7 +87,13 @@ def _first_life(objects: int, site: Site, operator: Operator, base: Baseline) ->
 
     say("operator: cold convergence")
     seconds = wait_until_ready(objects, site, operator)
-    add("converge", seconds, "s", base.converge.seconds, f"{operator.cpu():.1f} s of processor time")
+    add(
+        "converge",
+        seconds,
+        "s",
+        base.converge.seconds,
+        f"processor time {operator.cpu():.1f} s, bare {base.converge.result['used']:.1f} s",
+    )
     say("operator: one more task")
     one_more = [run(create_until_ready(site, objects + number, EVERY)) for number in range(ONE_MORE)]
     add("one_more", percentile(one_more, 95), "s", base.one_more, f"median {percentile(one_more, 50):.3f} s")

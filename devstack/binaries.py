@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from devstack import toolchain
 from devstack.build import build, built
 from devstack.errors import DevstackError
 from devstack.paths import cache_directory
@@ -61,6 +62,8 @@ def ensure(progress: Progress | None = None) -> Binaries:
         missing = tuple(name for name in own if not found[name].exists())
         if missing:
             work.append((recipe, missing))
+    for recipe, _ in work:
+        toolchain.require(recipe)  # of all, before the first is built: that takes minutes
     for number, (recipe, missing) in enumerate(work, start=1):
         build(recipe, missing, progress, counter=f"{number} of {len(work)}")
     return Binaries(**{field.name: found[_program(field.name)] for field in fields(Binaries)})

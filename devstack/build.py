@@ -31,9 +31,8 @@ def built(recipe: Recipe, binary: str) -> Path:
 def build(recipe: Recipe, binaries: tuple[str, ...], progress: Progress, *, counter: str = "1 of 1") -> None:
     """Build those of the recipe's binaries that are not in the cache yet.
 
-    Raises MissingTool when a compiler is not there and BuildFailed when it fails.
+    The compilers must be there (:func:`devstack.toolchain.require`). Raises BuildFailed when one fails.
     """
-    toolchain.require(recipe)
     servers = cache_directory() / "servers"
     what = f"{', '.join(binaries)} {recipe.version}"
     begin = time.monotonic()

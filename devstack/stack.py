@@ -49,6 +49,7 @@ class Stack:
         self.ports = Ports()
         self.servers: list[Server] = []
         """All servers, in the order of their start."""
+        self._influxes = 1
         self._lock = lock
         self._authority = Authority("devstack")
 
@@ -125,10 +126,16 @@ class Stack:
 
     def new_influx(self, *, tls: bool = False) -> Influxd:
         """Another influxd, independent of the first; with ``tls`` its certificate is signed by ``ca_pem``."""
-        count = sum(isinstance(server, Influxd) for server in self.servers)
-        influx = self._begin_influx(f"influxd-{count + 1}", tls=tls)
+        self._influxes += 1
+        influx = self._begin_influx(f"influxd-{self._influxes}", tls=tls)
         influx.complete()
         return influx
+
+    def drop_influx(self, influx: Influxd) -> None:
+        """End one made by :meth:`new_influx` and remove its data; its log stays."""
+        influx.kill()
+        self.servers.remove(influx)
+        shutil.rmtree(self.directory / influx.name, ignore_errors=True)
 
     def kubectl(
         self,

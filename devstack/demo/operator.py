@@ -62,7 +62,7 @@ def stop(place: Place) -> bool:
 
 
 def _pid_file(place: Place) -> Path:
-    return place.directory / "influxops.pid"
+    return place.directory / "logs" / "influxops.pid"
 
 
 def _pid(place: Place) -> int | None:

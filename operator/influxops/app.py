@@ -16,6 +16,7 @@ from influxops.engine.engine import Engine, enqueuer
 from influxops.engine.gauges import Gauges
 from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
+from influxops.engine.redacted import RedactedStatuses
 from influxops.engine.renderer import TemplateProcess
 from influxops.engine.turn import Tools
 from influxops.influx.client import InfluxClient
@@ -128,11 +129,12 @@ class _Operator:
         self.events = EventRecorder(client)
         self.renderer = TemplateProcess()
         self.fence = _Fence()
+        guarded = RedactedStatuses(self.statuses, redactor.redact)
         self.context = Context(
             instance=instance,
             kube=client,
             objects=self.cache,
-            statuses=self.statuses,
+            statuses=guarded,
             renderer=self.renderer,
             recorder=Recorder(self.events, metrics, redactor),
             link=lambda key: self.connections.link(key),  # noqa: PLW0108  (made below)
@@ -145,9 +147,9 @@ class _Operator:
             secrets=SecretResolver(client),
             client=InfluxClient,
             enqueue=enqueuer(self.queue),
-            later=self.statuses.later,
+            later=guarded.later,
             metrics=metrics,
-            redact_add=redactor.add,
+            redactor=redactor,
             synced=lambda: self.source.synced.is_set(),  # noqa: PLW0108
         )
         self.connections = Connections(tools, self.fence, _Observer(metrics))
@@ -155,7 +157,7 @@ class _Operator:
             self.context, self.cache, self.statuses, self.queue, self.connections, metrics, settings.workers
         )
         # The next visit must see what this one wrote, whether or not the watch has brought it by then.
-        self.statuses.on_written = lambda key, body: self.engine.upsert(project(key.kind, body))
+        self.statuses.on_written = lambda key, body: self.engine.upsert(project(key.kind, body, self.cache.get(key)))
         namespaces = list(settings.namespaces) or None
         self.relist = Relist(client, self.cache, self.engine, namespaces, interval=settings.relist_seconds)
         self.source = KopfSource(

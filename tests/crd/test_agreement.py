@@ -21,7 +21,9 @@ NUMBER = st.sampled_from(["0", "1", "00", "7", "59", "60", "36500", "36501", "99
 LENGTHS = st.lists(
     st.tuples(NUMBER, st.sampled_from(["w", "d", "h", "m", "s", "mo", "y", "ms", "", " ", "-"])), max_size=4
 )
-DURATIONS = LENGTHS.map(lambda parts: "".join(number + unit for number, unit in parts)) | st.sampled_from(["infinite"])
+DURATIONS = LENGTHS.map(lambda parts: "".join(number + unit for number, unit in parts)[:32]) | st.sampled_from(
+    ["infinite"]
+)
 ITEM = st.sampled_from(
     ["*", "*/2", "*/30", "0/30", "0-59/30", "5", "7", "1-5", "1-5/2", "3/2", "MON", "jan-MAR", "32", "0,30", "?"]
 )
@@ -59,10 +61,13 @@ def _agree(kube: RawKube, kind: str, spec: dict[str, Any]) -> None:
     except SpecInvalid as error:
         ours = error.errors
     theirs = server_faults(answer) if code != 201 else []
-    assert {line.split(": ", 1)[0] for line in theirs} == {fault.path for fault in ours}, (spec, theirs, ours)
-    said = [line for line in theirs if " in body " not in line and "Too long" not in line]
-    for line in said:
-        assert any(line.endswith(f": {fault.message}") for fault in ours), (spec, line, ours)
+    assert bool(theirs) == bool(ours), (spec, theirs, ours)
+    # The models leave rules over several fields until each field is right; the server tells them at once.
+    assert {fault.path for fault in ours} <= {line.split(": ", 1)[0] for line in theirs}, (spec, theirs, ours)
+    for fault in ours:
+        said = [line for line in theirs if line.startswith(f"{fault.path}: ")]
+        standard = any(" in body " in line for line in said)
+        assert standard or any(line.endswith(f": {fault.message}") for line in said), (spec, said, fault)
 
 
 @agree

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.support.crash import CONNECTION, Workload, World
+from tests.support.faults import Fault, Rule, Stage
+from tests.support.history import Exchange
 
 REF = {"connectionRef": {"name": CONNECTION}}
 SCRIPT = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == "cpu")'
@@ -80,15 +83,23 @@ async def create_task(world: World) -> None:
     await world.admin.create("InfluxTask", "alpha", task(description="as the user has it"))
 
 
-async def create_orphan(world: World) -> None:
-    await world.admin.create("InfluxTask", "alpha", task(deletion="Orphan"))
+async def create_and_delete(world: World, **fields: Any) -> None:
+    """The resource is deleted while the request that creates its task is on its way."""
+    gate = asyncio.Event()
+    held = world.influx.add(Rule(_of_alpha, Fault("held", Stage.BEFORE, hold=gate)))
+    await world.admin.create("InfluxTask", "alpha", task(**fields))
+    await world.until(lambda view: bool(held.struck) or "taskID" in view.live("InfluxTask")["alpha"].get("status", {}))
     await world.admin.delete("InfluxTask", "alpha")
+    gate.set()
 
 
-async def create_and_delete(world: World) -> None:
-    """No time to settle in between."""
-    await world.admin.create("InfluxTask", "alpha", task())
-    await world.admin.delete("InfluxTask", "alpha")
+def _of_alpha(exchange: Exchange) -> bool:
+    return exchange.write_id.startswith("influx-post-task-alpha")
+
+
+async def create_and_orphan(world: World) -> None:
+    """The same, and the task is to stay."""
+    await create_and_delete(world, deletion="Orphan")
 
 
 async def from_nothing(world: World) -> None:
@@ -209,7 +220,7 @@ ALL = {
         Workload("apply-all", nothing, from_nothing),
         Workload("create", connected, create_task),
         Workload("create-delete", connected, create_and_delete),
-        Workload("create-orphan", connected, create_orphan),
+        Workload("create-orphan", connected, create_and_orphan),
         Workload("script", one_task, script),
         Workload("reschedule", one_task, reschedule),
         Workload("cron", one_task, cron),

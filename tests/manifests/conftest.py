@@ -51,13 +51,19 @@ def _namespace(name: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def kubectl() -> Iterator[Kubectl]:
-    """Kubectl against an API server in which manifests/install is installed."""
-    with Stack.start(audit=False) as stack:
+def cluster() -> Iterator[Stack]:
+    """A control plane of its own, in which manifests/install is installed: that must not touch the shared one."""
+    with Stack.start() as stack:
         objects = [*(_namespace(name) for name in NAMESPACES), *(_stand_in(*kind) for kind in STAND_INS)]
         stack.kubectl("create", "-f", "-", input=yaml.safe_dump_all(objects))
         root = Path(__file__).parents[2]
         stack.kubectl("apply", "--server-side", "-k", str(root / "manifests/install"))
         stack.kubectl("apply", "--server-side", "-f", str(root / "manifests/install/namespaced/role.yaml"))
         stack.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-        yield stack.kubectl
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster: Stack) -> Kubectl:
+    """Kubectl as the admin of that control plane."""
+    return cluster.kubectl

@@ -122,11 +122,15 @@ class World:
         made = await self.influxdb.call("POST", "buckets", body)
         self.foreign[made["id"]] = made["name"]
 
-    async def gone(self, kind: str, name: str, seconds: float = PATIENCE) -> None:
-        """Wait until Kubernetes has deleted an object."""
+    async def until(self, condition: Callable[[View], bool], seconds: float = PATIENCE) -> None:
+        """Wait until a condition on the objects in Kubernetes holds."""
         async with asyncio.timeout(seconds):
-            while name in View(await self.admin.objects(), [], []).live(kind):
+            while not condition(View(await self.admin.objects(), [], [])):
                 await asyncio.sleep(0.05)
+
+    async def gone(self, kind: str, name: str) -> None:
+        """Wait until Kubernetes has deleted an object."""
+        await self.until(lambda view: name not in view.live(kind))
 
     async def written(self, seconds: float = PATIENCE) -> None:
         """Wait for the operator's answer to an edit behind its back: its next write, or at least the try."""
@@ -161,8 +165,10 @@ class World:
         self.unsettled = ""
         return view
 
-    async def rest(self, accepted: Mapping[str, str] | None = None, seconds: float = PATIENCE) -> View:
-        """Wait until every object is settled and then no write happens for two sweeps. Raises NotSettled."""
+    async def rest(
+        self, accepted: Mapping[str, str] | None = None, seconds: float = PATIENCE, sweeps: int = QUIET_SWEEPS
+    ) -> View:
+        """Wait until every object is settled and then no write happens for some sweeps. Raises NotSettled."""
         limit = time.monotonic() + seconds
         begun = seen = len(self.history.exchanges)
         view = await self.settled(accepted)
@@ -176,7 +182,7 @@ class World:
             if writes or view is None:
                 seen = max(writes, default=seen)
                 view = await self.settled(accepted)
-            if view is not None and not list(self.history.writes(seen)) and await self._sweeps(max(seen, begun), view):
+            if view is not None and not list(self.history.writes(seen)) and await self._swept(max(seen, begun), view, sweeps):
                 view = await self.settled(accepted)
                 if view is not None and not list(self.history.writes(seen)):
                     return view
@@ -191,14 +197,14 @@ class World:
             + f"\nafter exchange {seen} of {len(self.history.exchanges)}\nlog:\n{self.operator.tail()}"
         )
 
-    async def _sweeps(self, since: int, view: View) -> bool:
+    async def _swept(self, since: int, view: View, sweeps: int) -> bool:
         """Whether enough sweeps have passed; without a connection there are none, and a second has to do."""
         if not view.live("InfluxConnection"):
             count = len(self.history.exchanges)
             await asyncio.sleep(1.0)
             return len(list(self.history.writes(count))) == 0
         done = [one for one in self.history.exchanges[since:] if _is_sweep(one) and one.ended is not None]
-        return len(done) > QUIET_SWEEPS  # the first may have begun before the last write ended
+        return len(done) > sweeps  # the first may have begun before the last write ended
 
     def words(self) -> dict[str, str]:
         """What is only of this run."""
@@ -320,7 +326,7 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None) -> 
     await made.plant_foreign()
     made.start()
     await workload.prepare(made)
-    before = (await made.rest()).foreign(made.foreign)
+    before = (await made.rest(sweeps=1)).foreign(made.foreign)
     since = made.history.recount()
     if plan.fault is not None:
         rule = Rule(write_named(plan.write), plan.fault)

@@ -76,7 +76,7 @@ class FakeInflux:
         answer: dict[str, Any] = {"script": script, "ast": ast, "ast_error": None, "check_error": None}
         if check is not None:
             answer["check_error"] = [str(check), check.line, check.column]
-        self._scripts[_key(script)] = answer
+        self._scripts[key_of(script)] = answer
 
     def count(self, *methods: str) -> int:
         """How many calls of these methods there were."""
@@ -396,7 +396,7 @@ class FakeInflux:
         return ("read:orgs" if bucket.type == "system" else "read:buckets") in self.lacking
 
     def _recorded(self, script: str) -> dict[str, Any]:
-        answer = self._scripts.get(_key(script))
+        answer = self._scripts.get(key_of(script))
         assert answer is not None, (
             "the fake does not know this script; add it to tests/support/scripts and record it with "
             f"`python -m tests.support.record_scripts`, or teach() it:\n{script}"
@@ -460,5 +460,6 @@ def _check_rule(retention: int, shard_group: int) -> None:
         raise Invalid(f"InfluxDB: {fault}")
 
 
-def _key(script: str) -> str:
+def key_of(script: str) -> str:
+    """Under what an answer is recorded."""
     return sha256(script.encode()).hexdigest()

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import aiohttp
 
+
 @dataclass(frozen=True)
 class Site:
     """One organization of a real InfluxDB and a token that may do everything."""

@@ -54,11 +54,11 @@ class KubeAdmin:
         made: dict[str, Any] = await self.call("POST", self._path(kind), body)
         return made
 
-    async def patch(self, kind: str, name: str, **fields: Any) -> None:
+    async def patch(self, kind: str, name: str, /, **fields: Any) -> None:
         """Merge into the spec; None takes a field away."""
         await self.call("PATCH", self._path(kind, name), {"spec": fields}, MERGE)
 
-    async def annotate(self, kind: str, name: str, **annotations: str) -> None:
+    async def annotate(self, kind: str, name: str, /, **annotations: str) -> None:
         """Set annotations; the names without their group."""
         named = {f"influxops.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
         await self.call("PATCH", self._path(kind, name), {"metadata": {"annotations": named}}, MERGE)

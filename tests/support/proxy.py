@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -46,7 +47,8 @@ class FaultProxy:
         self._target = target.rstrip("/")
         self._ssl = ssl.create_default_context(cadata=ca_pem) if ca_pem else True
         self._server = web.Server(self._handle, access_log=None)
-        self._forwards: set[asyncio.Task[None]] = set()
+        self._streams: set[aiohttp.ClientResponse] = set()
+        self._busy = 0
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -66,8 +68,13 @@ class FaultProxy:
 
     async def __aexit__(self, *_: object) -> None:
         self.open.set()
-        await self._session.close()
+        limit = time.monotonic() + 5.0
+        while self._busy and time.monotonic() < limit:  # a handler that is cancelled would complain
+            for answer in list(self._streams):
+                answer.close()
+            await asyncio.sleep(0.01)
         await self._runner.cleanup()
+        await self._session.close()
 
     @property
     def url(self) -> str:
@@ -80,7 +87,13 @@ class FaultProxy:
         return rule
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.read()
+        self._busy += 1
+        try:
+            return await self._pass(request, await request.read())
+        finally:
+            self._busy -= 1
+
+    async def _pass(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         exchange = self.history.begin(self.name, request.method, request.path, request.query_string, body)
         await self.open.wait()
         fault = next((rule.fault for rule in self.rules if rule.take(exchange)), None)
@@ -148,6 +161,7 @@ class FaultProxy:
         response = web.StreamResponse(status=answer.status, headers=headers)
         await response.prepare(request)
         rest = b""
+        self._streams.add(answer)
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
             async for chunk in answer.content.iter_any():
                 await self.open.wait()
@@ -160,6 +174,7 @@ class FaultProxy:
                     if passed is not None:
                         await response.write(passed)
             await response.write_eof()
+        self._streams.discard(answer)
         return response
 
 

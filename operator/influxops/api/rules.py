@@ -59,7 +59,7 @@ class Rule:
     def text(self, value: object) -> str:
         """The message for a value. The API server takes no message with line breaks, so such a value is not quoted."""
         text = str(value)
-        return self.message.replace(_SELF, "the value" if "\n" in text or "\r" in text else f'"{text}"')
+        return self.message.replace(_SELF, "the value" if "\n" in text else f'"{text}"')
 
     def loc(self) -> tuple[str, ...]:
         """Where the fault lies, relative to the value."""

@@ -52,8 +52,10 @@ class Connections:
         except SpecInvalid as error:
             await self.end(key)
             return await self._invalid(record, str(error))
-        record = await ensure_finalizer(self._tools.context, record)
+        # The loop first, before anything is awaited: objects that are visited meanwhile must find the connection. The
+        # loop itself only reads, and takes longer for that than the finalizer.
         self._start(record, spec)
+        await ensure_finalizer(self._tools.context, record)
         return Wait(Reason.CREATING, "", quiet=True, parked=True)
 
     def _start(self, record: Record, spec: InfluxConnectionSpec) -> None:

@@ -21,12 +21,14 @@ from influxops.engine.link import LiveLink
 from influxops.engine.queue import Priority
 from influxops.engine.run_collector import RunCollector
 from influxops.influx.errors import Forbidden, InfluxError, Invalid, Unauthorized
+from influxops.influx.settings import ConnectionSettings
 from influxops.kube.errors import KubeError, MissingReference, NotLeader
 from influxops.reconcile.context import ACCEPT_TARGET, POLL, POLL_FOR, RECONCILE_AT, Context, Problem
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.visit import current_task_status, state_of
 from influxops.telemetry.logs import get_logger
 from influxops.telemetry.metrics import Metrics
+from influxops.telemetry.redact import Redactor
 
 log = get_logger(__name__)
 
@@ -46,7 +48,7 @@ class Tools:
     enqueue: Callable[[Key, Priority], None]
     later: Callable[..., None]
     metrics: Metrics
-    redact_add: Callable[[str], bool]
+    redactor: Redactor
     synced: Callable[[], bool]
 
 
@@ -66,6 +68,7 @@ class ConnectionLoop:
         self._asked_at = 0
         self._troubled_since: float | None = None
         self._packed_status = b""
+        self._secrets: list[str] = []
 
     async def run(self) -> None:
         """Turn until cancelled. Whatever goes wrong in a turn is told in the connection's status."""
@@ -143,7 +146,7 @@ class ConnectionLoop:
             raise _Refused(link.problem)
         fresh = found.digest != self._digest
         if fresh or link.port is None:
-            self._tools.redact_add(found.settings.token)
+            self._keep_secret(found.settings)
             old, link.port = link.port, self._tools.client(found.settings)
             self._digest = found.digest
             if old is not None:
@@ -180,6 +183,14 @@ class ConnectionLoop:
         if link.org_id != org_id:
             link.org_id, link.snapshot = org_id, Snapshot(NEVER, org_id)
         return True
+
+    def _keep_secret(self, settings: ConnectionSettings) -> None:
+        """Tell the redactor what must not be seen; what was rotated out is forgotten after the new one is known."""
+        old, self._secrets = self._secrets, [text for text in (settings.token, settings.client_key_pem) if text]
+        for secret in self._secrets:
+            self._tools.redactor.add(secret)
+        for secret in old:
+            self._tools.redactor.discard(secret)
 
     def _check_target(self, org_id: str) -> None:
         """Tasks of one database must not be written into another because a url or an org was edited."""

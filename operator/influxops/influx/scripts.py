@@ -68,6 +68,8 @@ async def ast(http: Http, flux: str) -> Mapping[str, Any]:
 
 async def check_script(http: Http, org_id: str, flux: str) -> None:
     """Type-check a script. Raises ScriptInvalid for its first fault."""
+    if not flux:
+        raise ScriptInvalid("the script is empty", 1, 1)  # the server takes this for a request without a query
     body = {"query": flux, "type": "flux", "extern": _EXTERN}
     reply = await http.request("POST", "/api/v2/query", params={"orgID": org_id}, body=body)
     message = message_of(reply)

@@ -12,6 +12,8 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
@@ -87,10 +89,15 @@ class Access:
             ) from error
         self._configuration = configuration
 
-    async def reload(self) -> bool:
-        """Read the credentials again, for example after a 401; at most once in 10 s. Tells whether it was done."""
+    async def reload(self, since: float = float("inf")) -> bool:
+        """Read the credentials again, for example after a 401; at most once in 10 s.
+
+        Tells whether it was done, by this call or by another after ``since``, in seconds of the loop's clock.
+        """
         async with self._reloading:
             now = asyncio.get_running_loop().time()
+            if self._reloaded >= since:
+                return True
             if now - self._reloaded < RELOAD_EVERY:
                 return False
             self._reloaded = now
@@ -109,7 +116,9 @@ class Access:
             "middlewares": (self._authenticate, *middlewares),
             "timeout": aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             "headers": {"User-Agent": "influxops"},
-            "proxy": configuration.proxy,
+            "proxy": configuration.proxy or _proxy_of(self.server),
+            # aiohttp would look for a proxy and into ~/.netrc at every request, in a thread each: a tenth of our work.
+            "trust_env": False,
         }
         return _Rest(configuration).session()
 
@@ -131,3 +140,11 @@ class Access:
             return None
         home = Path.home() / ".kube" / "config"
         return str(home) if home.exists() else None
+
+
+def _proxy_of(server: str) -> str | None:
+    """The proxy that the environment names for an address (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), as for kubectl."""
+    parts = urlsplit(server)
+    if proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)

@@ -45,12 +45,14 @@ class Transport:
         self._timeout = timeout
         self._limit = limit
         self._session: aiohttp.ClientSession | None = None
+        self._retired: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """End the session; a later request opens a new one."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """End the sessions; a later request opens a new one."""
+        sessions, self._session, self._retired = (self._session, self._retired), None, None
+        for session in sessions:
+            if session is not None:
+                await _close(session)
 
     async def read(
         self,
@@ -97,11 +99,13 @@ class Transport:
     ) -> Any:
         what = f"{method} {path}"
         self.requests += 1
+        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout):
+                session = self._open()
                 status, retry_after, answer = await self._exchange(method, path, query, body, content, accept)
-                if status == 401 and await self.access.reload():
-                    await self.close()
+                if status == 401 and await self.access.reload(began):
+                    await self._retire(session)
                     status, retry_after, answer = await self._exchange(method, path, query, body, content, accept)
         except TimeoutError as error:
             self._count(method, "error")
@@ -132,10 +136,24 @@ class Transport:
         ) as response:
             return response.status, response.headers.get("Retry-After"), await response.read()
 
+    async def _retire(self, session: aiohttp.ClientSession) -> None:
+        """Use a new session from now on; requests under way may end on the old one."""
+        if self._session is session:
+            oldest, self._retired, self._session = self._retired, session, None
+            if oldest is not None:
+                await _close(oldest)
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._session = self.access.session(limit=self._limit)
         return self._session
+
+
+async def _close(session: aiohttp.ClientSession) -> None:
+    if isinstance(session.connector, aiohttp.TCPConnector):
+        # No farewell at the TLS level: a frozen server would never answer it.
+        await session.connector.close(abort_ssl=True)
+    await session.close()
 
 
 def _decode(answer: bytes) -> Any:

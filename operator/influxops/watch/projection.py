@@ -15,9 +15,13 @@ _PREFIX = GROUP + "/"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def project(kind: Kind, body: Mapping[str, Any]) -> Record:
-    """The record of an object as the API sends it. Raises ``KeyError`` for what is no object of the API."""
+def project(kind: Kind, body: Mapping[str, Any], known: Record | None = None) -> Record:
+    """The record of an object as the API sends it. Raises ``KeyError`` for what is no object of the API.
+
+    ``known`` is an earlier record of the same key: of the same generation, its spec is taken over as it is.
+    """
     meta = body["metadata"]
+    same = known is not None and known.uid == meta["uid"] and known.generation == int(meta.get("generation") or 0)
     return Record(
         key=key_of(kind, body),
         uid=meta["uid"],
@@ -28,7 +32,7 @@ def project(kind: Kind, body: Mapping[str, Any]) -> Record:
         finalizers=tuple(sys.intern(name) for name in meta.get("finalizers") or ()),
         annotations=_ours(meta.get("annotations")),
         labels=_ours(meta.get("labels")),
-        packed_spec=pack(body.get("spec")),
+        packed_spec=known.packed_spec if known is not None and same else pack(body.get("spec")),
         packed_status=pack(body.get("status")),
     )
 

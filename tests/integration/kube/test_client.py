@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from kubernetes.aio.config import incluster_config
 
 from devstack.stack import Stack
 from influxops.core.keys import Key, Kind
@@ -243,8 +245,31 @@ async def test_missing_rights_and_wrong_tokens_have_their_own_errors(
         await stranger.get_secret(namespace, "token")
     wrong.write_text(text, encoding="utf-8")
     stranger.access._reloaded = float("-inf")
-    assert await stranger.get_secret(namespace, "token") is None  # the mended file is read again after the 401
+    # The mended file is read again after the 401, once for all requests that met it.
+    assert await asyncio.gather(*(stranger.get_secret(namespace, "token") for _ in range(5))) == [None] * 5
     await stranger.close()
+
+
+async def test_in_a_pod_the_service_account_is_used_and_its_token_read_again(
+    control_plane: Stack, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files and variables that a kubelet provides, with a token that is replaced on disk."""
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("expired", encoding="utf-8")
+    authority.write_text(control_plane.kube.ca, encoding="utf-8")
+    address = urlsplit(control_plane.kube.host)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", str(address.hostname))
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(address.port))
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
+    pod = await KubeClient.connect()
+    with pytest.raises(Unauthorized):
+        await pod.get_secret(namespace, "token")
+    token.write_text(control_plane.kube.token, encoding="utf-8")
+    pod.access._reloaded = float("-inf")  # as if 10 s had passed
+    assert await pod.get_secret(namespace, "token") is None
+    await pod.close()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no: [yaml", "just text", "contexts: 7"])

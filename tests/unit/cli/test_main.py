@@ -51,7 +51,7 @@ def test_help_of_run_names_every_option_in_full() -> None:
         (["run", "--namespaces", "a"], {}, "influxops: --namespaces needs --instance-id"),
         (["run"], {"INFLUXOPS_WORKERS": "x"}, "influxops: --workers (or INFLUXOPS_WORKERS): 'x': input should be"),
         (["run", "--nonsense"], {}, "No such option: --nonsense"),
-        (["runn"], {}, "No such command 'runn'"),
+        (["start"], {}, "No such command 'start'"),
         (["run", "extra"], {}, "unexpected extra argument"),
     ],
 )

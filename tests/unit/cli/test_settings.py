@@ -70,7 +70,7 @@ def test_kubeconfig_comes_from_the_usual_variable(monkeypatch: pytest.MonkeyPatc
         ({"lease_duration": 5}, "--lease-duration must be longer than --lease-renew-deadline"),
         ({"lease_name": "A"}, "'A' is not the name of a Lease"),
         ({"unhealthy_after": 10}, "--unhealthy-after must not be shorter than --unready-after"),
-        ({"wokers": 1}, "--wokers: there is no such option"),
+        ({"worker": 1}, "--worker: there is no such option"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_option_fault_and_remedy(flags: dict[str, object], message: str) -> None:

@@ -28,18 +28,18 @@ def test_the_default_shard_group_is_the_servers(retention: int, shard: int) -> N
 
 
 def test_a_missing_bucket_is_created_or_waited_for() -> None:
-    assert plan_bucket(WANTED, None, None).actions == (CreateBucket(),)
-    refusal = plan_bucket(replace(WANTED, create=False), None, None).refusal
+    assert plan_bucket(WANTED, None).actions == (CreateBucket(),)
+    refusal = plan_bucket(replace(WANTED, create=False), None).refusal
     assert refusal is not None
     assert "spec.create" in refusal.message
 
 
 def test_in_sync_means_no_action() -> None:
-    assert plan_bucket(WANTED, bucket(7 * DAY, DAY, stamp_description(OWNER, "u1", "")), 7 * DAY).actions == ()
+    assert plan_bucket(WANTED, bucket(7 * DAY, DAY, stamp_description(OWNER, "u1", ""))).actions == ()
 
 
 def test_a_longer_retention_is_set_at_once_and_the_users_description_stays() -> None:
-    plan = plan_bucket(WANTED, bucket(DAY, HOUR, "by hand"), DAY)
+    plan = plan_bucket(WANTED, bucket(DAY, HOUR, "by hand"))
     (action,) = plan.actions
     assert isinstance(action, UpdateBucket)
     assert {change.field for change in action.changes} == {"retention", "shardGroupDuration", "description"}
@@ -65,13 +65,13 @@ def test_a_retention_raised_by_hand_is_not_shortened_by_an_old_consent() -> None
 
 def test_system_buckets_are_refused() -> None:
     refusal = plan_bucket(
-        replace(WANTED, name="_tasks"), replace(bucket(DAY), name="_tasks", type="system"), None
+        replace(WANTED, name="_tasks"), replace(bucket(DAY), name="_tasks", type="system")
     ).refusal
     assert refusal is not None
     assert "system bucket" in refusal.message
 
 
 def test_a_shard_group_longer_than_the_retention_is_refused() -> None:
-    refusal = plan_bucket(replace(WANTED, shard_group=8 * DAY), None, None).refusal
+    refusal = plan_bucket(replace(WANTED, shard_group=8 * DAY), None).refusal
     assert refusal is not None
     assert "spec.shardGroupDuration" in refusal.message

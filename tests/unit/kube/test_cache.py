@@ -16,7 +16,11 @@ def test_an_upsert_tells_what_changed() -> None:
     assert cache.upsert(record(version=1)) == Change.NONE
     assert cache.upsert(record(version=2, status={"taskID": "1"})) == Change.STATUS
     assert cache.upsert(record(version=3, status={"taskID": "1"}, finalizers=["f"])) == Change.FINALIZERS
-    annotated: dict[str, Any] = {"annotations": {"influxops.dev/x": "1"}, "finalizers": ["f"], "status": {"taskID": "1"}}
+    annotated: dict[str, Any] = {
+        "annotations": {"influxops.dev/x": "1"},
+        "finalizers": ["f"],
+        "status": {"taskID": "1"},
+    }
     assert cache.upsert(record(version=4, **annotated)) == Change.ANNOTATIONS
     labelled = annotated | {"labels": {"influxops.dev/shard": "2"}}
     assert cache.upsert(record(version=5, **labelled)) == Change.LABELS

@@ -80,3 +80,14 @@ def test_a_record_takes_less_than_three_kilobytes() -> None:
     tracemalloc.stop()
     assert len(records) == count
     assert used / count < 3000
+
+
+def test_the_spec_of_a_known_generation_is_taken_over() -> None:
+    known = project(Kind.TASK, body(spec={"every": "1h"}, version=1))
+    later = project(Kind.TASK, body(spec={"every": "1h"}, status={"n": 1}, version=2), known)
+    assert later.packed_spec is known.packed_spec
+    assert later.status() == {"n": 1}
+    changed = project(Kind.TASK, body(spec={"every": "2h"}, version=3, generation=2), known)
+    assert changed.spec() == {"every": "2h"}
+    anew = project(Kind.TASK, body(spec={"every": "3h"}, version=4, uid="other"), known)
+    assert anew.spec() == {"every": "3h"}

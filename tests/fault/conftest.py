@@ -1,0 +1,49 @@
+"""A control plane and an InfluxDB of their own for the faults, and operators that start quickly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.stack import Stack
+from tests.support.matrix import Matrix
+from tests.support.nursery import REPOSITORY, Nursery
+
+
+@pytest.fixture(scope="session")
+def fault_stack() -> Iterator[Stack]:
+    """Real servers with our CRDs. Operators that watch the whole cluster are not to see what happens here."""
+    with Stack.start(controller_manager=False, audit=False) as stack:
+        stack.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
+        limit = time.monotonic() + 60
+        while stack.kubectl("get", "influx", "--all-namespaces", check=False).returncode:
+            assert time.monotonic() < limit, "the CRDs are not served"
+            time.sleep(0.1)
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Starts operators."""
+    made = Nursery()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def matrix(
+    request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Matrix]:
+    """All plans that were selected, under way from the first test on, in the order of the tests."""
+    plans = [item.callspec.params["plan"] for item in request.session.items if "plan" in _parameters(item)]
+    with Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans) as made:
+        yield made
+        made.report(Path(REPOSITORY / "build" / "fault-matrix.json"))
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    spec = getattr(item, "callspec", None)
+    return spec.params if spec is not None else {}

@@ -1,0 +1,79 @@
+"""Every write that the operator makes for a workload, as the fault proxies name it; test_writes.py holds it to the truth.
+
+A write listed as OPTIONAL comes or stays away by the order in which things happen to happen: no plan strikes it.
+"""
+
+from __future__ import annotations
+
+_FIRST = ("kube-patch-task-alpha-metadata-1", "influx-post-task-alpha-1", "kube-patch-task-alpha-status-1")
+_COUNTED = "kube-patch-connection-main-status-1"
+_PATCHED = ("influx-patch-task-alpha-1", "kube-patch-task-alpha-status-1")
+_PATCHED_TWICE = ("influx-patch-task-alpha-1", "influx-patch-task-alpha-2", "kube-patch-task-alpha-status-1")
+_DELETED = ("influx-delete-task-alpha-1", "kube-patch-task-alpha-metadata-1", _COUNTED)
+_POLICY = ("influx-patch-bucket-managed-1", "kube-patch-policy-keep-status-1")
+
+WRITES: dict[str, tuple[str, ...]] = {
+    "connect": ("kube-patch-connection-main-metadata-1", _COUNTED),
+    "apply-all": (
+        "kube-patch-connection-main-metadata-1",
+        _COUNTED,
+        *_FIRST,
+        "kube-patch-policy-keep-metadata-1",
+        "influx-post-bucket-managed-1",
+        "kube-patch-policy-keep-status-1",
+        "kube-patch-task-beta-metadata-1",
+        "influx-post-task-beta-1",
+        "kube-patch-task-beta-status-1",
+    ),
+    "create": (*_FIRST, _COUNTED),
+    "create-delete": (*_FIRST, "influx-delete-task-alpha-1", "kube-patch-task-alpha-metadata-2"),
+    "create-orphan": (*_FIRST, "influx-patch-task-alpha-1", "kube-patch-task-alpha-metadata-2"),
+    "script": _PATCHED,
+    "reschedule": _PATCHED_TWICE,
+    "cron": _PATCHED_TWICE,
+    "suspend": _PATCHED,
+    "resume": _PATCHED,
+    "first-resume": ("influx-post-task-alpha-1", "kube-patch-task-alpha-status-1", _COUNTED),
+    "rename": _PATCHED,
+    "everything": _PATCHED_TWICE,
+    "two-edits": _PATCHED_TWICE,
+    "delete": _DELETED,
+    "delete-orphan": ("influx-patch-task-alpha-1", *_DELETED[1:]),
+    "delete-suspended": _DELETED,
+    "remake": (
+        "influx-delete-task-alpha-1",
+        "kube-patch-task-alpha-metadata-1",
+        "kube-patch-task-alpha-metadata-2",
+        "influx-post-task-alpha-1",
+        "kube-patch-task-alpha-status-1",
+    ),
+    "drift": ("influx-patch-task-alpha-1",),
+    "marker-lost": ("influx-patch-task-alpha-1",),
+    "deleted-in-influx": ("influx-post-task-alpha-1", "kube-patch-task-alpha-status-1"),
+    "take-down": (
+        "influx-delete-task-alpha-1",
+        "kube-patch-task-alpha-metadata-1",
+        "kube-patch-connection-main-metadata-1",
+    ),
+    "policy-create": ("kube-patch-policy-keep-metadata-1", "influx-post-bucket-managed-1", _POLICY[1]),
+    "policy-take": ("kube-patch-policy-keep-metadata-1", *_POLICY, "kube-patch-policy-keep-status-2"),
+    "policy-longer": _POLICY,
+    "policy-shorter": _POLICY,
+    "policy-guarded": ("kube-patch-policy-keep-status-1",),
+    "policy-delete": ("influx-patch-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
+    "policy-delete-bucket": ("influx-delete-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
+}
+
+_WAITING = tuple(f"kube-patch-{name}-status-{n}" for name in ("policy-keep", "task-alpha", "task-beta") for n in (2, 3))
+_COUNTS = tuple(f"kube-patch-connection-main-status-{n}" for n in (1, 2, 3))
+
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "apply-all": (*_WAITING, *_COUNTS),
+    "create-delete": _COUNTS,
+    "create-orphan": _COUNTS,
+    "remake": _COUNTS,
+    "two-edits": ("influx-patch-task-alpha-3", "influx-patch-task-alpha-4", "kube-patch-task-alpha-status-2"),
+    "deleted-in-influx": _COUNTS,
+    "drift": _COUNTS,
+    "take-down": _COUNTS,
+}

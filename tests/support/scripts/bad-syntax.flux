@@ -1,0 +1,1 @@
+from(bucket: "raw" |> range(start: -1h)
