@@ -18,7 +18,7 @@ from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
 from influxops.engine.redacted import RedactedStatuses
 from influxops.engine.renderer import TemplateProcess
-from influxops.engine.turn import Tools
+from influxops.engine.tools import Tools
 from influxops.influx.client import InfluxClient
 from influxops.kube.access import AccessError
 from influxops.kube.cache import Cache
@@ -178,6 +178,8 @@ class _Operator:
             asyncio.create_task(self.source.run(ending), name="watch"),
             asyncio.create_task(self.statuses.run(ending), name="status"),
             asyncio.create_task(self.events.run(ending), name="events"),
+        ]
+        endless = [
             asyncio.create_task(self.lag.run(), name="loop lag"),
             asyncio.create_task(self.gauges.run(), name="gauges"),
         ]
@@ -189,9 +191,9 @@ class _Operator:
         finally:
             ending.set()
             _, pending = await asyncio.wait(background, timeout=5.0)
-            for task in pending:
+            for task in (*pending, *endless):
                 task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await asyncio.gather(*pending, *endless, return_exceptions=True)
             await self.renderer.close()
             await self.probes.stop()
             log.info("influxops has ended")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
@@ -38,12 +40,28 @@ async def test_a_task_deleted_between_two_pages_hides_no_other(
     """The server skips a task when the one named by ``after`` is gone; our pages overlap."""
     made = await _make(real, site, 7)
     monkeypatch.setattr("influxops.influx.tasks.PAGE", 3)
-    found: list[str] = []
-    async for page in real.list_tasks(site.org_id):
-        if not found:
-            await real.delete_task(made[position])
-        found += [task.id for task in page if isinstance(task, Task)]
-    assert found == made
+    call = real._http.call
+    requests: list[str] = []
+
+    async def deleting(method: str, path: str, **rest: Any) -> Any:
+        requests.append(path)
+        if len(requests) == 2:
+            await call("DELETE", f"/api/v2/tasks/{made[position]}")
+        return await call(method, path, **rest)
+
+    monkeypatch.setattr(real._http, "call", deleting)
+    assert [task.id for task in await tasks_of(real, site.org_id) if isinstance(task, Task)] == made
+
+
+async def test_a_caller_may_stop_early(real: InfluxClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page that is on its way is given up, without a trace in the log."""
+    await _make(real, site, 5)
+    monkeypatch.setattr("influxops.influx.tasks.PAGE", 2)
+    pages = real.list_tasks(site.org_id)
+    assert isinstance(pages, AsyncGenerator)
+    assert len(await anext(pages)) == 2
+    await pages.aclose()
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_the_server_still_skips_a_task_after_a_deleted_one(real: InfluxClient, site: Site, admin: Admin) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.support.crash import CONNECTION, Workload, World
+from tests.support.crash import Workload
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.history import Exchange
+from tests.support.world import CONNECTION, World
 
 REF = {"connectionRef": {"name": CONNECTION}}
 SCRIPT = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == "cpu")'

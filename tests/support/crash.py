@@ -1,277 +1,16 @@
-"""A world of its own for one fault plan: a namespace, an organization, and an operator behind two fault proxies."""
+"""Runs one fault plan in a world of its own, and judges how it ended."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
-import os
+import difflib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from devstack.influx import InfluxOrg
-from devstack.kubeconfig import write_kubeconfig
-from devstack.stack import Stack
 from tests.support.faults import Fault, Rule, write_named
-from tests.support.history import INFLUX, KUBE, Exchange, History
-from tests.support.influx_admin import Admin
-from tests.support.kubeadmin import KubeAdmin
-from tests.support.nursery import Nursery, Operator
-from tests.support.oracles import View, compare_summaries, ownership, picture, summary
-from tests.support.proxy import FaultProxy
-
-INSTANCE = "fault-suite"
-CONNECTION = "main"
-QUIET_SWEEPS = 2
-"""Sweeps that must pass without a write before a run counts as ended."""
-PATIENCE = 60.0
-"""Seconds in which everything must have come to rest after a crash."""
-UNEXPECTED = ("Traceback (most recent call last)", "please report this")
-
-_numbers = itertools.count(1)
-
-
-class NotSettled(AssertionError):
-    """It did not come to rest in time."""
-
-
-@dataclass
-class World:
-    """Everything that a plan needs; made by ``world``."""
-
-    nursery: Nursery
-    history: History
-    influx: FaultProxy
-    kube: FaultProxy
-    admin: KubeAdmin
-    influxdb: Admin
-    org: InfluxOrg
-    kubeconfig: Path
-    directory: Path
-    sabotage: Sequence[str] = ()
-    leases: bool = False
-    operator: Operator | None = None
-    foreign: dict[str, str] = field(default_factory=dict)
-    """Id -> name of tasks and buckets that belong to nobody of us."""
-    unsettled: str = ""
-    """Why the last look found the objects not settled."""
-    _struck: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def namespace(self) -> str:
-        """The plan's namespace."""
-        return self.admin.namespace
-
-    # The operator
-
-    def start(self) -> Operator:
-        """Start an operator."""
-        arguments = ["--probe-address", "127.0.0.1:0", "--namespaces", self.namespace, "--instance-id", INSTANCE]
-        arguments += ["--log-format", "json", "--workers", "8"]
-        if self.leases:
-            arguments += ["--lease-namespace", self.namespace]
-            arguments += ["--lease-duration", "4", "--lease-renew-deadline", "3", "--lease-retry-period", "0.5"]
-        else:
-            arguments += ["--no-leader-elect"]
-        log = self.directory / "operator.log"
-        env = {"KUBECONFIG": str(self.kubeconfig)}
-        self.operator = self.nursery.run(arguments, env, log, sabotage=self.sabotage)
-        return self.operator
-
-    def strike(self) -> None:
-        """Kill -9: called by the proxies at the very moment that a plan names."""
-        assert self.operator is not None
-        self.operator.kill()
-        self._struck.set()
-
-    async def keep(self) -> None:
-        """What the kubelet does: start the operator again after a strike. Runs as long as the world."""
-        while True:
-            await self._struck.wait()
-            assert self.operator is not None
-            await self.operator.wait()
-            self.start()
-            self._struck.clear()
-
-    # What users do
-
-    async def connect(self, interval: str = "1s") -> None:
-        """The Secret and the InfluxConnection."""
-        await self.admin.make_secret("influx-token", token=self.org.token)
-        spec = {
-            "url": self.influx.url,
-            "allowInsecure": True,
-            "org": self.org.org,
-            "tokenSecretRef": {"name": "influx-token", "key": "token"},
-            "syncInterval": interval,
-        }
-        await self.admin.create("InfluxConnection", CONNECTION, spec)
-
-    async def plant_foreign(self) -> None:
-        """Tasks and a bucket of others, which nobody may touch; one carries another installation's mark."""
-        for name, mark in (("by hand", ""), ("of another installation", _FOREIGN_MARK)):
-            flux = f'{mark}option task = {{name: "{name}", every: 8760h}}\nfrom(bucket: "raw") |> range(start: -1h)'
-            made = await self.influxdb.call("POST", "tasks", {"orgID": self.org.org_id, "flux": flux})
-            self.foreign[made["id"]] = made["name"]
-        rules = [{"type": "expire", "everySeconds": 7200, "shardGroupDurationSeconds": 3600}]
-        body = {"orgID": self.org.org_id, "name": "foreign", "description": "not ours", "retentionRules": rules}
-        made = await self.influxdb.call("POST", "buckets", body)
-        self.foreign[made["id"]] = made["name"]
-
-    async def until(self, condition: Callable[[View], bool], seconds: float = PATIENCE) -> None:
-        """Wait until a condition on the objects in Kubernetes holds."""
-        async with asyncio.timeout(seconds):
-            while not condition(View(await self.admin.objects(), [], [])):
-                await asyncio.sleep(0.05)
-
-    async def gone(self, kind: str, name: str) -> None:
-        """Wait until Kubernetes has deleted an object."""
-        await self.until(lambda view: name not in view.live(kind))
-
-    async def written(self, seconds: float = PATIENCE) -> None:
-        """Wait for the operator's answer to an edit behind its back: its next write, or at least the try."""
-        begun = len(self.history.exchanges)
-        async with asyncio.timeout(seconds):
-            while not list(self.history.writes(begun)):
-                await asyncio.sleep(0.02)
-
-    # What is seen
-
-    async def look(self) -> View:
-        """Both servers, past the proxies."""
-        org = self.org.org_id
-        tasks = await self.influxdb.call("GET", "tasks", orgID=org, limit="500")
-        buckets = await self.influxdb.call("GET", "buckets", orgID=org, limit="100")
-        found = [{key: value for key, value in item.items() if key not in {"links", "labels"}} for item in tasks["tasks"]]
-        return View(await self.admin.objects(), found, buckets["buckets"])
-
-    async def settled(self, accepted: Mapping[str, str] | None = None) -> View | None:
-        """The view, if every object is as its spec says; ``accepted``: object -> the reason it may rest with instead."""
-        view = await self.look()
-        for item in view.objects:
-            name = f"{item['kind']}/{item['metadata']['name']}"
-            status = item.get("status") or {}
-            ready = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
-            wanted = (accepted or {}).get(name, "")
-            fits = ready.get("reason") == wanted if wanted else ready.get("status") == "True"
-            gone = "deletionTimestamp" in item["metadata"] and not wanted
-            if gone or not fits or status.get("observedGeneration") != item["metadata"]["generation"]:
-                self.unsettled = f"{name}: deleting={gone} generation={item['metadata']['generation']} status={status}"
-                return None
-        self.unsettled = ""
-        return view
-
-    async def rest(
-        self, accepted: Mapping[str, str] | None = None, seconds: float = PATIENCE, sweeps: int = QUIET_SWEEPS
-    ) -> View:
-        """Wait until every object is settled and then no write happens for some sweeps. Raises NotSettled."""
-        limit = time.monotonic() + seconds
-        begun = seen = len(self.history.exchanges)
-        view = await self.settled(accepted)
-        while True:
-            if time.monotonic() > limit:
-                raise NotSettled(self._unrest(seen))
-            assert self.operator is not None
-            if not self._struck.is_set() and not self.operator.running:
-                raise NotSettled(f"the operator has ended by itself\n{self.operator.tail()}")
-            writes = [write.number + 1 for write in self.history.writes(seen)]
-            if writes or view is None:
-                seen = max(writes, default=seen)
-                view = await self.settled(accepted)
-            if view is not None and not list(self.history.writes(seen)) and await self._swept(max(seen, begun), view, sweeps):
-                view = await self.settled(accepted)
-                if view is not None and not list(self.history.writes(seen)):
-                    return view
-            await asyncio.sleep(0.05)
-
-    def _unrest(self, seen: int) -> str:
-        last = [str(write) for write in self.history.writes()][-8:]
-        assert self.operator is not None
-        return (
-            f"not at rest: {self.unsettled or 'writes go on, or sweeps have stopped'}\nlast writes:\n  "
-            + "\n  ".join(last)
-            + f"\nafter exchange {seen} of {len(self.history.exchanges)}\nlog:\n{self.operator.tail()}"
-        )
-
-    async def _swept(self, since: int, view: View, sweeps: int) -> bool:
-        """Whether enough sweeps have passed; without a connection there are none, and a second has to do."""
-        if not view.live("InfluxConnection"):
-            count = len(self.history.exchanges)
-            await asyncio.sleep(1.0)
-            return len(list(self.history.writes(count))) == 0
-        done = [one for one in self.history.exchanges[since:] if _is_sweep(one) and one.ended is not None]
-        return len(done) > sweeps  # the first may have begun before the last write ended
-
-    def words(self) -> dict[str, str]:
-        """What is only of this run."""
-        return {
-            self.namespace: "<namespace>",
-            self.org.org: "<org>",
-            self.org.org_id: "<org id>",
-            self.org.user_id: "<user id>",
-            self.org.user: "<user>",
-            self.influx.url: "<influx>",
-        }
-
-    def faults_in_log(self) -> list[str]:
-        """Lines of the log that tell of a bug."""
-        assert self.operator is not None
-        lines = self.operator.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [f"log: {line[:2000]}" for line in lines if any(word in line for word in UNEXPECTED)]
-
-
-_FOREIGN_MARK = (
-    "// influxops/v1 owner=another/InfluxTask/elsewhere/alpha uid=0b0e7cd3-0000-4000-8000-000000000000 sha256="
-    + "0" * 64
-    + "\n"
-)
-
-
-def _is_sweep(exchange: Exchange) -> bool:
-    return (
-        exchange.server == INFLUX
-        and exchange.method == "GET"
-        and exchange.path == "/api/v2/tasks"
-        and "limit=500" in exchange.query
-        and "name=" not in exchange.query
-    )
-
-
-@asynccontextmanager
-async def world(
-    stack: Stack, nursery: Nursery, directory: Path, *, sabotage: Sequence[str] = (), leases: bool = False
-) -> AsyncIterator[World]:
-    """A fresh namespace and organization; the operator is not started yet. Leaves nothing behind but logs."""
-    org = await asyncio.to_thread(stack.influx.new_org)
-    namespace = f"fault-{os.getpid()}-{next(_numbers)}"
-    place = directory / namespace
-    place.mkdir(parents=True)
-    history = History()
-    async with AsyncExitStack() as open_:
-        influx = await open_.enter_async_context(FaultProxy(INFLUX, org.url, history))
-        kube = await open_.enter_async_context(FaultProxy(KUBE, stack.kube.host, history, ca_pem=stack.kube.ca))
-        admin = await open_.enter_async_context(KubeAdmin(stack.kube.host, stack.kube.ca, stack.kube.token, namespace))
-        influxdb = await open_.enter_async_context(Admin(stack.influx.url, stack.influx.token))
-        kubeconfig = write_kubeconfig(place / "kubeconfig", kube.url, stack.kube.ca, stack.kube.token)
-        made = World(nursery, history, influx, kube, admin, influxdb, org, kubeconfig, place, sabotage, leases)
-        influx.strike = kube.strike = made.strike
-        await admin.make_namespace()
-        keeper = asyncio.create_task(made.keep())
-        try:
-            yield made
-        finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
-            if made.operator is not None:
-                made.operator.end()
-            with contextlib.suppress(AssertionError):
-                await admin.clear()
-            await asyncio.to_thread(stack.influx.drop_org, org)
-
+from tests.support.oracles import compare_summaries, ownership, picture, summary
+from tests.support.world import INSTANCE, PATIENCE, NotSettled, World
 
 Steps = Callable[[World], Awaitable[None]]
 
@@ -317,7 +56,7 @@ class Result:
     log: str = ""
 
 
-async def run_plan(plan: Plan, made: World, reference: Result | None = None) -> Result:
+async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, patience: float = PATIENCE) -> Result:
     """Run a plan in a fresh world and judge how it ended."""
     started = time.monotonic()
     workload = plan.workload
@@ -326,7 +65,10 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None) -> 
     await made.plant_foreign()
     made.start()
     await workload.prepare(made)
-    before = (await made.rest(sweeps=1)).foreign(made.foreign)
+    try:
+        before = (await made.rest(sweeps=1, seconds=patience)).foreign(made.foreign)
+    except NotSettled as error:
+        return Result(plan, [f"before the fault: {error}"], seconds=time.monotonic() - started)
     since = made.history.recount()
     if plan.fault is not None:
         rule = Rule(write_named(plan.write), plan.fault)
@@ -334,7 +76,7 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None) -> 
         made.kube.rules.append(rule)
     try:
         await workload.act(made)
-        view = await made.rest(workload.accepted)
+        view = await made.rest(workload.accepted, patience)
     except NotSettled as error:
         return Result(plan, [*problems, str(error)], seconds=time.monotonic() - started)
     if rule is not None and not rule.struck:
@@ -361,7 +103,7 @@ def _difference(reference: str, found: str) -> list[str]:
     """The lines that differ from the reference's end state."""
     if reference == found:
         return []
-    import difflib
-
-    lines = list(difflib.unified_diff(reference.splitlines(), found.splitlines(), "reference", "this run", n=3, lineterm=""))
+    lines = list(
+        difflib.unified_diff(reference.splitlines(), found.splitlines(), "reference", "this run", n=3, lineterm="")
+    )
     return ["END STATE differs from the reference:\n" + "\n".join(lines[:80])]

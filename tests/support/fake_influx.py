@@ -8,24 +8,28 @@ taught with ``teach``. ``check()`` fails on states that no real server could hav
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from influxops.core.observed import Bucket, PointCount, Run, RunState, Task, TaskStatus, User
 from influxops.influx.errors import Conflict, Forbidden, InfluxError, Invalid, NotFound, ScriptInvalid
+from tests.support.fake_rules import (
+    HOUR,
+    check_rule,
+    checked_option,
+    default_shard_group,
+    key_of,
+    rule_fault,
+    task_option,
+)
 
 RECORDED = Path(__file__).with_name("recorded_scripts.json")
 
-HOUR = 3600
+T = TypeVar("T")
 _PAGE = 500
-_OPTION = re.compile(r"^option task = \{(?P<body>.*)\}[ \t]*$", re.MULTILINE)
-_PROPERTY = re.compile(r'(\w+)\s*:\s*("(?:[^"\\]|\\.)*"|[^,\s"]+)')
-_UNESCAPE = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass
@@ -113,7 +117,7 @@ class FakeInflux:
         assert len(names) == len(set(names)), "two buckets of one organization have one name"
         for key, bucket in self.buckets.items():
             assert key == bucket.id, f"bucket {key} is filed under another id"
-            fault = _rule_fault(bucket.retention, bucket.shard_group)
+            fault = rule_fault(bucket.retention, bucket.shard_group)
             assert fault is None, f"bucket {bucket.name}: {fault}"
         for run in self.runs:
             assert run.started_at is None or run.finished_at is None or run.started_at <= run.finished_at
@@ -168,7 +172,7 @@ class FakeInflux:
     async def create_task(self, org_id: str, flux: str, description: str) -> Task:
         async def act() -> Task:
             self._need("write:tasks")
-            option = _checked_option(flux)
+            option = checked_option(flux)
             now = self.now().astimezone(UTC).replace(microsecond=0)
             task = Task(
                 id=self._new_id(),
@@ -197,7 +201,7 @@ class FakeInflux:
             self._need("write:tasks")
             changed = replace(task, status=status)
             if flux is not None:
-                option = _checked_option(flux)
+                option = checked_option(flux)
                 changed = replace(
                     changed,
                     flux=flux,
@@ -272,7 +276,7 @@ class FakeInflux:
                 raise Invalid(f"InfluxDB: bucket name {name} is invalid")
             if any((bucket.org_id, bucket.name) == (org_id, name) for bucket in self.buckets.values()):
                 raise Conflict(f"InfluxDB: bucket with name {name} already exists")
-            _check_rule(retention, shard_group)
+            check_rule(retention, shard_group)
             return self._add_bucket(org_id, name, "user", retention, shard_group, description)
 
         return await self._do("create_bucket", (org_id, name, description, retention, shard_group), act)
@@ -281,12 +285,12 @@ class FakeInflux:
         async def act() -> Bucket:
             bucket = self._bucket(bucket_id)
             self._need("write:buckets")
-            _check_rule(retention, shard_group)
+            check_rule(retention, shard_group)
             changed = replace(
                 bucket,
                 description=description,
                 retention=retention,
-                shard_group=shard_group or _default_shard_group(retention),
+                shard_group=shard_group or default_shard_group(retention),
             )
             self.buckets[bucket_id] = changed
             return changed
@@ -362,7 +366,7 @@ class FakeInflux:
 
     # Inside
 
-    async def _do(self, method: str, arguments: tuple[Any, ...], act: Callable[[], Any]) -> Any:
+    async def _do(self, method: str, arguments: tuple[Any, ...], act: Callable[[], Awaitable[T]]) -> T:
         assert not self.closed, f"{method} after close"
         self.calls.append((method, arguments))
         faults = self._faults.get(method)
@@ -406,60 +410,7 @@ class FakeInflux:
     def _add_bucket(
         self, org_id: str, name: str, kind: str, retention: int, shard_group: int, description: str = ""
     ) -> Bucket:
-        shard_group = shard_group or _default_shard_group(retention)
+        shard_group = shard_group or default_shard_group(retention)
         bucket = Bucket(self._new_id(), org_id, name, kind, description, retention, shard_group)
         self.buckets[bucket.id] = bucket
         return bucket
-
-
-def task_option(flux: str) -> dict[str, str]:
-    """The properties of a one-line ``option task = {…}`` with literal values, which is all that influxops renders."""
-    match = _OPTION.search(flux)
-    if match is None:
-        return {}
-    return {key: _unquote(value) for key, value in _PROPERTY.findall(match["body"])}
-
-
-def _unquote(literal: str) -> str:
-    if not literal.startswith('"'):
-        return literal
-    return re.sub(
-        r"\\(x[0-9a-fA-F]{2}|.)",
-        lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 3 else _UNESCAPE.get(m[1], m[1]),
-        literal[1:-1],
-        flags=re.DOTALL,
-    )
-
-
-def _checked_option(flux: str) -> dict[str, str]:
-    option = task_option(flux)
-    if not option.get("name"):
-        raise Invalid("InfluxDB: invalid options: no task options defined or no name")
-    if bool(option.get("every")) == bool(option.get("cron")):
-        raise Invalid("InfluxDB: invalid options: exactly one of cron and every is needed")
-    return option
-
-
-def _default_shard_group(retention: int) -> int:
-    if retention == 0 or retention >= 180 * 24 * HOUR:
-        return 7 * 24 * HOUR
-    return HOUR if retention < 2 * 24 * HOUR else 24 * HOUR
-
-
-def _rule_fault(retention: int, shard_group: int) -> str | None:
-    if retention and retention < HOUR:
-        return "retention policy duration must be at least 1h0m0s"
-    if retention and shard_group > retention:
-        return "retention policy duration must be greater than the shard duration"
-    return None
-
-
-def _check_rule(retention: int, shard_group: int) -> None:
-    fault = _rule_fault(retention, shard_group)
-    if fault is not None:
-        raise Invalid(f"InfluxDB: {fault}")
-
-
-def key_of(script: str) -> str:
-    """Under what an answer is recorded."""
-    return sha256(script.encode()).hexdigest()

@@ -75,6 +75,11 @@ class Admin:
         async with self._session.post(url, params=params, data="\n".join(lines)) as response:
             assert response.status == 204, await response.text()
 
+    async def metrics(self) -> str:
+        """The server's own metrics, as Prometheus text."""
+        async with self._session.get("/metrics") as response:
+            return await response.text()
+
     async def query(self, org_id: str, flux: str) -> str:
         """The raw CSV of a query."""
         async with self._session.post("/api/v2/query", params={"orgID": org_id}, json={"query": flux}) as response:

@@ -14,10 +14,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Self
 
 from devstack.stack import Stack
-from tests.support.crash import Plan, Result, Workload, run_plan, world
+from tests.support.crash import Plan, Result, Workload, run_plan
 from tests.support.nursery import Nursery
+from tests.support.world import world
 
 PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "4"))
 """Plans at a time."""
@@ -40,7 +42,7 @@ class Matrix:
         self._main: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="fault plans", daemon=True)
 
-    def __enter__(self) -> Matrix:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

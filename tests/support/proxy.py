@@ -125,9 +125,7 @@ class FaultProxy:
         if fault.kill:
             self.strike()
 
-    async def _forward(
-        self, request: web.BaseRequest, exchange: Exchange, fault: Fault | None
-    ) -> web.StreamResponse:
+    async def _forward(self, request: web.BaseRequest, exchange: Exchange, fault: Fault | None) -> web.StreamResponse:
         headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in _HOP)
         headers.pop("Host", None)
         url = URL(f"{self._target}{request.raw_path}", encoded=True)

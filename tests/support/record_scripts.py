@@ -13,7 +13,8 @@ from typing import Any
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import ScriptInvalid
 from influxops.influx.settings import ConnectionSettings
-from tests.support.fake_influx import RECORDED, key_of
+from tests.support.fake_influx import RECORDED
+from tests.support.fake_rules import key_of
 
 SCRIPTS = Path(__file__).with_name("scripts")
 

@@ -217,11 +217,11 @@ class InfluxTaskStatus(Status):
     last_run: RunStatus | None = None
     """The latest run."""
     next_run: Time | None = None
-    """Slot for which the task runs next; absent while it is suspended."""
+    """When the task runs next: its slot plus `offset`; absent while it is suspended."""
     consecutive_failures: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] | None = None
     """Number of slots that failed since the last one that succeeded."""
     last_success: Time | None = None
-    """Slot of the latest successful run."""
+    """When the latest successful run ended."""
     history: Annotated[
         list[RunStatus], Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"})
     ] = Field(default_factory=list)

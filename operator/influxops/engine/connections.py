@@ -14,7 +14,8 @@ from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.engine.link import Fence, LiveLink, Observer
 from influxops.engine.queue import Priority
-from influxops.engine.turn import ConnectionLoop, Tools
+from influxops.engine.tools import Tools
+from influxops.engine.turn import ConnectionLoop
 from influxops.reconcile.context import ACCEPT_TARGET, FINALIZER, RECONCILE_AT
 from influxops.reconcile.finalizer import ensure_finalizer, remove_finalizer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,8 @@ class Engine:
         self._metrics = metrics
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
+        self._halfway: set[Key] = set()
+        """Keys whose change needs another request at once."""
         self.leading = False
 
     # the sink of the watch
@@ -97,8 +100,12 @@ class Engine:
         self._tasks = [asyncio.create_task(self._work(), name=f"worker {n}") for n in range(self._workers)]
 
     async def stop(self, grace: float) -> None:
-        """Stop working: no new visit, those under way get ``grace`` seconds, then they are cancelled."""
+        """Stop working: no new visit, those under way get ``grace`` seconds, then they are cancelled.
+
+        A change that takes several requests is finished in this time too: a task must not stay paused between them.
+        """
         self.leading = False
+        until = self._context.clock() + grace
         self._metrics.leader.set(0)
         self._queue.close()
         if self._tasks:
@@ -106,6 +113,11 @@ class Engine:
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - self._context.clock())):
+                while self._halfway:
+                    await self._visit(self._halfway.pop())
+        self._halfway.clear()
         self._tasks = []
         self._queue.clear()
         await self._connections.end_all()
@@ -167,6 +179,7 @@ class Engine:
 
     def _requeue(self, key: Key, outcome: Outcome) -> None:
         """The one place that turns an outcome into a next visit."""
+        (self._halfway.add if isinstance(outcome, Wait) and outcome.again else self._halfway.discard)(key)
         match outcome:
             case Gone():
                 self._queue.drop(key)

@@ -52,6 +52,7 @@ class LiveLink:
         clock: Callable[[], float],
     ) -> None:
         self.key = key
+        self.spec = spec
         self.org_id = ""
         self.user: User | None = None
         self.version = ""
@@ -66,6 +67,8 @@ class LiveLink:
         self.wake = asyncio.Event()
         self.leading_since = clock()
         self.requests = 0
+        self.moving = False
+        """True while it is not known where the client leads: nobody but the connection's own loop may use it."""
         self._fence = fence
         self._observer = observer
         self._clock = clock
@@ -74,6 +77,8 @@ class LiveLink:
 
     def configure(self, spec: InfluxConnectionSpec, generation: int) -> None:
         """Take in a new spec; requests under way keep the old limits."""
+        if self.port is not None and (spec.url, spec.org) != (self.spec.url, self.spec.org):
+            self.moving = True
         self.spec = spec
         self.generation = generation
         self._slots = asyncio.Semaphore(spec.limits.max_concurrent)
@@ -85,6 +90,10 @@ class LiveLink:
 
     async def call(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """Send a request within the limits. While the breaker is open, fails at once without one."""
+        if self.moving:
+            raise Unavailable(
+                f"InfluxConnection {self.key.namespace}/{self.key.name} has not been found to lead where it did"
+            )
         if not self.breaker.closed:
             raise Unavailable(
                 f"InfluxDB at {self.spec.url} does not answer; next try in {self.breaker.trial_in():.0f} s"

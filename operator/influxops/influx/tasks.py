@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -19,29 +20,38 @@ WRITE = "write:tasks"
 
 
 async def list_tasks(http: Http, org_id: str) -> AsyncIterator[list[Task | str]]:
-    """All tasks, page by page, each once.
+    """All tasks, page by page, each once; the next page is on its way while the caller works on one.
 
     Pages overlap by one task: the server seeks to the task named by ``after`` and then skips one, so that without
     the overlap a task would be missed whenever the named one is deleted between two pages. Without ``orgID`` only the
     tasks of the token's own user would come.
     """
-    params = {"orgID": org_id, "limit": str(PAGE)}
     last = ""
-    while True:
-        data = await http.call("GET", "/api/v2/tasks", params=params, right=READ)
-        found = decoded(lambda answer: entries(answer, "tasks"), data, http.speaker)
-        ids = [_id(entry) for entry in found]
-        start = 1 if last and ids and ids[0] == last else 0
-        page = [decode.task_or_reason(entry) for entry in found[start:]]
-        if page:
-            yield page
-        elif not last:
-            await me(http)  # a token that was deactivated sees empty lists, and is told so only here
-        known = [task_id for task_id in ids if task_id]
-        if len(found) < PAGE or len(known) < 2 or known[-1] == last:
-            return
-        last = known[-1]
-        params = {**params, "after": known[-2]}
+    pending: asyncio.Task[list[Any]] | None = asyncio.create_task(_page(http, org_id, ""))
+    try:
+        while pending is not None:
+            found = await pending
+            pending = None
+            ids = [_id(entry) for entry in found]
+            fresh = found[1:] if last and ids[:1] == [last] else found
+            known = [task_id for task_id in ids if task_id]
+            if len(found) >= PAGE and len(known) > 1 and known[-1] != last:
+                last = known[-1]
+                pending = asyncio.create_task(_page(http, org_id, known[-2]))
+            if fresh:
+                yield [decode.task_or_reason(entry) for entry in fresh]
+            elif not last:
+                await me(http)  # a token that was deactivated sees empty lists, and is told so only here
+    finally:
+        if pending is not None:  # the caller stopped early
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)
+
+
+async def _page(http: Http, org_id: str, after: str) -> list[Any]:
+    params = {"orgID": org_id, "limit": str(PAGE)} | ({"after": after} if after else {})
+    data = await http.call("GET", "/api/v2/tasks", params=params, right=READ)
+    return decoded(lambda answer: entries(answer, "tasks"), data, http.speaker)
 
 
 async def find_tasks(http: Http, org_id: str, name: str) -> list[Task]:

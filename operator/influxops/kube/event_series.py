@@ -45,6 +45,8 @@ class Series:
     told: int = 0
     """Those that the cluster knows of."""
     last: float = 0.0
+    queued: bool = False
+    """Whether a request of it waits already."""
 
 
 class Aggregator:

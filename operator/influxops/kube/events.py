@@ -81,11 +81,12 @@ class EventRecorder:
         what = Happening(key, uid, type_, reason, message)
         name = f"{key.name[:200]}.{uuid.uuid4().hex[:16]}"
         series = self._aggregator.occurred(what, name, asyncio.get_running_loop().time())
-        if series is None or any(waiting.series is series for waiting in self._queue):
+        if series is None or series.queued:
             return  # counted; told with the next request of the series
         if len(self._queue) >= QUEUE:
             self.dropped += 1
             return
+        series.queued = True
         self._queue.append(_Occurrence(series, datetime.now(UTC)))
         self._wake.set()
 
@@ -129,6 +130,7 @@ class EventRecorder:
 
     async def _send(self, occurrence: _Occurrence) -> None:
         series = occurrence.series
+        series.queued = False
         count = series.count
         try:
             if series.told == 0:

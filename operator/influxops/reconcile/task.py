@@ -73,6 +73,10 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
     await _settle_unknown(context, link, state)
     found = find(context, record, link, state, desired)
     plan = plan_task(desired, found)
+    if state.task_id and found.ours is None and await refresh(context, link, state.task_id) is not None:
+        # The list left it out (it leaves out what the token may not read); it is there, so nothing is created.
+        found = find(context, record, link, state, desired)
+        plan = plan_task(desired, found)
     for warning in plan.warnings:
         context.recorder.event(record, warning.reason, warning.message, warning=True)
     if plan.refusal is not None:

@@ -63,6 +63,7 @@ async def update(
     changes = "; ".join(str(change) for change in action.changes)
     drift = state.script_hash == HASH + desired.digest and not state.parked_step and not in_sync(desired, stored)
     drift = drift and state.verified is not None and state.verified[0] == record.generation
+    drift = drift or (state.parked_step and state.drifted)  # the second step of mending a changed schedule
     if drift and not state.drifted:
         state.drifted = True
         context.recorder.drift(record.key, corrected=False)

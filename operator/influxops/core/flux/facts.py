@@ -13,6 +13,8 @@ Node = Mapping[str, Any]
 
 _READS = frozenset({"from"})
 _WRITES = frozenset({"to", "wideTo"})
+_INNER = (dict, list)
+"""What decoded JSON may hold further nodes in. Leaves are never put on a stack: they are most of a tree."""
 _TARGET_ARGUMENTS = frozenset({"host", "org", "orgID", "token", "bucketID"})
 
 
@@ -112,11 +114,13 @@ def _walk(node: Any) -> Iterator[Node]:
     stack = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, Mapping):
+        if isinstance(current, dict):
             yield current
-            stack.extend(value for key, value in current.items() if key != "location")
-        elif isinstance(current, list):
-            stack.extend(current)
+            for key, value in current.items():
+                if isinstance(value, _INNER) and key != "location":
+                    stack.append(value)
+        else:
+            stack.extend(item for item in current if isinstance(item, _INNER))
 
 
 def _name(statement: Node) -> str:
@@ -213,9 +217,9 @@ class _FreeV:
         while stack:
             node, hidden = stack.pop()
             if isinstance(node, list):
-                stack.extend((item, hidden) for item in node)
-            elif isinstance(node, Mapping):
-                stack.extend(self._children(node, hidden))
+                stack.extend((item, hidden) for item in node if isinstance(item, _INNER))
+            elif isinstance(node, dict):
+                stack.extend(child for child in self._children(node, hidden) if isinstance(child[0], _INNER))
 
     def _children(self, node: Node, hidden: bool) -> Iterator[tuple[Any, bool]]:
         kind = node.get("type")
@@ -250,4 +254,6 @@ class _FreeV:
         if kind == "VariableAssignment":
             yield node.get("init"), hidden
             return
-        yield from ((value, hidden) for key, value in node.items() if key not in {"location", "id"})
+        for key, value in node.items():
+            if isinstance(value, _INNER) and key not in {"location", "id"}:
+                yield value, hidden

@@ -1,0 +1,122 @@
+"""What a connection says of itself: its status, its events, its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from influxops.core.connection_status import ConnectionFacts, connection_status
+from influxops.core.keys import Key, Kind
+from influxops.core.outcome import Done, Reason, Stalled, Wait
+from influxops.core.record import pack, unpack
+from influxops.engine.compare import states_of
+from influxops.engine.link import LiveLink
+from influxops.engine.target import ESSENTIAL
+from influxops.engine.tools import Tools
+from influxops.kube.errors import KubeError
+from influxops.reconcile.context import RECONCILE_AT, Problem
+
+
+class Report:
+    """The voice of one connection."""
+
+    def __init__(self, link: LiveLink, tools: Tools) -> None:
+        self._link = link
+        self._tools = tools
+        self._context = tools.context
+        self._packed_status = b""
+
+    def status(self) -> dict[str, Any]:
+        """The status as last written, or as found at the start."""
+        if self._packed_status:
+            return unpack(self._packed_status)
+        record = self._context.objects.get(self._link.key)
+        return record.status() if record is not None else {}
+
+    async def say(self, lacking: frozenset[str]) -> None:
+        """Write the connection's status, if it differs."""
+        link = self._link
+        record = self._context.objects.get(link.key)
+        if record is None:
+            return
+        previous = self.status()
+        outcome = self._outcome(lacking)
+        counts = self._counts()
+        facts = ConnectionFacts(
+            version=link.version or str(previous.get("version") or ""),
+            url=link.spec.url if link.org_id else str(previous.get("url") or ""),
+            org_id=link.org_id or str(previous.get("orgID") or ""),
+            user=link.user.name if link.user else str(previous.get("user") or ""),
+            user_id=link.user.id if link.user else str(previous.get("userID") or ""),
+            breaker=link.breaker.state.value,
+            handled_reconcile_at=record.annotations.get(RECONCILE_AT, ""),
+            **counts,
+        )
+        status = connection_status(previous, outcome, facts, record.generation, self._context.now())
+        self._packed_status = pack(status)
+        try:
+            await self._context.statuses.now(record.key, record.uid, status)
+        except KubeError:
+            return  # the next turn writes it
+        before = {item.get("type"): item.get("message") for item in previous.get("conditions") or []}.get("Ready")
+        if not isinstance(outcome, Done) and before != outcome.message:
+            self._context.recorder.event(record, outcome.reason, outcome.message, warning=True)
+            self._context.recorder.action(record.key, "not ready", outcome.reason, message=outcome.message)
+        elif isinstance(outcome, Done) and before != outcome.message:
+            self._context.recorder.action(record.key, "ready", outcome.reason, message=outcome.message)
+
+    def _outcome(self, lacking: frozenset[str]) -> Done | Wait | Stalled:
+        problem = self._link.problem
+        if problem is None:
+            optional = sorted(lacking - set(ESSENTIAL))
+            lacks = f"; the token lacks {', '.join(optional)}" if optional else ""
+            return Done(
+                Reason.SYNCED,
+                f"connected to InfluxDB {self._link.version}, organization {self._link.spec.org!r}{lacks}",
+            )
+        if problem.stalled:
+            return Stalled(problem.reason, problem.message)
+        return Wait(problem.reason, problem.message)
+
+    def _counts(self) -> dict[str, int]:
+        link = self._link
+        counts = {"managed": 0, "drifted": 0, "failing": 0, "late": 0, "foreign_owned": 0}
+        for state in states_of(self._tools, self._link).values():
+            stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
+            if stored is None:
+                continue
+            counts["managed"] += 1
+            counts["drifted"] += state.drifted
+            counts["failing"] += state.runs.consecutive_failures > 0
+            counts["late"] += state.late_slot is not None
+            counts["foreign_owned"] += link.user is not None and stored.owner_id != link.user.id
+        if not link.trust_snapshot():
+            old = self.status().get("tasks") or {}
+            counts.update({name: int(old.get(name) or 0) for name in ("managed", "drifted", "failing", "late")})
+        return counts
+
+    def measure(self, seconds: float, requests: int, problem: Problem | None) -> None:
+        metrics, name = self._tools.metrics, f"{self._link.key.namespace}/{self._link.key.name}"
+        metrics.set_breaker(name, self._link.breaker.state.value)
+        if problem is not None:
+            metrics.sweep_failures_total.labels(name).inc()
+            return
+        metrics.sweep_duration_seconds.labels(name).observe(seconds)
+        metrics.sweep_requests.labels(name).set(requests)
+        metrics.sweep_last_success_timestamp_seconds.labels(name).set(self._context.now().timestamp())
+        counts = self._counts()
+        for state in ("managed", "drifted", "failing", "late"):
+            metrics.tasks.labels(name, state).set(counts[state])
+        metrics.orphans.labels(name).set(self._orphans())
+
+    def _orphans(self) -> int:
+        """Tasks with our instance's marker whose InfluxTask does not exist."""
+        if not self._tools.synced():
+            return 0
+        instance, get = self._context.instance, self._context.objects.get
+        return sum(
+            len(ids)
+            for owner, ids in self._link.snapshot.by_owner.items()
+            if owner.instance == instance
+            and owner.kind == Kind.TASK.value
+            and get(Key(Kind.TASK, owner.namespace, owner.name)) is None
+        )

@@ -1,0 +1,143 @@
+"""Where a connection leads: the client with the Secret's present token, the organization, and the rights there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from influxops.core.outcome import Reason
+from influxops.core.snapshot import NEVER, Snapshot
+from influxops.engine.connect import Credentials, credentials
+from influxops.engine.link import LiveLink
+from influxops.engine.tools import Tools
+from influxops.influx.settings import ConnectionSettings
+from influxops.reconcile.context import ACCEPT_TARGET, Problem
+
+ESSENTIAL = ("read:orgs", "read:tasks", "write:tasks", "read:buckets")
+"""Rights without which nothing can be managed safely: a token that may not read tasks gets an empty list."""
+RIGHTS_EVERY = 20
+"""Rights, user and version are asked for anew every so many turns."""
+ASK_AGAIN = 6
+"""A refused token that has not changed is tried again every so many turns, not at each."""
+
+
+class Refused(Exception):
+    """The turn ends with this problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Target:
+    """Connects one link, turn after turn."""
+
+    def __init__(self, link: LiveLink, tools: Tools) -> None:
+        self.lacking: frozenset[str] = frozenset()
+        """Rights that the token certainly lacks."""
+        self._link = link
+        self._tools = tools
+        self._digest = ""
+        self._refused_digest = ""
+        self._turns = 0
+        self._asked_at = 0
+        self._secrets: list[str] = []
+
+    def refuse(self) -> None:
+        """InfluxDB has refused the present token."""
+        self._refused_digest = self._digest
+
+    async def connect(self, status: dict[str, Any]) -> None:
+        """Have a client that leads where it may. ``status`` is the connection's own, which remembers where it led.
+
+        Raises Refused, ``kube.errors.MissingReference`` and the errors of both servers.
+        """
+        link = self._link
+        self._turns += 1
+        found = await credentials(self._tools.secrets, link.key.namespace, link.spec)
+        if (
+            found.digest == self._refused_digest
+            and link.problem is not None
+            and self._turns - self._asked_at < ASK_AGAIN
+        ):
+            raise Refused(link.problem)
+        fresh = found.digest != self._digest or link.port is None
+        if fresh:
+            await self._change_client(found)
+        self._asked_at = self._turns
+        self._refused_digest = ""
+        again = fresh or self._turns % RIGHTS_EVERY == 0
+        if again or not link.org_id:
+            link.version = await link.send("version", lambda port: port.version())
+        org_id = await self._org_id()
+        self._check_target(org_id, status)
+        if again:
+            link.user = await link.send("me", lambda port: port.me())
+            self.lacking = await link.send("probe", lambda port: port.probe(org_id))
+        self._check_rights()
+        if link.org_id != org_id:
+            link.org_id, link.snapshot = org_id, Snapshot(NEVER, org_id)
+        link.moving = False
+
+    async def _change_client(self, found: Credentials) -> None:
+        """Take the new client; until it is known where it leads, nobody else may use it."""
+        link = self._link
+        link.moving = True
+        self._keep_secret(found.settings)
+        old, link.port = link.port, self._tools.client(found.settings)
+        self._digest = found.digest
+        link.parked |= link.refused  # another token: what lacked a right may have it now
+        link.refused = set()
+        if old is not None:
+            await old.close()
+
+    async def _org_id(self) -> str:
+        link = self._link
+        org_id = await link.send("org", lambda port: port.org_id(link.spec.org))
+        if org_id is None:
+            raise Refused(
+                Problem(
+                    Reason.DEPENDENCY_NOT_READY,
+                    f"organization {link.spec.org!r} does not exist in InfluxDB at {link.spec.url}, or the token may not read "
+                    "it (it needs read:orgs): correct spec.org, or the token",
+                )
+            )
+        return org_id
+
+    def _check_rights(self) -> None:
+        essential = [right for right in ESSENTIAL if right in self.lacking]
+        if essential:
+            self.refuse()
+            raise Refused(
+                Problem(
+                    Reason.NOT_ALLOWED,
+                    f"the token lacks {', '.join(essential)} in organization {self._link.spec.org!r}: give the token these "
+                    "rights, or put another token into the Secret",
+                    stalled=True,
+                )
+            )
+
+    def _keep_secret(self, settings: ConnectionSettings) -> None:
+        """Tell the redactor what must not be seen; what was rotated out is forgotten after the new one is known."""
+        old, self._secrets = self._secrets, [text for text in (settings.token, settings.client_key_pem) if text]
+        for secret in self._secrets:
+            self._tools.redactor.add(secret)
+        for secret in old:
+            self._tools.redactor.discard(secret)
+
+    def _check_target(self, org_id: str, status: dict[str, Any]) -> None:
+        """Tasks of one database must not be written into another because a url or an org was edited."""
+        link = self._link
+        record = self._tools.context.objects.get(link.key)
+        remembered = str(status.get("orgID") or "")
+        if not remembered or remembered == org_id:
+            return
+        if record is not None and record.annotations.get(ACCEPT_TARGET) == org_id:
+            return
+        raise Refused(
+            Problem(
+                Reason.TARGET_CHANGED,
+                f"spec.url and spec.org lead to organization id {org_id} now, and led to {remembered} before: nothing is "
+                f"written. If that is meant, annotate this InfluxConnection with {ACCEPT_TARGET}={org_id}",
+                stalled=True,
+            )
+        )

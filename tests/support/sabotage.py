@@ -1,0 +1,83 @@
+"""Operators that are broken on purpose, so that the oracles show that they notice.
+
+Each function is called in the operator's own process before it starts (``Nursery.run(sabotage=...)``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+
+def ignore_markers() -> None:
+    """Look for no marker: a task is known by the id in status alone."""
+    from influxops.core import ownership
+    from influxops.core.observed import TaskRecord
+
+    original = ownership.match
+
+    def match(
+        claim: ownership.Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, named: Iterable[TaskRecord]
+    ) -> ownership.Match:
+        known = [by_id] if by_id is not None else []
+        return original(claim, known, by_id, named)
+
+    _replace(original, match)
+
+
+def forget_to_delete() -> None:
+    """Take the finalizer off without deleting the task."""
+    from influxops.reconcile import task_delete
+
+    async def nothing(*_: Any) -> None:
+        return
+
+    _replace(task_delete.delete_stored, nothing)
+
+
+def never_quiet() -> None:
+    """Take every status for a new one, and write it."""
+    from influxops.kube import status
+
+    numbers = itertools.count()
+    _replace(status._digest, lambda _: str(next(numbers)).encode())
+
+
+def touch_strangers() -> None:
+    """Take a stranger's task of any name for a double, and delete it."""
+    from influxops.core import ownership
+
+    original = ownership.match
+
+    def match(claim: ownership.Claim, marked: Any, by_id: Any, named: Any) -> ownership.Match:
+        found = original(claim, marked, by_id, named)
+        strangers = _strangers.pop("tasks", ())
+        return ownership.Match(found.ours, found.marker_lost, tuple(strangers) or found.doubles, found.copies)
+
+    from influxops.core.snapshot import Snapshot
+
+    keep = Snapshot.put_task
+
+    def put_task(self: Snapshot, task: Any, wrote: float | None = None) -> None:
+        if task.name == "by hand":
+            _strangers["tasks"] = (task,)
+        keep(self, task, wrote)
+
+    Snapshot.put_task = put_task  # type: ignore[method-assign]
+    _replace(original, match)
+
+
+_strangers: dict[str, tuple[Any, ...]] = {}
+
+
+def _replace(original: Any, other: Any) -> None:
+    """Put a function in the place of another wherever it has been imported to."""
+    replaced = 0
+    for module in list(sys.modules.values()):
+        for name, value in list(vars(module).items()) if module is not None else ():
+            if value is original and getattr(module, "__name__", "").startswith("influxops"):
+                setattr(module, name, other)
+                replaced += 1
+    assert replaced, f"{original} is nowhere to be found"
