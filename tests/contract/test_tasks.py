@@ -6,8 +6,10 @@ import pytest
 
 from influxops.core.flux.quote import quote_string
 from influxops.core.observed import Task, TaskStatus
-from influxops.influx.errors import Invalid, NotFound
+from influxops.influx.client import InfluxClient
+from influxops.influx.errors import Forbidden, Invalid, NotFound
 from influxops.influx.port import InfluxPort
+from tests.support.influx_admin import Site
 
 NOBODY = "00000000000000ff"
 
@@ -120,3 +122,32 @@ async def test_no_runs_yet(influx: InfluxPort, org_id: str) -> None:
     """A task that has not run has no runs."""
     made = await influx.create_task(org_id, script(), "")
     assert await influx.list_runs(made.id, 5) == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ("every: 100ms", "at least 1 second"),
+        ("every: 1h, offset: 1d", "unknown unit"),
+        ('cron: "CRON_TZ=Europe/Berlin 0 3 * * *"', ""),
+        ('cron: "0 0 31 2 *"', ""),
+        ('cron: "nonsense"', ""),
+        ('every: 1h, cron: "0 0 * * *"', ""),
+        ("every: -1h", ""),
+    ],
+)
+async def test_schedules_that_the_server_refuses_are_invalid(
+    real: InfluxClient, site: Site, schedule: str, words: str
+) -> None:
+    """Whatever status it answers (500 for some): trying again does not help."""
+    with pytest.raises(Invalid, match=words):
+        await real.create_task(site.org_id, script(schedule=schedule), "")
+    made = await real.create_task(site.org_id, script(), "")
+    with pytest.raises(Invalid, match=words):
+        await real.update_task(made.id, status=TaskStatus.ACTIVE, flux=script(schedule=schedule))
+
+
+async def test_an_unknown_organization(real: InfluxClient) -> None:
+    """The server says ``unauthorized`` for one that is not there; nothing is created anywhere."""
+    with pytest.raises((Forbidden, NotFound, Invalid)):
+        await real.create_task("00000000000000ff", script(), "")

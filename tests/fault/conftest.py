@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
+from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 from tests.support.nursery import REPOSITORY, Nursery
 
@@ -38,7 +39,7 @@ def matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     """All plans that were selected, under way from the first test on, in the order of the tests."""
-    plans = [item.callspec.params["plan"] for item in request.session.items if "plan" in _parameters(item)]
+    plans = [plan for item in request.session.items if isinstance(plan := _parameters(item).get("plan"), Plan)]
     with Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans) as made:
         yield made
         made.report(Path(REPOSITORY / "build" / "fault-matrix.json"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ async def make(world: World, count: int) -> None:
     [30, pytest.param(MANY, marks=[pytest.mark.prove, pytest.mark.timeout(3600)], id="many")],
 )
 async def test_lost_replies_make_no_doubles(
-    count: int, fault_stack: Stack, nursery: Nursery, tmp_path: Path, record_property: pytest.RecordProperty
+    count: int, fault_stack: Stack, nursery: Nursery, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """InfluxDB creates every one of them and the proxy swallows every answer."""
     started = time.monotonic()

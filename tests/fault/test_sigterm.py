@@ -25,7 +25,7 @@ GRACE = 25.0
 async def lease_of(made: World) -> dict[str, Any]:
     """The Lease as it stands."""
     path = f"/apis/coordination.k8s.io/v1/namespaces/{made.namespace}/leases/influxops"
-    found: dict[str, Any] = await made.admin.call("GET", path)
+    found: dict[str, dict[str, Any]] = await made.admin.call("GET", path)
     return found["spec"]
 
 
@@ -119,11 +119,11 @@ async def test_the_next_operator_need_not_wait_for_the_lease(
         await one_task(made)
         await made.rest(sweeps=1)
         await end(made)
-        made.start()
+        following = made.start()
         await made.admin.patch("InfluxTask", "alpha", suspend=True)
         await made.rest(sweeps=1)
         assert (await lease_of(made))["holderIdentity"]
-        assert "is lost" not in made.operator.tail(200)
+        assert "is lost" not in following.tail(200)
 
 
 async def _comes_back(made: World, wanted: dict[tuple[str, str], int]) -> None:

@@ -16,14 +16,13 @@ from typing import Any, TypeVar
 
 from influxops.core.observed import Bucket, PointCount, Run, RunState, Task, TaskStatus, User
 from influxops.influx.errors import Conflict, Forbidden, InfluxError, Invalid, NotFound, ScriptInvalid
+from tests.support.fake_check import check_state
 from tests.support.fake_rules import (
     HOUR,
     check_rule,
     checked_option,
     default_shard_group,
     key_of,
-    rule_fault,
-    task_option,
 )
 
 RECORDED = Path(__file__).with_name("recorded_scripts.json")
@@ -102,25 +101,7 @@ class FakeInflux:
 
     def check(self) -> None:
         """Fail on a state that a real server could never have."""
-        ids = [*self.tasks, *self.buckets, *(run.id for run in self.runs)]
-        assert len(ids) == len(set(ids)), "an id is used twice"
-        for key, task in self.tasks.items():
-            assert key == task.id, f"task {key} is filed under another id"
-            assert task.org_id in self.orgs.values(), f"task {key} belongs to no organization"
-            option = task_option(task.flux)
-            assert (task.name, task.every, task.cron) == (
-                option.get("name"),
-                option.get("every", ""),
-                option.get("cron", ""),
-            ), f"task {key} differs from the option task of its script"
-        names = [(bucket.org_id, bucket.name) for bucket in self.buckets.values()]
-        assert len(names) == len(set(names)), "two buckets of one organization have one name"
-        for key, bucket in self.buckets.items():
-            assert key == bucket.id, f"bucket {key} is filed under another id"
-            fault = rule_fault(bucket.retention, bucket.shard_group)
-            assert fault is None, f"bucket {bucket.name}: {fault}"
-        for run in self.runs:
-            assert run.started_at is None or run.finished_at is None or run.started_at <= run.finished_at
+        check_state(self.orgs.values(), self.tasks, self.buckets, self.runs)
 
     # The port
 

@@ -54,11 +54,11 @@ def picture(view: View, names: Mapping[str, str]) -> str:
     state = {
         "objects": {f"{item['kind']}/{item['metadata']['name']}": _object(item) for item in view.objects},
         "tasks": sorted(
-            ({name: task.get(name) for name in _TASK_FIELDS} for task in view.tasks), key=lambda task: task["flux"]
+            ({name: task.get(name) for name in _TASK_FIELDS} for task in view.tasks), key=lambda task: str(task["flux"])
         ),
         "buckets": sorted(
             ({name: bucket.get(name) for name in _BUCKET_FIELDS} for bucket in view.buckets),
-            key=lambda bucket: bucket["name"],
+            key=lambda bucket: str(bucket["name"]),
         ),
     }
     text = json.dumps(state, indent=1, sort_keys=True, ensure_ascii=False)

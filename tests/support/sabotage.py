@@ -29,12 +29,12 @@ def ignore_markers() -> None:
 
 def forget_to_delete() -> None:
     """Take the finalizer off without deleting the task."""
-    from influxops.reconcile import task_delete
+    from influxops.reconcile import task_writes
 
     async def nothing(*_: Any) -> None:
         return
 
-    _replace(task_delete.delete_stored, nothing)
+    _replace(task_writes.delete_stored, nothing)
 
 
 def never_quiet() -> None:

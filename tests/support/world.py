@@ -166,7 +166,7 @@ class World:
         for item in view.objects:
             name = f"{item['kind']}/{item['metadata']['name']}"
             status = item.get("status") or {}
-            ready = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
+            ready: dict[str, Any] = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
             wanted = (accepted or {}).get(name, "")
             fits = ready.get("reason") == wanted if wanted else ready.get("status") == "True"
             gone = "deletionTimestamp" in item["metadata"] and not wanted

@@ -33,14 +33,10 @@ MAX_MESSAGE = 400
 _RIGHT = re.compile(r"\b(read|write):(?:orgs/[0-9a-f]{16}/)?([a-z]+)(?:/[0-9a-f]{16})? is unauthorized")
 _LACKING = re.compile(r"(?::|^) ?unauthorized$")
 _REQUEST_FAULTS = (
-    "retention policy duration",
-    "shard-group duration",
-    "unknown unit",
-    "unknown time unit",
-    "time: ",
-    "cron",
-    "invalid option",
-    "failed to parse",
+    "retention policy duration",  # under one hour, or shorter than the shard group
+    "unknown unit",  # offset: 1d
+    "invalid duration",
+    "could not fulfil schedule",  # a cron expression that never comes
 )
 """Words of 500 answers that are faults of the request: trying again does not help (measured on 2.7.12)."""
 

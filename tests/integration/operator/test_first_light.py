@@ -85,7 +85,8 @@ def test_runs_come_back_and_their_rows_are_there(lab: Lab) -> None:
     assert status["history"][0] == status["lastRun"]
     for run in status["history"]:
         assert run["state"] == "success"
-        assert run["scheduledFor"] <= run["startedAt"] <= run["finishedAt"]
+        slot, start, end = (datetime.fromisoformat(run[key]) for key in ("scheduledFor", "startedAt", "finishedAt"))
+        assert slot <= start <= end
         assert run["duration"].endswith("s")
         assert float(run["duration"][:-1]) >= 0
     assert status["consecutiveFailures"] == 0

@@ -64,9 +64,7 @@ def test_a_retention_raised_by_hand_is_not_shortened_by_an_old_consent() -> None
 
 
 def test_system_buckets_are_refused() -> None:
-    refusal = plan_bucket(
-        replace(WANTED, name="_tasks"), replace(bucket(DAY), name="_tasks", type="system")
-    ).refusal
+    refusal = plan_bucket(replace(WANTED, name="_tasks"), replace(bucket(DAY), name="_tasks", type="system")).refusal
     assert refusal is not None
     assert "system bucket" in refusal.message
 

@@ -1,0 +1,73 @@
+"""Scripts made from Jinja2 templates, inline and from ConfigMaps."""
+
+from __future__ import annotations
+
+from tests.support.expect import condition
+from tests.support.lab import TASK, Lab
+
+TEMPLATE = """\
+from(bucket: {{ values.source | flux_string }})
+    |> range(start: -{{ values.back | flux_duration }})
+    |> filter(fn: (r) => r._measurement == {{ values.measurement | flux_string }})
+    |> limit(n: {{ values.n }})
+"""
+VALUES = {"source": "raw", "back": "15m", "measurement": 'c"pu', "n": 3}
+
+
+def test_an_inline_template(lab: Lab) -> None:
+    """Each value stands in the script as the literal that its filter makes of it; a changed value changes the task."""
+    lab.connect()
+    lab.task("cpu", None, template={"inline": TEMPLATE, "values": VALUES})
+    task_id = lab.task_id("cpu")
+    flux = lab.influx.task(task_id)["flux"]
+    assert 'from(bucket: "raw")' in flux
+    assert "range(start: -15m)" in flux
+    assert 'r._measurement == "c\\"pu"' in flux
+    assert "limit(n: 3)" in flux
+    lab.patch(TASK, "cpu", template={"values": {"n": 4}})
+    assert lab.task_id("cpu") == task_id
+    assert "limit(n: 4)" in lab.influx.task(task_id)["flux"]
+
+
+def test_a_template_from_a_configmap_and_its_change(lab: Lab) -> None:
+    """Picked up without a change of the InfluxTask; a change that breaks it stalls it and leaves the task running."""
+    lab.connect()
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE})
+    reference = {"configMapKeyRef": {"name": "templates", "key": "rollup.flux"}, "values": VALUES}
+    lab.task("cpu", None, template=reference)
+    task_id = lab.task_id("cpu")
+    generation = lab.synced(TASK, "cpu")["metadata"]["generation"]
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE.replace("limit(", "tail(")})
+    lab.in_influx("the new text", lambda: lab.influx.task(task_id)["flux"], lambda flux: "tail(n: 3)" in flux)
+    assert lab.synced(TASK, "cpu")["metadata"]["generation"] == generation
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE.replace("values.n", "values.nothing")})
+    lab.rests(TASK, "cpu", "InvalidScript", "ConfigMap templates, key rollup.flux", "nothing")
+    assert "tail(n: 3)" in lab.influx.task(task_id)["flux"]
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE})
+    lab.synced(TASK, "cpu")
+    assert "limit(n: 3)" in lab.influx.task(task_id)["flux"]
+
+
+def test_a_missing_configmap_heals(lab: Lab) -> None:
+    """First the ConfigMap is missing, then its key; each is named, and each heals within 10 s of appearing."""
+    lab.connect()
+    reference = {"configMapKeyRef": {"name": "templates", "key": "rollup.flux"}, "values": VALUES}
+    lab.task("cpu", None, template=reference)
+    item = lab.rests(TASK, "cpu", "DependencyNotReady", f"ConfigMap {lab.namespace}/templates", "does not exist")
+    assert condition(item, "Reconciling")
+    lab.configmap("templates", **{"other.flux": TEMPLATE})
+    lab.rests(TASK, "cpu", "DependencyNotReady", "key 'rollup.flux'", seconds=10)
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE})
+    lab.synced(TASK, "cpu", seconds=10)
+
+
+def test_a_configmap_that_goes_leaves_the_task_running(lab: Lab) -> None:
+    """The resource waits and says for what."""
+    lab.connect()
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE})
+    reference = {"configMapKeyRef": {"name": "templates", "key": "rollup.flux"}, "values": VALUES}
+    lab.task("cpu", None, template=reference)
+    task_id = lab.task_id("cpu")
+    lab.delete("configmaps", "templates")
+    lab.rests(TASK, "cpu", "DependencyNotReady", "templates")
+    assert lab.influx.task(task_id)["status"] == "active"
