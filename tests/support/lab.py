@@ -95,9 +95,7 @@ class Influx:
 
     def write(self, bucket: str, *lines: str) -> None:
         """Write points: line protocol with times in seconds."""
-        status, text = self.raw(
-            "POST", "write", "\n".join(lines), orgID=self.org.org_id, bucket=bucket, precision="s"
-        )
+        status, text = self.raw("POST", "write", "\n".join(lines), orgID=self.org.org_id, bucket=bucket, precision="s")
         assert status == 204, text
 
     def rows(self, flux: str) -> list[dict[str, str]]:

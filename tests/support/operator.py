@@ -70,7 +70,9 @@ class OperatorProcess:
     def leads(self, seconds: float = 30.0) -> None:
         """Wait until it leads."""
         what = "the operator leads"
-        eventually(what, lambda: self._metric_or_zero("influxops_leader"), lambda n: n == 1.0, seconds=seconds, story=self.tail)
+        eventually(
+            what, lambda: self._metric_or_zero("influxops_leader"), lambda n: n == 1.0, seconds=seconds, story=self.tail
+        )
 
     def get(self, path: str) -> tuple[int, str]:
         """The status and the body of ``/healthz``, ``/readyz`` or ``/metrics``."""

@@ -56,6 +56,8 @@ class World:
     operator: Operator | None = None
     foreign: dict[str, str] = field(default_factory=dict)
     """Id -> name of tasks and buckets that belong to nobody of us."""
+    strikes: int = 0
+    """How often a fault has killed the operator."""
     unsettled: str = ""
     """Why the last look found the objects not settled."""
     _struck: asyncio.Event = field(default_factory=asyncio.Event)
@@ -85,6 +87,7 @@ class World:
         """Kill -9: called by the proxies at the very moment that a plan names."""
         assert self.operator is not None
         self.operator.kill()
+        self.strikes += 1
         self._struck.set()
 
     async def keep(self) -> None:
@@ -120,6 +123,10 @@ class World:
         body = {"orgID": self.org.org_id, "name": "foreign", "description": "not ours", "retentionRules": rules}
         made = await self.influxdb.call("POST", "buckets", body)
         self.foreign[made["id"]] = made["name"]
+
+    async def struck_or(self, condition: Callable[[View], bool]) -> None:
+        """Wait until a fault has killed the operator, or a condition on the objects holds: whichever comes first."""
+        await self.until(lambda view: self.strikes > 0 or condition(view))
 
     async def until(self, condition: Callable[[View], bool], seconds: float = PATIENCE) -> None:
         """Wait until a condition on the objects in Kubernetes holds."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from sys import intern
 
 PREFIX = "// influxops/v1 "
 _LINE = re.compile(r"// influxops/v1 owner=(\S{1,700}) uid=(\S{1,64}) sha256=([0-9a-f]{64})")
@@ -33,7 +34,11 @@ class Owner:
     def parse(cls, text: str) -> Owner | None:
         """Read an owner key back; None when it has not exactly four non-empty parts."""
         parts = text.split("/")
-        return cls(*parts) if len(parts) == 4 and all(parts) else None
+        if len(parts) != 4 or not all(parts):
+            return None
+        instance, kind, namespace, name = parts
+        # Few different ones, and one of each a task: interned, 10,000 tasks share them.
+        return cls(intern(instance), intern(kind), intern(namespace), name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from sys import intern
@@ -54,14 +54,36 @@ class TaskRecord:
     cron: str
     offset: str
 
+    fingerprint: int = field(default=0, compare=False, repr=False)
+    """Of the task that it was made of, in this process: a cheap way to know the same task again."""
+
     @classmethod
-    def of(cls, task: Task) -> TaskRecord:
-        """Reduce a task to what a comparison needs."""
+    def of(cls, task: Task, known: TaskRecord | None = None) -> TaskRecord:
+        """Reduce a task to what a comparison needs; ``known`` itself when it was made of an equal task.
+
+        Of 10,000 tasks nearly all are as they were at the last sweep, and 64 bits of a keyed hash (SipHash) tell that
+        in a tenth of the time that parsing the marker and hashing the script twice takes.
+        """
+        fingerprint = hash(
+            (
+                task.flux,
+                task.name,
+                task.status,
+                task.description,
+                task.updated_at,
+                task.every,
+                task.cron,
+                task.offset,
+                task.owner_id,
+            )
+        )
+        if known is not None and known.fingerprint == fingerprint and known.id == task.id:
+            return known
         marker, body = read_script(task.flux)
         intact = marker is not None and marker.body_sha256 == sha256(body)
         return cls(
             task.id,
-            task.owner_id,
+            intern(task.owner_id),
             task.name,
             task.status,
             task.description,
@@ -72,6 +94,7 @@ class TaskRecord:
             intern(task.every),
             intern(task.cron),
             intern(task.offset),
+            fingerprint,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from influxops.core.marker import Owner
 from influxops.core.observed import Task, TaskRecord, TaskStatus
@@ -25,12 +25,13 @@ FULL_EVERY = 10
 async def read_all(link: LiveLink, clock: Callable[[], float]) -> Snapshot:
     """Read every task and every bucket of the organization."""
     snapshot = Snapshot(clock(), link.org_id)
+    known = link.snapshot.tasks
 
     async def pages(port: InfluxPort) -> None:
         async for page in port.list_tasks(link.org_id):
             link.requests += 1
             for item in page:
-                _take(snapshot, item)
+                _take(snapshot, item, known)
 
     link.requests -= 1
     await link.send("list_tasks", pages)
@@ -65,12 +66,12 @@ async def _buckets(link: LiveLink, snapshot: Snapshot) -> None:
         return
 
 
-def _take(snapshot: Snapshot, item: Task | str) -> None:
+def _take(snapshot: Snapshot, item: Task | str, known: Mapping[str, TaskRecord]) -> None:
     if isinstance(item, str):
         task_id, _, why = item.partition(": ")
         snapshot.undecodable[task_id] = why
     else:
-        snapshot.put_task(TaskRecord.of(item))
+        snapshot.put_task(TaskRecord.of(item, known.get(item.id)))
 
 
 def wants_full(link: LiveLink, own: int, turns: int) -> bool:

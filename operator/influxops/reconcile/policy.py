@@ -128,7 +128,7 @@ async def _converge(
         bucket = await create(context, record, link, wanted)
     for action in plan.actions:
         if isinstance(action, UpdateBucket):
-            bucket, facts.previous = await update(context, record, link, wanted, bucket, action, status)
+            bucket = await update(context, record, link, wanted, bucket, action, status, facts.previous)
     facts.bucket_id = bucket.id
     facts.applied_retention = format_retention(bucket.retention)
     facts.applied_shard_group = format_seconds(bucket.shard_group, "dhms")

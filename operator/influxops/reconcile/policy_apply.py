@@ -74,18 +74,19 @@ async def update(
     planned: Bucket,
     action: UpdateBucket,
     status: dict[str, Any],
-) -> tuple[Bucket, dict[str, str]]:
+    previous: dict[str, str],
+) -> Bucket:
     """Send the planned change, after a fresh look that the bucket is still the one that was planned for.
 
-    Returns the bucket and ``status.previous``, which is in the cluster before the bucket changes: a crash in between must
-    not forget what a bucket had before it was taken over. Raises Conflict when the bucket has changed meanwhile.
+    ``previous`` is ``status.previous``; when it is empty and the bucket was nobody's, it is filled in and written to the
+    cluster before the bucket changes: neither a crash nor a lost answer may forget what the bucket had before it was
+    taken over. Raises Conflict when the bucket has changed meanwhile.
     """
     fresh = await look_up(context, link, wanted.name)
     if fresh is None or fresh != planned:
         raise Conflict(f"bucket {wanted.name!r} has changed since it was last read")
-    previous: dict[str, str] = dict(status.get("previous") or {})
     if not previous and planned.marker is None:
-        previous = settings_of(planned)
+        previous.update(settings_of(planned))
         await context.statuses.now(record.key, record.uid, {**status, "previous": previous})
     description = wanted.stored_description(planned.description)
     made = await link.call(
@@ -102,4 +103,4 @@ async def update(
         context.recorder.drift(record.key, corrected=True)
     context.recorder.action(record.key, "update", reason, bucket=wanted.name, changes=changes)
     context.recorder.event(record, reason, f"updated bucket {wanted.name!r}: {changes}", warning=drift)
-    return made, previous
+    return made

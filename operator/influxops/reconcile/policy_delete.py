@@ -16,7 +16,7 @@ from influxops.reconcile.context import CONFIRM_DELETE, FINALIZER, LET_GO_AFTER,
 from influxops.reconcile.finalizer import remove_finalizer
 from influxops.reconcile.policy_apply import look_up, owner_of
 from influxops.reconcile.policy_loss import COUNT_TIMEOUT
-from influxops.reconcile.references import connection_key
+from influxops.reconcile.references import connection_key, first_answer, release_again
 
 
 async def finish_policy(context: Context, record: Record) -> Outcome:
@@ -28,7 +28,11 @@ async def finish_policy(context: Context, record: Record) -> Outcome:
     except SpecInvalid:
         await remove_finalizer(context, record)
         return Gone()
-    link = context.link(connection_key(record, spec.connection_ref))
+    connection = connection_key(record, spec.connection_ref)
+    pending = first_answer(context, record, connection)
+    if pending is not None:
+        return pending
+    link = context.link(connection)
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or not link.trust_snapshot():
         since = context.deleting_since.setdefault(record.key, context.clock())
@@ -43,7 +47,7 @@ async def finish_policy(context: Context, record: Record) -> Outcome:
         held = await _finish_bucket(context, record, spec, link, orphan=orphan)
     except InfluxError as error:
         if orphan:
-            return await _let_go(context, record)
+            return release_again(context, record) or await _let_go(context, record)
         link.parked.add(record.key)
         return Wait(
             Reason.CONNECTION_NOT_READY,

@@ -9,6 +9,14 @@ from influxops.core.record import Record
 from influxops.reconcile.context import POLL, POLL_FOR, Context, Link
 
 
+FIRST_ANSWER = 15.0
+"""Seconds that a connection without a client is waited for: its spec may be invalid, and then none ever comes."""
+
+
+RELEASE_TRIES = 5.0
+"""Seconds for which taking our mark off is tried before an object is let go of with it."""
+
+
 class NotUsable(Exception):
     """The connection cannot be used; ``outcome`` tells why and for how long."""
 
@@ -66,6 +74,31 @@ async def _admit(context: Context, record: Record, link: Link) -> None:
                 after=60.0,
             )
         )
+
+
+def first_answer(context: Context, record: Record, connection: Key) -> Wait | None:
+    """What to wait for before an object that is being deleted may be let go of: the connection's first answer.
+
+    Just after a start no connection has been read yet. Whoever lets go then leaves behind what a former life of this
+    operator has made. None once the connection has answered, is in trouble, or does not exist.
+    """
+    link = context.link(connection)
+    if link is not None:
+        pending = link.problem is None and not link.trust_snapshot()
+    else:
+        since = context.deleting_since.setdefault(record.key, context.clock())
+        pending = context.objects.get(connection) is not None and context.clock() - since < FIRST_ANSWER
+    return Wait(Reason.CONNECTION_NOT_READY, "", after=0.5, quiet=True) if pending else None
+
+
+def release_again(context: Context, record: Record) -> Wait | None:
+    """What to wait for after our mark could not be taken off an object that is to be let go of.
+
+    One request that fails is repeated for a moment; None then, for letting go must not be held up.
+    """
+    since = context.deleting_since.setdefault(record.key, context.clock())
+    trying = context.clock() - since < RELEASE_TRIES
+    return Wait(Reason.CONNECTION_NOT_READY, "", after=1.0, quiet=True) if trying else None
 
 
 def park(context: Context, key: Key, connection: Key, outcome: Outcome) -> None:

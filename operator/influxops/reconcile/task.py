@@ -172,6 +172,7 @@ async def _step(
 def _done(context: Context, state: TaskState, ours: TaskRecord | None, spec: InfluxTaskSpec) -> Done:
     """The Done of a task that is as it should be, with its next run worked out anew when that may have moved."""
     state.parked_step = False
+    state.drifted = False
     if ours is None:
         state.task_id = ""
         state.next_run = ""

@@ -14,7 +14,7 @@ from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import FINALIZER, LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import remove_finalizer
-from influxops.reconcile.references import connection_key
+from influxops.reconcile.references import connection_key, first_answer, release_again
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_writes import delete_stored, owner_of, refresh
 
@@ -30,7 +30,11 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
         if not state.task_id:
             return await _let_go(context, record)
         return await _let_go_later(context, record, "its spec cannot be read")
-    link = context.link(connection_key(record, spec.connection_ref))
+    connection = connection_key(record, spec.connection_ref)
+    pending = first_answer(context, record, connection)
+    if pending is not None:
+        return pending
+    link = context.link(connection)
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or (not link.trust_snapshot() and _hopeless(link)):
         if not state.task_id or orphan:
@@ -50,7 +54,7 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
             await _delete(context, record, link, state)
     except InfluxError as error:
         if orphan:
-            return await _let_go(context, record)
+            return release_again(context, record) or await _let_go(context, record)
         outcome = outcome_of(error)
         if not isinstance(outcome, Wait) or outcome.parked or isinstance(error, Unauthorized):
             link.parked.add(record.key)

@@ -96,9 +96,7 @@ async def test_a_stale_version_costs_one_read_and_no_error(client: KubeClient, n
     assert client.requests - before == 3
 
 
-async def test_finalizer_and_status_after_one_another_take_one_request_each(
-    client: KubeClient, namespace: str
-) -> None:
+async def test_finalizer_and_status_after_one_another_take_one_request_each(client: KubeClient, namespace: str) -> None:
     """The watch may not have brought the finalizer's version when the status is written."""
     key, uid = await create_task(client, namespace)
     body = await client.get(*key)

@@ -18,9 +18,7 @@ FAULTS = [
         "line 5, column ",
         id="type error behind imports and prelude",
     ),
-    pytest.param(
-        'import "nope/nothing"\nfrom(bucket: "raw") |> range(start: -1h)\n', "nope/nothing", id="bad import"
-    ),
+    pytest.param('import "nope/nothing"\nfrom(bucket: "raw") |> range(start: -1h)\n', "nope/nothing", id="bad import"),
     pytest.param(
         '// größer ≥ 1\nfrom(bucket: "räw" + wo) |> range(start: v.timeRangeStart)\n',
         "line 2, column 22: undefined identifier wo",
@@ -70,7 +68,7 @@ def test_a_bad_update_leaves_the_stored_task_running(lab: Lab) -> None:
 def test_a_fault_in_a_rendered_template_has_a_place(lab: Lab) -> None:
     """The template's lines are the script's where it renders line by line."""
     lab.connect()
-    inline = 'from(bucket: {{ values.bucket | flux_string }})\n  |> range(start: -1h)\n  |> yeld()\n'
+    inline = "from(bucket: {{ values.bucket | flux_string }})\n  |> range(start: -1h)\n  |> yeld()\n"
     lab.task("bad", None, template={"inline": inline, "values": {"bucket": "raw"}})
     lab.rests(TASK, "bad", "InvalidScript", "line 3, column 6: undefined identifier yeld")
 
@@ -186,7 +184,7 @@ def test_a_name_is_stored_as_it_is_or_refused(lab: Lab, name: str) -> None:
     assert item["status"]["lastRun"]["state"] == "success"
 
 
-@pytest.mark.parametrize("text", ['${r._value}', '"; x', "{{ values.bucket }}", "line\nbreak", "\\", "測定"])
+@pytest.mark.parametrize("text", ["${r._value}", '"; x', "{{ values.bucket }}", "line\nbreak", "\\", "測定"])
 def test_template_values_are_data(lab: Lab, text: str) -> None:
     """A value that looks like Flux or Jinja2 stays one string literal."""
     inline = "x = {{ values.text | flux_string }}\n" + HOURLY

@@ -30,7 +30,9 @@ def test_an_edited_script_is_set_back(lab: Lab, task_id: str) -> None:
     assert "set back" in note
     lab.synced(TASK, "cpu")
     lab.in_influx(
-        "active again", lambda: lab.influx.task(task_id), lambda task: (task["status"], task["every"]) == ("active", "1h")
+        "active again",
+        lambda: lab.influx.task(task_id),
+        lambda task: (task["status"], task["every"]) == ("active", "1h"),
     )
     assert lab.operator.metric("influxops_drift_corrected_total", kind="InfluxTask") > count
 

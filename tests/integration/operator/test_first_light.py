@@ -75,8 +75,10 @@ def test_runs_come_back_and_their_rows_are_there(lab: Lab) -> None:
         TASK,
         "cpu",
         "has three runs",
-        lambda one: len((one.get("status") or {}).get("history") or []) == 3
-        and one["status"]["history"][0]["scheduledFor"] > first["scheduledFor"],
+        lambda one: (
+            len((one.get("status") or {}).get("history") or []) == 3
+            and one["status"]["history"][0]["scheduledFor"] > first["scheduledFor"]
+        ),
         seconds=50,
     )
     status = item["status"]
