@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check test unit verify generate lock bench demo down kind clean
+.PHONY: help setup servers check test unit prove verify generate lock bench demo down kind clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ test: setup check verify ## The whole suite against real servers (20 minutes at 
 
 unit: $(STAMP) ## Only the tests that need no server
 	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+prove: setup ## The long matrices: a kill at every write, a thousand lost replies (an hour or more)
+	$(BIN)/pytest -m prove $(PYTEST_ARGS)
 
 bench: setup ## Measure, print a table, write build/bench.json; BENCH_OBJECTS=1000,10000
 	$(BIN)/python -m bench --objects $(BENCH_OBJECTS) --output build/bench.json

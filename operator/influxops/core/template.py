@@ -53,6 +53,7 @@ class TemplateFault(Exception):
 
 def flux_string(value: Any) -> Markup:
     """Text as a quoted Flux string literal; a list becomes an array of them."""
+    _defined(value)
     if isinstance(value, list | tuple):
         return Markup("[" + ", ".join(flux_string(item) for item in value) + "]")
     if not isinstance(value, str):
@@ -62,6 +63,7 @@ def flux_string(value: Any) -> Markup:
 
 def flux_duration(value: Any) -> Markup:
     """A duration such as ``1h30m`` as a Flux duration literal."""
+    _defined(value)
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise TemplateFault(f"flux_duration takes a duration such as 90s, 1h30m or 7d, not {_kind(value)}")
     return Markup(value)
@@ -69,6 +71,7 @@ def flux_duration(value: Any) -> Markup:
 
 def flux_time(value: Any) -> Markup:
     """An RFC 3339 time with a zone, such as ``2026-01-31T00:00:00Z``, as a Flux time literal."""
+    _defined(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, str):
@@ -83,6 +86,7 @@ def flux_time(value: Any) -> Markup:
 
 def flux_ident(value: Any) -> Markup:
     """A name that may stand in a script unquoted, such as a function or a column behind ``r.``."""
+    _defined(value)
     if not isinstance(value, str) or not _IDENT.fullmatch(value) or value in _KEYWORDS:
         raise TemplateFault("flux_ident takes a name of letters, digits and _ that is no Flux keyword")
     return Markup(value)
@@ -117,6 +121,12 @@ def _finalize(value: Any) -> Any:
     if isinstance(value, int | float):
         return Markup(repr(value))
     raise TemplateFault(f"{_kind(value)} must go through a filter: flux_string, flux_duration, flux_time or flux_ident")
+
+
+def _defined(value: Any) -> None:
+    """A name that the values do not have is told as such, and not as a value of a strange type."""
+    if isinstance(value, StrictUndefined):
+        str(value)  # raises UndefinedError with the name
 
 
 def _kind(value: Any) -> str:

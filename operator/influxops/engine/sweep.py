@@ -55,7 +55,9 @@ async def read_own(link: LiveLink, task_ids: Collection[str], clock: Callable[[]
 
 async def _take_one(link: LiveLink, snapshot: Snapshot, task_id: str) -> None:
     with contextlib.suppress(NotFound):
-        snapshot.put_task(TaskRecord.of(await link.send("get_task", lambda port: port.get_task(task_id))))
+        task = await link.send("get_task", lambda port: port.get_task(task_id))
+        if task.org_id == link.org_id:
+            snapshot.put_task(TaskRecord.of(task))
 
 
 async def _buckets(link: LiveLink, snapshot: Snapshot) -> None:

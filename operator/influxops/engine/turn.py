@@ -97,6 +97,9 @@ class ConnectionLoop:
         await self._report.say(self._target.lacking)
         if problem is None:
             self._wake(was)
+        elif was is None or was.reason is not problem.reason:
+            for key in self.link.parked:  # some have waited since before this was known, and have told nobody for what
+                self._tools.enqueue(key, Priority.RETRY)
         return delay
 
     def _poll(self, interval: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,15 +92,21 @@ def _refusal(context: Context, record: Record, spec: RetentionPolicySpec, link: 
 
 def _rival(context: Context, record: Record, spec: RetentionPolicySpec, link: Link) -> Key | None:
     """Another policy for the same bucket of the same organization that is older (then: smaller uid)."""
-    same_org = context.links_of_org(link.org_id)
-    first = record
-    for key in context.objects.policies_by_bucket(spec.bucket):
+    first = min((record, *_rivals(context, record, spec.bucket, link)), key=lambda item: (item.created, item.uid))
+    return None if first.uid == record.uid else first.key
+
+
+def _rivals(context: Context, record: Record, bucket: str, link: Link) -> list[Record]:
+    """Every other living policy for the same bucket of the same organization, whichever connection it uses."""
+    connections = context.links_of_org(link.org_id)
+    rivals = []
+    for key in context.objects.policies_by_bucket(bucket):
         other = context.objects.get(key)
         if other is None or other.deleting or key == record.key:
             continue
-        if any(key in context.objects.policies_by_connection(connection) for connection in same_org):
-            first = min(first, other, key=lambda item: (item.created, item.uid))
-    return None if first.uid == record.uid else first.key
+        if any(key in context.objects.policies_by_connection(connection) for connection in connections):
+            rivals.append(other)
+    return rivals
 
 
 async def _converge(
@@ -107,7 +114,7 @@ async def _converge(
 ) -> Outcome:
     wanted = desired_bucket(context, record, spec)
     bucket = link.snapshot.buckets.get(spec.bucket) or await look_up(context, link, spec.bucket)
-    held = _held_by_other(context, wanted, bucket)
+    held = _held_by_other(context, wanted, bucket, {rival.key for rival in _rivals(context, record, spec.bucket, link)})
     if held:
         return Stalled(Reason.CONFLICT, held, after=60.0)
     applied = _seconds(facts.applied_retention)
@@ -135,15 +142,19 @@ async def _converge(
     return Done(Reason.SYNCED, f"bucket {bucket.name!r} keeps its data {in_words(bucket.retention)}")
 
 
-def _held_by_other(context: Context, wanted: DesiredBucket, bucket: Bucket | None) -> str:
-    """Why the bucket may not be taken: the mark of another owner that is, or may be, alive. Empty when it may."""
+def _held_by_other(context: Context, wanted: DesiredBucket, bucket: Bucket | None, beaten: AbstractSet[Key]) -> str:
+    """Why the bucket may not be taken: the mark of another owner that is, or may be, alive. Empty when it may.
+
+    ``beaten`` are the rivals that this policy comes before: of two that were created in the same second, the other one may
+    have been faster to leave its mark.
+    """
     marker = bucket.marker if bucket is not None else None
     if bucket is None or marker is None or marker.owner == wanted.owner:
         return ""
     owner = marker.owner
     if owner.instance == wanted.owner.instance:
         other = context.objects.get(Key(Kind.POLICY, owner.namespace, owner.name))
-        if other is None or other.deleting or other.spec().get("bucket") != wanted.name:
+        if other is None or other.deleting or other.key in beaten or other.spec().get("bucket") != wanted.name:
             return ""
     return (
         f"bucket {bucket.name!r} is managed by {owner.kind} {owner.namespace}/{owner.name} of influxops instance "

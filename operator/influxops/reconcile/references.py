@@ -8,7 +8,6 @@ from influxops.core.outcome import Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.reconcile.context import POLL, POLL_FOR, Context, Link
 
-
 FIRST_ANSWER = 15.0
 """Seconds that a connection without a client is waited for: its spec may be invalid, and then none ever comes."""
 

@@ -25,10 +25,16 @@ def owner_of(context: Context, record: Record) -> Owner:
 
 
 async def refresh(context: Context, link: Link, task_id: str) -> Task | None:
-    """Read one task now, and keep the snapshot in step; None when it is gone."""
+    """Read one task now, and keep the snapshot in step; None when it is gone.
+
+    Ids are unique in the whole server: with a token that sees more than one organization, an id that status remembers
+    from before the connection led here would find a task that is no concern of this organization.
+    """
     try:
         task = await link.call("get_task", lambda port: port.get_task(task_id))
     except NotFound:
+        task = None
+    if task is None or task.org_id != link.org_id:
         link.snapshot.drop_task(task_id, context.clock())
         return None
     link.snapshot.put_task(TaskRecord.of(task), context.clock())

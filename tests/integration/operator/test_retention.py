@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -182,7 +183,9 @@ def test_two_policies_for_one_bucket(lab: Lab) -> None:
     lab.connect()
     lab.connect("second")
     lab.policy("older", "kept", "30d")
-    lab.synced(POLICY, "older")
+    created = lab.synced(POLICY, "older")["metadata"]["creationTimestamp"]
+    # Kubernetes counts ages in whole seconds, and these two shall not be of the same age.
+    lab.in_influx("the next second", lambda: datetime.now(UTC), lambda now: now.strftime("%Y-%m-%dT%H:%M:%SZ") > created)
     lab.policy("younger", "kept", "60d", connectionRef={"name": "second"})
     lab.rests(POLICY, "younger", "Conflict", f"{lab.namespace}/older")
     lab.sweeps()
@@ -192,6 +195,22 @@ def test_two_policies_for_one_bucket(lab: Lab) -> None:
     lab.gone(POLICY, "older")
     lab.synced(POLICY, "younger")
     assert rule(lab.influx.bucket("kept"))[0] == 60 * DAY
+
+
+def test_two_policies_of_the_same_age(lab: Lab) -> None:
+    """One manages and the other says so, whoever was faster to mark the bucket: never neither, never both in turn."""
+    lab.connect()
+    for name in "abcd":
+        lab.policy(name, "kept", "30d")
+
+    def reasons() -> list[str]:
+        return sorted(condition(lab.get(POLICY, name) or {}).get("reason", "") for name in "abcd")
+
+    lab.in_influx("one manages", reasons, lambda found: found == ["Conflict", "Conflict", "Conflict", "Synced"])
+    first = lab.influx.bucket("kept")
+    lab.sweeps(3)
+    assert reasons() == ["Conflict", "Conflict", "Conflict", "Synced"]
+    assert lab.influx.bucket("kept") == first
 
 
 def test_create_false_waits_for_the_bucket(lab: Lab) -> None:

@@ -35,7 +35,7 @@ def test_an_equal_task_gives_the_very_record_of_the_last_sweep() -> None:
         {"owner_id": "another"},
         {"updated_at": NOW + timedelta(seconds=1)},
     ],
-    ids=lambda change: ",".join(change),
+    ids=",".join,
 )
 def test_any_change_gives_a_new_record_that_equals_one_made_without_the_old(change: dict[str, object]) -> None:
     changed = replace(TASK, **change)  # type: ignore[arg-type]
