@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from datetime import UTC, datetime
@@ -42,6 +43,9 @@ from influxops.watch.source import KopfSource
 
 log = get_logger(__name__)
 
+GC_THRESHOLDS = (20_000, 20, 20)
+"""New containers, collections of the young, and of the middle generation, before the garbage collector looks."""
+
 NEVER = 1e9
 """Seconds that a fence leaves when no lease is used."""
 
@@ -50,6 +54,10 @@ def run_operator(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises ConfigError for what only whoever started it can mend."""
     redactor = Redactor()
     configure(settings.log_format, settings.log_level, redactor)
+    # With 10,000 tasks in memory the collector's default pace takes a fifth of the idle time, and finds nothing: nearly
+    # all is freed by reference counts. What the imports made is never looked at again.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, redactor))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +11,14 @@ from devstack.stack import Stack
 from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 from tests.support.nursery import REPOSITORY, Nursery
+from tests.support.stack import install_crds
 
 
 @pytest.fixture(scope="session")
 def fault_stack() -> Iterator[Stack]:
     """Real servers with our CRDs. Operators that watch the whole cluster are not to see what happens here."""
     with Stack.start(controller_manager=False, audit=False) as stack:
-        stack.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
-        limit = time.monotonic() + 60
-        while stack.kubectl("get", "influx", "--all-namespaces", check=False).returncode:
-            assert time.monotonic() < limit, "the CRDs are not served"
-            time.sleep(0.1)
+        install_crds(stack)
         yield stack
 
 
@@ -42,7 +38,7 @@ def matrix(
     plans = [plan for item in request.session.items if isinstance(plan := _parameters(item).get("plan"), Plan)]
     with Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans) as made:
         yield made
-        made.report(Path(REPOSITORY / "build" / "fault-matrix.json"))
+        made.report(REPOSITORY / "build" / "fault-matrix.json")
 
 
 def _parameters(item: pytest.Item) -> dict[str, object]:

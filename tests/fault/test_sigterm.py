@@ -45,7 +45,7 @@ async def test_at_rest_it_ends_at_once(fault_stack: Stack, nursery: Nursery, tmp
     async with world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await one_task(made)
-        await made.rest(sweeps=1)
+        await made.rest(sweeps=0)
         assert await end(made) < 5.0
 
 
@@ -57,7 +57,7 @@ async def test_a_create_in_flight_is_finished(
     async with world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await connected(made)
-        await made.rest(sweeps=1)
+        await made.rest(sweeps=0)
         gate = asyncio.Event()
         rule = made.influx.add(Rule(write_named("influx-post-task-alpha-1"), Fault("held", stage, hold=gate)))
         await made.admin.create("InfluxTask", "alpha", task())
@@ -76,7 +76,7 @@ async def test_a_change_of_schedule_is_not_left_half_done(fault_stack: Stack, nu
     async with world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await one_task(made)
-        await made.rest(sweeps=1)
+        await made.rest(sweeps=0)
         made.history.recount()
         gate = asyncio.Event()
         rule = made.influx.add(
@@ -98,7 +98,7 @@ async def test_many_creates_under_way(fault_stack: Stack, nursery: Nursery, tmp_
     async with world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await connected(made)
-        await made.rest(sweeps=1)
+        await made.rest(sweeps=0)
         rule = made.influx.add(Rule(request_to(INFLUX, "POST", "/api/v2/tasks"), slow(0.3), times=None))
         names = [f"task{number}" for number in range(40)]
         await asyncio.gather(*(made.admin.create("InfluxTask", name, task()) for name in names))
@@ -110,6 +110,23 @@ async def test_many_creates_under_way(fault_stack: Stack, nursery: Nursery, tmp_
         await _comes_back(made, {(f"task-{name}", "create"): 1 for name in names})
 
 
+async def test_a_server_that_hangs_does_not_hold_up_the_end(
+    fault_stack: Stack, nursery: Nursery, tmp_path: Path
+) -> None:
+    """The answer to a create never comes: the grace ends, so does the operator, and the next one finds the task."""
+    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+        made.start("--shutdown-grace", "2")
+        await connected(made)
+        await made.rest(sweeps=0)
+        gate = asyncio.Event()
+        rule = made.influx.add(Rule(write_named("influx-post-task-alpha-1"), Fault("held", Stage.COMMITTED, hold=gate)))
+        await made.admin.create("InfluxTask", "alpha", task())
+        await until(lambda: bool(rule.struck), 30.0)
+        assert 2.0 <= await end(made) < 8.0
+        gate.set()
+        await _comes_back(made, {("task-alpha", "create"): 1})
+
+
 async def test_the_next_operator_need_not_wait_for_the_lease(
     fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
@@ -117,11 +134,11 @@ async def test_the_next_operator_need_not_wait_for_the_lease(
     async with world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await one_task(made)
-        await made.rest(sweeps=1)
+        await made.rest(sweeps=0)
         await end(made)
         following = made.start()
         await made.admin.patch("InfluxTask", "alpha", suspend=True)
-        await made.rest(sweeps=1)
+        await made.rest(sweeps=0)
         assert (await lease_of(made))["holderIdentity"]
         assert "is lost" not in following.tail(200)
 
@@ -129,6 +146,6 @@ async def test_the_next_operator_need_not_wait_for_the_lease(
 async def _comes_back(made: World, wanted: dict[tuple[str, str], int]) -> None:
     """The next operator finds everything as it should be."""
     made.start()
-    view = await made.rest(sweeps=1)
+    view = await made.rest(sweeps=0)
     assert ownership(view, INSTANCE) == []
     assert summary(made.history.writes()) == wanted

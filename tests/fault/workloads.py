@@ -195,6 +195,32 @@ async def delete_in_influx(world: World) -> None:
     await world.written()
 
 
+async def outage(world: World) -> None:
+    """InfluxDB is away, and the connection says so."""
+    world.influx.down = True
+    await world.until(lambda view: not _ready(view.live("InfluxConnection")[CONNECTION]))
+
+
+def _ready(item: dict[str, Any]) -> bool:
+    conditions = item.get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+async def edit_in_outage(world: World) -> None:
+    """An edit while InfluxDB is away."""
+    await outage(world)
+    await world.admin.patch("InfluxTask", "alpha", flux=OTHER)
+    world.influx.down = False
+
+
+async def delete_in_outage(world: World) -> None:
+    """A deletion while InfluxDB is away."""
+    await outage(world)
+    await world.admin.delete("InfluxTask", "alpha")
+    await world.until(lambda view: not _ready(view.live("InfluxTask")["alpha"]))
+    world.influx.down = False
+
+
 async def create_policy(world: World) -> None:
     await world.admin.create("RetentionPolicy", "keep", policy(description="thirty days"))
 
@@ -253,6 +279,8 @@ ALL = {
         Workload("drift", one_task, edit_in_influx),
         Workload("marker-lost", one_task, lose_mark),
         Workload("deleted-in-influx", one_task, delete_in_influx),
+        Workload("outage-edit", one_task, edit_in_outage),
+        Workload("outage-delete", one_task, delete_in_outage),
         Workload("take-down", one_task, take_down),
         Workload("policy-create", connected, create_policy),
         Workload("policy-down-delete", connected, policy_and_delete_while_down),

@@ -51,6 +51,13 @@ WRITES: dict[str, tuple[str, ...]] = {
     "drift": ("influx-patch-task-alpha-1",),
     "marker-lost": ("influx-patch-task-alpha-1",),
     "deleted-in-influx": ("influx-post-task-alpha-1", "kube-patch-task-alpha-status-1"),
+    "outage-edit": (_COUNTED, *_PATCHED, "kube-patch-connection-main-status-2"),
+    "outage-delete": (
+        _COUNTED,
+        "kube-patch-task-alpha-status-1",
+        "kube-patch-connection-main-status-2",
+        *_DELETED[:2],
+    ),
     "take-down": (
         "influx-delete-task-alpha-1",
         "kube-patch-task-alpha-metadata-1",
@@ -84,5 +91,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "two-edits": ("influx-patch-task-alpha-3", "influx-patch-task-alpha-4", "kube-patch-task-alpha-status-2"),
     "deleted-in-influx": _COUNTS,
     "drift": _COUNTS,
+    "outage-edit": (*_COUNTS, "kube-patch-task-alpha-status-2", "kube-patch-task-alpha-status-3"),
+    "outage-delete": (*_COUNTS, "kube-patch-task-alpha-status-2"),
     "take-down": _COUNTS,
 }

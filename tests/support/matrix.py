@@ -21,7 +21,7 @@ from tests.support.crash import Plan, Result, Workload, run_plan
 from tests.support.nursery import Nursery
 from tests.support.world import world
 
-PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "4"))
+PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "6"))
 """Plans at a time."""
 
 

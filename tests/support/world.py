@@ -69,8 +69,8 @@ class World:
 
     # The operator
 
-    def start(self) -> Operator:
-        """Start an operator."""
+    def start(self, *more: str) -> Operator:
+        """Start an operator, with more arguments if wanted."""
         arguments = ["--probe-address", "127.0.0.1:0", "--namespaces", self.namespace, "--instance-id", INSTANCE]
         arguments += ["--log-format", "json", "--workers", "8"]
         if self.leases:
@@ -78,6 +78,7 @@ class World:
             arguments += ["--lease-duration", "4", "--lease-renew-deadline", "3", "--lease-retry-period", "0.5"]
         else:
             arguments += ["--no-leader-elect"]
+        arguments += more
         log = self.directory / "operator.log"
         env = {"KUBECONFIG": str(self.kubeconfig)}
         self.operator = self.nursery.run(arguments, env, log, sabotage=self.sabotage)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from influxops.core.conditions import of_outcome
 from influxops.core.keys import Key, Kind
@@ -69,11 +70,23 @@ class Gauges:
         self._resources()
 
     def _resources(self) -> None:
-        tasks = Counter(_ready(state.outcome) for state in self._context.tasks.values())
+        tasks: Counter[str] = Counter()
+        for outcome, count in _grouped(state.outcome for state in self._context.tasks.values()):
+            tasks[_ready(outcome)] += count
         policies = Counter(_ready_in(packed) for packed in self._context.policies.values())
         for kind, counts in ((Kind.TASK, tasks), (Kind.POLICY, policies)):
             for ready in ("True", "False", "Unknown"):
                 self._metrics.resources.labels(kind.value, ready).set(counts[ready])
+
+
+def _grouped(outcomes: Iterable[Outcome | None]) -> Iterable[tuple[Outcome | None, int]]:
+    """One outcome of each type and reason, and how many: of 10,000 there are a handful."""
+    groups: dict[object, tuple[Outcome | None, int]] = {}
+    for outcome in outcomes:
+        group = outcome.__class__, getattr(outcome, "reason", None)
+        found = groups.get(group)
+        groups[group] = (outcome, 1) if found is None else (found[0], found[1] + 1)
+    return groups.values()
 
 
 def _ready(outcome: Outcome | None) -> str:
@@ -81,6 +94,7 @@ def _ready(outcome: Outcome | None) -> str:
     return conditions[0].status if conditions else "Unknown"
 
 
+@lru_cache(maxsize=4096)
 def _ready_in(packed: bytes) -> str:
     conditions = unpack(packed).get("conditions") or []
     return next((str(item["status"]) for item in conditions if item.get("type") == "Ready"), "Unknown")

@@ -24,6 +24,7 @@ class Report:
         self._tools = tools
         self._context = tools.context
         self._packed_status = b""
+        self._counts: dict[str, int] = {}
 
     def status(self) -> dict[str, Any]:
         """The status as last written, or as found at the start."""
@@ -40,7 +41,7 @@ class Report:
             return
         previous = self.status()
         outcome = self._outcome(lacking)
-        counts = self._counts()
+        counts = self._counts or self._count()
         facts = ConnectionFacts(
             version=link.version or str(previous.get("version") or ""),
             url=link.spec.url if link.org_id else str(previous.get("url") or ""),
@@ -77,18 +78,21 @@ class Report:
             return Stalled(problem.reason, problem.message)
         return Wait(problem.reason, problem.message)
 
-    def _counts(self) -> dict[str, int]:
+    def _count(self) -> dict[str, int]:
+        """Look at every task once a turn; metrics and status tell the same."""
         link = self._link
-        counts = {"managed": 0, "drifted": 0, "failing": 0, "late": 0, "foreign_owned": 0}
-        for state in states_of(self._tools, self._link).values():
-            stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
+        managed = drifted = failing = late = foreign = 0
+        tasks, user = link.snapshot.tasks, link.user.id if link.user is not None else None
+        for state in states_of(self._tools, link).values():
+            stored = tasks.get(state.task_id) if state.task_id else None
             if stored is None:
                 continue
-            counts["managed"] += 1
-            counts["drifted"] += state.drifted
-            counts["failing"] += state.runs.consecutive_failures > 0
-            counts["late"] += state.late_slot is not None
-            counts["foreign_owned"] += link.user is not None and stored.owner_id != link.user.id
+            managed += 1
+            drifted += state.drifted
+            failing += state.runs.consecutive_failures > 0
+            late += state.late_slot is not None
+            foreign += user is not None and stored.owner_id != user
+        counts = {"managed": managed, "drifted": drifted, "failing": failing, "late": late, "foreign_owned": foreign}
         if not link.trust_snapshot():
             old = self.status().get("tasks") or {}
             counts.update({name: int(old.get(name) or 0) for name in ("managed", "drifted", "failing", "late")})
@@ -97,13 +101,14 @@ class Report:
     def measure(self, seconds: float, requests: int, problem: Problem | None) -> None:
         metrics, name = self._tools.metrics, f"{self._link.key.namespace}/{self._link.key.name}"
         metrics.set_breaker(name, self._link.breaker.state.value)
+        self._counts = {}
         if problem is not None:
             metrics.sweep_failures_total.labels(name).inc()
             return
         metrics.sweep_duration_seconds.labels(name).observe(seconds)
         metrics.sweep_requests.labels(name).set(requests)
         metrics.sweep_last_success_timestamp_seconds.labels(name).set(self._context.now().timestamp())
-        counts = self._counts()
+        counts = self._counts = self._count()
         for state in ("managed", "drifted", "failing", "late"):
             metrics.tasks.labels(name, state).set(counts[state])
         metrics.orphans.labels(name).set(self._orphans())

@@ -88,11 +88,12 @@ class RunCollector:
         states = list(states)
         oldest = self._last_sweep or self._resume(states, now)
         stragglers: list[str] = []
+        dues: dict[tuple[str, str, str], datetime | None] = {}
         for state in states:
             record = stored(state)
             if record is None or not state.active:
                 continue
-            slot = _open_slot(state, record, now)
+            slot = _open_slot(state, record, now, dues)
             if slot is None:
                 continue
             if slot < now - STRAGGLER:
@@ -150,12 +151,19 @@ async def _runs_of(link: LiveLink, task_id: str) -> list[Run]:
         return []
 
 
-def _open_slot(state: TaskState, record: TaskRecord, now: datetime) -> datetime | None:
-    """The first slot whose run should have started and is not known to have ended."""
-    schedule = of_texts(record.every, record.cron, record.offset)
-    if schedule is None:
-        return None
-    due = schedule.overdue_slot(now, 0)
+def _open_slot(
+    state: TaskState, record: TaskRecord, now: datetime, dues: dict[tuple[str, str, str], datetime | None]
+) -> datetime | None:
+    """The first slot whose run should have started and is not known to have ended.
+
+    ``dues`` remembers the latest due slot of each schedule: thousands of tasks share a few.
+    """
+    texts = record.every, record.cron, record.offset
+    try:
+        due = dues[texts]
+    except KeyError:
+        schedule = of_texts(*texts)
+        due = dues[texts] = None if schedule is None else schedule.overdue_slot(now, 0)
     if due is None or due <= record.updated_at:
         return None
     last = state.runs.last
@@ -163,4 +171,5 @@ def _open_slot(state: TaskState, record: TaskRecord, now: datetime) -> datetime 
         return due
     if last.scheduled_for >= due:
         return None
-    return schedule.slot_after(last.scheduled_for)
+    schedule = of_texts(*texts)
+    return None if schedule is None else schedule.slot_after(last.scheduled_for)

@@ -6,6 +6,7 @@ Nothing here guesses at Flux text: places, imports, options and bucket names all
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,8 @@ class ScriptFacts:
     writes: frozenset[str]
     """Bucket names given as literals to ``to`` and ``wideTo``."""
     opaque_targets: bool
-    """True when a read or write names its bucket by an expression, an id, or goes to another host, org or token."""
+    """True when a read or write names its bucket by an expression, an id, or goes to another host, org or token, or when
+    ``from`` or ``to`` is used under another name, so that nobody can tell what it gets."""
     defined: frozenset[str]
     """Names that the script defines at file level, import aliases included."""
 
@@ -74,7 +76,8 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
     cut = max([package_end, *(places.end(node) for node in imports)])
     options = [node["assignment"] for node in body if node.get("type") == "OptionStatement" and _name(node) == "task"]
     calls = [call for call in _walk(file) if call.get("type") == "CallExpression"]
-    reads, writes, opaque = _buckets(calls)
+    packages = frozenset(_defined([], imports))
+    reads, writes, opaque = _buckets(calls, packages)
     free = _FreeV()
     free.file(body)
     return ScriptFacts(
@@ -88,7 +91,7 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
         uses_v=free.used,
         reads=reads,
         writes=writes,
-        opaque_targets=opaque,
+        opaque_targets=opaque or _passed_on(body, calls, packages),
         defined=frozenset(_defined(body, imports)),
     )
 
@@ -163,20 +166,22 @@ def literal_text(node: Node) -> str | None:
             return None
 
 
-def _buckets(calls: list[Node]) -> tuple[frozenset[str], frozenset[str], bool]:
+def _buckets(calls: list[Node], packages: AbstractSet[str]) -> tuple[frozenset[str], frozenset[str], bool]:
     reads: set[str] = set()
     writes: set[str] = set()
     opaque = False
     for call in calls:
         callee = call.get("callee") or {}
         name = str(callee.get("name", "")) or _key({"key": callee.get("property")})
-        if name not in _READS | _WRITES:
-            continue
         properties = {
             _key(prop): prop.get("value") or {}
             for record in call.get("arguments") or []
             for prop in record.get("properties") or []
         }
+        if name not in _READS | _WRITES:
+            # schema.tagValues, influxdb.cardinality and the like read a bucket, too
+            if not _of_package(callee, packages) or not {"bucket", "bucketID"} & properties.keys():
+                continue
         if callee.get("type") == "MemberExpression" and not {"bucket", "bucketID"} & properties.keys():
             continue  # csv.from, array.from and the like read no bucket
         opaque = opaque or bool(_TARGET_ARGUMENTS & properties.keys())
@@ -184,10 +189,39 @@ def _buckets(calls: list[Node]) -> tuple[frozenset[str], frozenset[str], bool]:
         elsewhere = bool({"host", "org", "orgID"} & properties.keys())
         if bucket is not None and bucket.get("type") == "StringLiteral":
             if not elsewhere:
-                (reads if name in _READS else writes).add(str(bucket.get("value", "")))
+                (writes if name in _WRITES else reads).add(str(bucket.get("value", "")))
         else:
             opaque = True
     return frozenset(reads), frozenset(writes), opaque
+
+
+def _of_package(node: Node, packages: AbstractSet[str]) -> bool:
+    """Whether a node is a member of an imported package, such as ``schema.tagValues``."""
+    return node.get("type") == "MemberExpression" and (node.get("object") or {}).get("name") in packages
+
+
+def _passed_on(body: list[Node], calls: list[Node], packages: AbstractSet[str]) -> bool:
+    """Whether ``from``, ``to`` or ``wideTo`` is used as a value, other than by calling it at once."""
+    no_values = {id(call.get("callee")) for call in calls}
+    for node in _walk(body):
+        match node.get("type"):
+            case "Property" if node.get("value") is not None:
+                no_values.add(id(node.get("key")))
+            case "FunctionExpression":
+                no_values |= {id(param.get("key")) for param in node.get("params") or []}
+            case "MemberExpression":
+                no_values.add(id(node.get("property")))
+            case "VariableAssignment":
+                no_values.add(id(node.get("id")))
+    names = _READS | _WRITES
+    for node in _walk(body):
+        if id(node) in no_values:
+            continue
+        if node.get("type") == "Identifier" and node.get("name") in names:
+            return True
+        if _of_package(node, packages) and _key({"key": node.get("property")}) in names:
+            return True
+    return False
 
 
 def _defined(body: list[Node], imports: list[Node]) -> Iterator[str]:

@@ -1,0 +1,99 @@
+"""spec.policy of an InfluxConnection: what its owner does not let tasks do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.expect import condition
+from tests.support.lab import CONNECTION, HOURLY, TASK, Lab
+
+ALLOWED = """\
+import "date"
+
+range_of = (from, to) => date.sub(d: 1h, from: to)
+from(bucket: "raw")
+    |> range(start: range_of(from: 1, to: now()))
+    |> map(fn: (r) => ({r with to: r.from}))
+    |> to(bucket: "down")
+"""
+"""Columns and parameters may be named as they like."""
+HTTP = 'import "http"\n' + HOURLY
+
+
+def test_denied_packages(lab: Lab) -> None:
+    """A package stands for those below it; the message names package, policy and whom to ask; others are welcome."""
+    lab.connect(policy={"deniedFluxPackages": ["http", "experimental"]})
+    lab.task("direct", HTTP)
+    lab.rests(TASK, "direct", "NotAllowed", "http", "deniedFluxPackages")
+    lab.task("below", 'import "http/requests"\n' + HOURLY)
+    lab.rests(TASK, "below", "NotAllowed", "http/requests")
+    lab.task("renamed", 'import web "http"\n' + HOURLY)
+    lab.rests(TASK, "renamed", "NotAllowed", "http")
+    lab.task("fine", 'import "strings"\n' + HOURLY)
+    lab.synced(TASK, "fine")
+    assert len(lab.influx.tasks()) == 1
+
+
+@pytest.mark.parametrize("spec", [{"every": "30s"}, {"cron": "*/1 * * * *"}, {"cron": "0,1 0 * * *"}])
+def test_the_shortest_time_between_two_runs(lab: Lab, spec: dict[str, str]) -> None:
+    """For every and cron alike; also a cron that is rare on the whole and dense once a day."""
+    lab.connect(policy={"minEvery": "5m"})
+    lab.task("dense", **spec)
+    lab.rests(TASK, "dense", "NotAllowed", "5m")
+    lab.patch(TASK, "dense", **(dict.fromkeys(spec) | {"every": "5m"}))
+    lab.synced(TASK, "dense")
+
+
+def test_a_script_with_its_own_option_is_held_against_the_policy(lab: Lab) -> None:
+    """There is no way around by writing the schedule into the script."""
+    lab.connect(policy={"minEvery": "5m"})
+    lab.task("own", 'option task = {name: "own", every: 10s}\n' + HOURLY, every=None)
+    lab.rests(TASK, "own", "NotAllowed", "5m")
+
+
+@pytest.mark.parametrize(
+    ("flux", "words"),
+    [
+        ('from(bucket: "secret") |> range(start: -1h)\n', ("read", "'secret'")),
+        ('from(bucket: "raw") |> range(start: -1h) |> to(bucket: "raw")\n', ("write", "'raw'")),
+        ('b = "raw"\nfrom(bucket: b) |> range(start: -1h)\n', ("literal",)),
+        ('from(bucketID: "0123456789abcdef") |> range(start: -1h)\n', ("bucketID",)),
+        ('from(bucket: "raw", host: "http://elsewhere") |> range(start: -1h)\n', ("host",)),
+        ('f = from\nf(bucket: "secret") |> range(start: -1h)\n', ("literal",)),
+        ('r = {f: from}\nr.f(bucket: "secret") |> range(start: -1h)\n', ("literal",)),
+        ('r = {from}\nr.from(bucket: "secret") |> range(start: -1h)\n', ()),
+        ('call = (g) => g(bucket: "secret")\ncall(g: from) |> range(start: -1h)\n', ("literal",)),
+        ('import "influxdata/influxdb"\nf = influxdb.from\nf(bucket: "secret") |> range(start: -1h)\n', ("literal",)),
+        ('import "influxdata/influxdb"\ninfluxdb["from"](bucket: "secret") |> range(start: -1h)\n', ("'secret'",)),
+        ('import s "influxdata/influxdb/schema"\ns.measurements(bucket: "secret")\n', ("'secret'",)),
+        ('import "experimental"\nfrom(bucket: "raw") |> range(start: -1h) |> experimental.to(bucket: "raw")\n', ()),
+        ('option x = 1\nt = (tables=<-) => tables |> to(bucket: "raw")\nfrom(bucket: "raw") |> range(start: -1h) |> t()\n', ()),
+    ],
+    ids=[
+        "read", "write", "no literal", "id", "host", "alias of from", "from in a record", "from by its own name",
+        "from as an argument", "alias by package", "index of package", "schema", "another to", "to in a function",
+    ],
+)  # fmt: skip
+def test_buckets_that_are_not_allowed(lab: Lab, flux: str, words: tuple[str, ...]) -> None:
+    """NotAllowed before anything is stored, however the script gets at the bucket."""
+    lab.influx.new_bucket("secret")
+    lab.influx.new_bucket("down")
+    lab.connect(policy={"allowedBuckets": {"read": ["raw"], "write": ["down"]}})
+    lab.task("cpu", flux)
+    lab.rests(TASK, "cpu", "NotAllowed", *words)
+    assert lab.influx.tasks() == []
+    lab.patch(TASK, "cpu", flux=ALLOWED)
+    lab.synced(TASK, "cpu")
+
+
+def test_a_policy_that_becomes_strict_or_loose(lab: Lab) -> None:
+    """It holds for tasks that are there already; what it stalls goes on running, and a looser one heals it."""
+    lab.connect()
+    lab.task("cpu", HTTP)
+    task_id = lab.task_id("cpu")
+    lab.patch(CONNECTION, "main", policy={"deniedFluxPackages": ["http"]})
+    item = lab.rests(TASK, "cpu", "NotAllowed", "http")
+    assert condition(item, "Stalled")
+    assert lab.influx.task(task_id)["status"] == "active"
+    lab.patch(CONNECTION, "main", policy={"deniedFluxPackages": []})
+    assert lab.task_id("cpu") == task_id
