@@ -13,7 +13,7 @@ import uvloop
 from influxops import __version__
 from influxops.core.keys import Key
 from influxops.engine.connections import Connections
-from influxops.engine.engine import Engine, enqueuer
+from influxops.engine.engine import Engine, enqueuer, retrier
 from influxops.engine.gauges import Gauges
 from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
@@ -155,6 +155,7 @@ class _Operator:
             secrets=SecretResolver(client),
             client=InfluxClient,
             enqueue=enqueuer(self.queue),
+            retry=retrier(self.queue),
             later=guarded.later,
             metrics=metrics,
             redactor=redactor,

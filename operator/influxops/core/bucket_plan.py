@@ -60,7 +60,8 @@ def shortening(desired: DesiredBucket, bucket: Bucket, applied: int | None) -> S
     """
     if not shorter_retention(desired.retention, bucket.retention):
         return None
-    by_hand = applied is not None and applied != bucket.retention
+    managed = bucket.marker is not None and bucket.marker.owner == desired.owner
+    by_hand = applied != bucket.retention if applied is not None or managed else False
     if desired.approval == desired.retention and not by_hand:
         return None
     return Shortening(bucket.retention, desired.retention, by_hand)
@@ -71,7 +72,7 @@ def guard_message(blocked: Shortening, bucket: str, loss: str) -> str:
     new, old = format_retention(blocked.new), format_retention(blocked.old)
     if blocked.raised_by_hand:
         remedy = (
-            f"it was raised to {old} in InfluxDB, not here: to keep that, set spec.retention to {old}; to shorten it, set "
+            f"the {old} were not set by this resource (status.appliedRetention): to keep that, set spec.retention to {old}; to shorten it, set "
             f"spec.retention to {old} first, then to {new} with spec.dataLossApproval: {new}"
         )
     else:

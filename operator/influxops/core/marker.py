@@ -12,14 +12,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from sys import intern
+from typing import NamedTuple
 
 PREFIX = "// influxops/v1 "
 _LINE = re.compile(r"// influxops/v1 owner=(\S{1,700}) uid=(\S{1,64}) sha256=([0-9a-f]{64})")
 _SUFFIX = re.compile(r"(?:^|\s)\[influxops/v1 owner=(\S{1,700}) uid=([^\s\]]{1,64})\]$")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The owner key: ``instance/kind/namespace/name``; ``instance`` tells one cluster's operator from another's."""
 
     instance: str

@@ -44,10 +44,12 @@ def match(claim: Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, 
     ``named`` the tasks with the wanted name. The uid only breaks ties: a cluster that was rebuilt from Git has new uids
     and takes its tasks back.
     """
+    if by_id is not None and by_id.marker is None:
+        return _lost(claim, by_id, [task for task in marked if _is(task, claim.owner)])
     candidates = sorted((task for task in marked if _is(task, claim.owner)), key=lambda task: _rank(task, claim))
+    if candidates and _is_copy_of_the_lost(candidates[0], claim):
+        return Match(copies=tuple(candidates))
     if not candidates:
-        if by_id is not None and by_id.marker is None:
-            return Match(ours=by_id, marker_lost=True)
         stranger = next((task for task in named if task.marker is None and task.name == claim.name), None)
         return Match(stranger=stranger)
     ours = candidates[0]
@@ -55,6 +57,25 @@ def match(claim: Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, 
     doubles = tuple(task for task in others if _is_double(task, ours, claim))
     copies = tuple(task for task in others if task not in doubles)
     return Match(ours=ours, doubles=doubles, copies=copies)
+
+
+def _lost(claim: Claim, ours: TaskRecord, marked: list[TaskRecord]) -> Match:
+    """The task in status has lost its marker; whoever carries it now is a double or somebody's copy."""
+    doubles = tuple(task for task in marked if task.intact and task.name == claim.name and task.digest in claim.digests)
+    copies = tuple(task for task in marked if task not in doubles)
+    return Match(ours=ours, marker_lost=True, doubles=doubles, copies=copies)
+
+
+def _is_copy_of_the_lost(task: TaskRecord, claim: Claim) -> bool:
+    """True for an edited copy of the task in status, which itself is gone: a copy is never taken over."""
+    marker = task.marker
+    return (
+        bool(claim.task_id)
+        and task.id != claim.task_id
+        and not task.intact
+        and marker is not None
+        and marker.uid == claim.uid
+    )
 
 
 def _is(task: TaskRecord, owner: Owner) -> bool:

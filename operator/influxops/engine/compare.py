@@ -13,8 +13,12 @@ from influxops.engine import sweep
 from influxops.engine.link import LiveLink
 from influxops.engine.queue import Priority
 from influxops.engine.tools import Tools
+from influxops.kube.errors import KubeError
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.visit import current_task_status, state_of
+from influxops.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 
 def states_of(tools: Tools, link: LiveLink) -> dict[Key, TaskState]:
@@ -41,6 +45,7 @@ async def enqueue_changed(tools: Tools, link: LiveLink, states: Mapping[Key, Tas
     instance = tools.context.instance
     for key, state in states.items():
         if sweep.differs(state, Owner(instance, key.kind.value, key.namespace, key.name), link.snapshot):
+            state.drifted = True
             tools.enqueue(key, Priority.RESYNC)
     for key in tools.context.objects.policies_by_connection(link.key):
         tools.enqueue(key, Priority.RESYNC)
@@ -49,16 +54,28 @@ async def enqueue_changed(tools: Tools, link: LiveLink, states: Mapping[Key, Tas
 
 async def _templates(tools: Tools, states: Mapping[Key, TaskState]) -> None:
     """Look at each ConfigMap that templates come from, once."""
-    seen: dict[tuple[str, str], Mapping[str, Any]] = {}
+    seen: dict[tuple[str, str], Mapping[str, Any] | None] = {}
     for key, state in states.items():
         name, config_key, digest = state.configmap
         if not name:
             continue
         where = (key.namespace, name)
         if where not in seen:
-            found = await tools.context.kube.get_configmap(*where)
-            seen[where] = (found or {}).get("data") or {}
-        text = seen[where].get(config_key)
+            seen[where] = await _data(tools, *where)
+        data = seen[where]
+        if data is None:
+            continue
+        text = data.get(config_key)
         if text is None or sha256(text) != digest:
             state.recheck = True
             tools.enqueue(key, Priority.CHANGE)
+
+
+async def _data(tools: Tools, namespace: str, name: str) -> Mapping[str, Any] | None:
+    """A ConfigMap's data, empty when it is gone; None when it cannot be read now."""
+    try:
+        found = await tools.context.kube.get_configmap(namespace, name)
+    except KubeError as error:
+        log.warning("a ConfigMap cannot be read", namespace=namespace, name=name, error=str(error))
+        return None
+    return (found or {}).get("data") or {}

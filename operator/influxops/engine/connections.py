@@ -98,7 +98,8 @@ class Connections:
         """A connection goes last: its objects need it for their own end."""
         context = self._tools.context
         key = record.key
-        users = [*context.objects.tasks_by_connection(key), *context.objects.policies_by_connection(key)]
+        named = [*context.objects.tasks_by_connection(key), *context.objects.policies_by_connection(key)]
+        users = [other for other in named if self._uses(other)]
         if FINALIZER in record.finalizers and users:
             if key not in self._loops:
                 with contextlib.suppress(SpecInvalid):
@@ -113,6 +114,11 @@ class Connections:
         await self.end(key)
         await remove_finalizer(context, record)
         return Gone()
+
+    def _uses(self, key: Key) -> bool:
+        """Whether an object has something in InfluxDB by its connection: only naming it keeps no connection alive."""
+        record = self._tools.context.objects.get(key)
+        return record is not None and FINALIZER in record.finalizers
 
     def _stop(self, key: Key) -> asyncio.Task[None] | None:
         self._loops.pop(key, None)

@@ -25,6 +25,8 @@ log = get_logger(__name__)
 
 AGAIN = 0.05
 """Seconds before the next step of a change that is under way."""
+STEPS = 8
+"""After so many steps in a row that did not end in Done, the next ones wait as after failures."""
 
 
 class Engine:
@@ -183,15 +185,19 @@ class Engine:
         match outcome:
             case Gone():
                 self._queue.drop(key)
+                successor = self._cache.get(key)
+                if successor is not None and not successor.deleting:
+                    self._queue.add(key, Priority.CHANGE)  # of the same name, come while the old one went
             case Done(after=after) | Stalled(after=after):
                 self._queue.forget(key)
                 if after is not None:
                     self._queue.add(key, Priority.RESYNC, after=after)
             case Wait(again=True):
-                delay = AGAIN if self._queue.failures(key) < 8 else 0.0
-                self._queue.add(key, Priority.CHANGE, after=delay + (self._queue.backoff(key) if not delay else 0.0))
+                delay = self._queue.backoff(key)
+                steps = self._queue.failures(key)
+                self._queue.add(key, Priority.CHANGE, after=AGAIN if steps <= STEPS else delay)
             case Wait(parked=True):
-                self._queue.forget(key)
+                pass  # its failures count on: the connection wakes it, and later the more often it fails
             case Wait(after=None):
                 self._queue.add(key, Priority.RETRY, after=self._queue.backoff(key))
             case Wait(after=after):
@@ -205,3 +211,8 @@ def _observed(record: Record) -> Any:
 def enqueuer(queue: WorkQueue[Key]) -> Callable[[Key, Priority], None]:
     """The queue's ``add`` with its default delay, for those who know no more of it."""
     return queue.add
+
+
+def retrier(queue: WorkQueue[Key]) -> Callable[[Key], None]:
+    """Asks for a visit after the key's own backoff, which grows until the key succeeds."""
+    return lambda key: queue.add(key, Priority.RETRY, after=queue.backoff(key))

@@ -102,11 +102,11 @@ class LiveLink:
 
     async def send(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """As ``call``, but also while the breaker is open: for its trial."""
-        port = self.port
-        if port is None:
-            raise Unavailable(f"InfluxConnection {self.key.namespace}/{self.key.name} has no client yet")
         async with self._slots:
             await self._pacer.turn()
+            port = self.port  # a rotation may have changed it while this request waited
+            if port is None:
+                raise Unavailable(f"InfluxConnection {self.key.namespace}/{self.key.name} has no client yet")
             started = self._clock()
             self.requests += 1
             code = "ok"
@@ -155,13 +155,13 @@ class LiveLink:
         now = self._clock()
         if now - self._missing_buckets.get(name, -BUCKET_MEMO) < BUCKET_MEMO:
             return False
-        self._missing_buckets[name] = now
         try:
             bucket = await self.call("find_bucket", lambda port: port.find_bucket(self.org_id, name))
         except Forbidden:
             return True  # it exists, and the run will tell if the right to use it is missing
         if bucket is None:
+            self._missing_buckets[name] = now
             return False
-        del self._missing_buckets[name]
+        self._missing_buckets.pop(name, None)
         snapshot.put_bucket(bucket, self._clock())
         return True

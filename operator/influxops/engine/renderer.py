@@ -77,6 +77,9 @@ class TemplateProcess:
             return {"fault": f"it took longer than {self._timeout:g} s: make its loops shorter"}
         except (OSError, ValueError):
             line = b""
+        except BaseException:
+            await self.close()  # a cancelled request leaves its answer in the pipe
+            raise
         if not line.endswith(b"\n"):
             await self.close()
             return {"fault": "it took more memory or text than a template may: make it smaller"}

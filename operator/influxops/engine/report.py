@@ -8,12 +8,23 @@ from influxops.core.connection_status import ConnectionFacts, connection_status
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Reason, Stalled, Wait
 from influxops.core.record import pack, unpack
-from influxops.engine.compare import states_of
 from influxops.engine.link import LiveLink
 from influxops.engine.target import ESSENTIAL
 from influxops.engine.tools import Tools
 from influxops.kube.errors import KubeError
 from influxops.reconcile.context import RECONCILE_AT, Problem
+
+SOUND = "2.7.7"
+"""The first version without the bug that stops tasks at the end of daylight saving."""
+
+
+def _is_old(version: str) -> bool:
+    """Whether a version such as ``v2.7.6`` is older than SOUND; one that cannot be read is not."""
+    try:
+        numbers = [int(part) for part in version.removeprefix("v").split("-")[0].split(".")]
+    except ValueError:
+        return False
+    return numbers < [int(part) for part in SOUND.split(".")]
 
 
 class Report:
@@ -33,12 +44,12 @@ class Report:
         record = self._context.objects.get(self._link.key)
         return record.status() if record is not None else {}
 
-    async def say(self, lacking: frozenset[str]) -> None:
+    async def say(self, lacking: frozenset[str], generation: int) -> None:
         """Write the connection's status, if it differs."""
         link = self._link
         record = self._context.objects.get(link.key)
-        if record is None:
-            return
+        if record is None or record.deleting:
+            return  # what is being deleted says so elsewhere
         previous = self.status()
         outcome = self._outcome(lacking)
         counts = self._counts or self._count()
@@ -52,7 +63,7 @@ class Report:
             handled_reconcile_at=record.annotations.get(RECONCILE_AT, ""),
             **counts,
         )
-        status = connection_status(previous, outcome, facts, record.generation, self._context.now())
+        status = connection_status(previous, outcome, facts, generation, self._context.now())
         self._packed_status = pack(status)
         try:
             await self._context.statuses.now(record.key, record.uid, status)
@@ -68,11 +79,16 @@ class Report:
     def _outcome(self, lacking: frozenset[str]) -> Done | Wait | Stalled:
         problem = self._link.problem
         if problem is None:
+            old = (
+                f"; versions before {SOUND} stop tasks at the end of daylight saving (influxdb#25110): upgrade"
+                if _is_old(self._link.version)
+                else ""
+            )
             optional = sorted(lacking - set(ESSENTIAL))
             lacks = f"; the token lacks {', '.join(optional)}" if optional else ""
             return Done(
                 Reason.SYNCED,
-                f"connected to InfluxDB {self._link.version}, organization {self._link.spec.org!r}{lacks}",
+                f"connected to InfluxDB {self._link.version}, organization {self._link.spec.org!r}{lacks}{old}",
             )
         if problem.stalled:
             return Stalled(problem.reason, problem.message)
@@ -83,9 +99,11 @@ class Report:
         link = self._link
         managed = drifted = failing = late = foreign = 0
         tasks, user = link.snapshot.tasks, link.user.id if link.user is not None else None
-        for state in states_of(self._tools, link).values():
-            stored = tasks.get(state.task_id) if state.task_id else None
-            if stored is None:
+        memory = self._context.tasks
+        for key in self._context.objects.tasks_by_connection(link.key):
+            state = memory.get(key)
+            stored = tasks.get(state.task_id) if state is not None else None
+            if state is None or stored is None:
                 continue
             managed += 1
             drifted += state.drifted
@@ -118,10 +136,11 @@ class Report:
         if not self._tools.synced():
             return 0
         instance, get = self._context.instance, self._context.objects.get
+        task = Kind.TASK.value
         return sum(
             len(ids)
             for owner, ids in self._link.snapshot.by_owner.items()
             if owner.instance == instance
-            and owner.kind == Kind.TASK.value
+            and owner.kind == task
             and get(Key(Kind.TASK, owner.namespace, owner.name)) is None
         )

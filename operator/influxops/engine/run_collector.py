@@ -10,7 +10,7 @@ from influxops.core.observed import Run, RunState, TaskRecord
 from influxops.core.runs import fold, with_errors
 from influxops.core.schedule import of_texts
 from influxops.engine.link import LiveLink
-from influxops.influx.errors import Forbidden, NotFound
+from influxops.influx.errors import Forbidden, InfluxError, NotFound
 from influxops.reconcile.context import Context
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_times import look_for_lateness, set_next_run
@@ -27,6 +27,10 @@ STRAGGLERS = 50
 """At most so many of them in one sweep, in turn."""
 
 
+TRY_AGAIN = 20
+"""A token that could not read ``_tasks`` may have been changed: tried again every so many sweeps."""
+
+
 class RunCollector:
     """Of one connection."""
 
@@ -36,6 +40,8 @@ class RunCollector:
         self._longest = timedelta()
         self._turn = 0
         self._by_endpoint = False
+        self._unexplained: dict[str, datetime] = {}
+        """Failed runs whose cause is still to be asked for: run id -> its start."""
 
     async def collect(
         self, link: LiveLink, states: Mapping[Key, TaskState], stored: Callable[[TaskState], TaskRecord | None]
@@ -50,7 +56,6 @@ class RunCollector:
         for run in runs:
             if run.task_id in by_task:
                 fresh.setdefault(run.task_id, []).append(run)
-        unexplained: set[str] = set()
         for task_id, found in fresh.items():
             key, state = by_task[task_id]
             known = {run.id for run in state.runs.recent}
@@ -66,9 +71,8 @@ class RunCollector:
                 if run.id not in known:
                     self._measure(run)
                     if run.state is RunState.FAILED and not run.error:
-                        unexplained.add(run.id)
-        if unexplained:
-            await self._explain(link, since, unexplained, by_task, changed)
+                        self._unexplained[run.id] = run.started_at or run.scheduled_for
+        await self._explain(link, by_task, changed, now)
         for key, state in states.items():
             before = state.late_slot
             look_for_lateness(self._context, state, stored(state))
@@ -112,6 +116,8 @@ class RunCollector:
         self, link: LiveLink, since: datetime, stragglers: list[str], by_task: Mapping[str, object]
     ) -> list[Run]:
         runs: list[Run] = []
+        if self._turn % TRY_AGAIN == 0:
+            self._by_endpoint = False
         if not self._by_endpoint:
             try:
                 runs = await link.send("recent_runs", lambda port: port.recent_runs(link.org_id, since))
@@ -128,20 +134,25 @@ class RunCollector:
         return runs
 
     async def _explain(
-        self,
-        link: LiveLink,
-        since: datetime,
-        run_ids: set[str],
-        by_task: Mapping[str, tuple[Key, TaskState]],
-        changed: set[Key],
+        self, link: LiveLink, by_task: Mapping[str, tuple[Key, TaskState]], changed: set[Key], now: datetime
     ) -> None:
+        """Ask for the causes of failed runs. When that fails, the runs are shown without, and it is asked again."""
+        self._unexplained = {run: start for run, start in self._unexplained.items() if start > now - KEPT}
+        if not self._unexplained:
+            return
+        since, run_ids = min(self._unexplained.values()) - SKEW, set(self._unexplained)
         try:
             errors = await link.send("run_errors", lambda port: port.run_errors(link.org_id, since, run_ids))
         except (NotFound, Forbidden):
+            errors = {}
+        except InfluxError:
             return
+        self._unexplained.clear()
         for key, state in by_task.values():
-            if key in changed:
-                state.runs = with_errors(state.runs, errors)
+            explained = with_errors(state.runs, errors) if errors else state.runs
+            if explained is not state.runs:
+                state.runs = explained
+                changed.add(key)
 
 
 async def _runs_of(link: LiveLink, task_id: str) -> list[Run]:

@@ -41,6 +41,7 @@ class Target:
         self._turns = 0
         self._asked_at = 0
         self._secrets: list[str] = []
+        self._probed = False
 
     def refuse(self) -> None:
         """InfluxDB has refused the present token."""
@@ -60,12 +61,11 @@ class Target:
             and self._turns - self._asked_at < ASK_AGAIN
         ):
             raise Refused(link.problem)
-        fresh = found.digest != self._digest or link.port is None
-        if fresh:
+        if found.digest != self._digest or link.port is None:
             await self._change_client(found)
         self._asked_at = self._turns
         self._refused_digest = ""
-        again = fresh or self._turns % RIGHTS_EVERY == 0
+        again = not self._probed or self._turns % RIGHTS_EVERY == 0
         if again or not link.org_id:
             link.version = await link.send("version", lambda port: port.version())
         org_id = await self._org_id()
@@ -73,6 +73,7 @@ class Target:
         if again:
             link.user = await link.send("me", lambda port: port.me())
             self.lacking = await link.send("probe", lambda port: port.probe(org_id))
+            self._probed = True
         self._check_rights()
         if link.org_id != org_id:
             link.org_id, link.snapshot = org_id, Snapshot(NEVER, org_id)
@@ -82,6 +83,7 @@ class Target:
         """Take the new client; until it is known where it leads, nobody else may use it."""
         link = self._link
         link.moving = True
+        self._probed = False
         self._keep_secret(found.settings)
         old, link.port = link.port, self._tools.client(found.settings)
         self._digest = found.digest

@@ -21,6 +21,8 @@ class Tools:
     secrets: Secrets
     client: ClientFactory
     enqueue: Callable[[Key, Priority], None]
+    retry: Callable[[Key], None]
+    """Ask for a visit after the key's own backoff."""
     later: Callable[..., None]
     """The status writer's slow lane."""
     metrics: Metrics

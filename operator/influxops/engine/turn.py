@@ -14,7 +14,7 @@ from influxops.engine.report import Report
 from influxops.engine.run_collector import RunCollector
 from influxops.engine.target import Refused, Target
 from influxops.engine.tools import Tools
-from influxops.influx.errors import Forbidden, InfluxError, Invalid, Unauthorized
+from influxops.influx.errors import Forbidden, InfluxError, Invalid, RateLimited, Unauthorized
 from influxops.kube.errors import KubeError, MissingReference, NotLeader
 from influxops.reconcile.context import POLL, POLL_FOR, Problem
 from influxops.telemetry.logs import get_logger
@@ -38,13 +38,14 @@ class ConnectionLoop:
 
     async def run(self) -> None:
         """Turn until cancelled. Whatever goes wrong in a turn is told in the connection's status."""
+        woken = 0
         try:
             while True:
                 self.link.wake.clear()
                 try:
                     delay = await self._turn()
                 except NotLeader:
-                    return
+                    delay = 1.0  # the engine ends this loop when the lease is lost for good
                 except Exception:
                     log.exception(
                         "a sweep failed in a way it should not: please report this", connection=str(self.link.key)
@@ -53,9 +54,13 @@ class ConnectionLoop:
                 try:
                     async with asyncio.timeout(delay):
                         await self.link.wake.wait()
-                        await asyncio.sleep(0.2)  # several objects may have met the same trouble
                 except TimeoutError:
+                    woken = 0
                     continue
+                # Several objects may have met the same trouble; and when turn after turn finds none, it is not to be hurried.
+                pause = max(0.2 * 2.0 ** min(woken, 10), self.link.breaker.trial_in())
+                woken += 1
+                await asyncio.sleep(min(pause, float(self.link.spec.sync_interval.seconds)))
         finally:
             if self.link.port is not None:
                 await self.link.port.close()
@@ -64,7 +69,7 @@ class ConnectionLoop:
         """One turn; the seconds until the next."""
         link, clock = self.link, self._context.clock
         interval = float(link.spec.sync_interval.seconds)
-        started, before = clock(), link.requests
+        started, before, generation = clock(), link.requests, link.generation
         problem: Problem | None = None
         delay = interval * random.uniform(0.9, 1.0)  # noqa: S311  (jitter, no secret)
         try:
@@ -85,6 +90,9 @@ class ConnectionLoop:
             reason = Reason.UNAUTHORIZED if isinstance(error, Unauthorized) else Reason.NOT_ALLOWED
             message = f"{error}: put a valid token with the rights it needs into the Secret"
             problem, delay = Problem(reason, message, stalled=True), self._poll(interval)
+        except RateLimited as error:
+            problem = Problem(Reason.RATE_LIMITED, str(error))
+            delay = max(delay, error.retry_after or 0.0)
         except InfluxError as error:
             if not isinstance(error, Invalid):
                 link.breaker.open()
@@ -94,7 +102,7 @@ class ConnectionLoop:
         link.problem = problem
         self._troubled_since = None if problem is None else (self._troubled_since or clock())
         self._report.measure(clock() - started, link.requests - before, problem)
-        await self._report.say(self._target.lacking)
+        await self._report.say(self._target.lacking, generation)
         if problem is None:
             self._wake(was)
         elif was is None or was.reason is not problem.reason:
@@ -128,5 +136,7 @@ class ConnectionLoop:
             outcome = self._context.tasks[key].outcome if key in self._context.tasks else None
             if was is None and isinstance(outcome, Stalled) and outcome.reason is Reason.NOT_ALLOWED:
                 self.link.refused.add(key)
+            elif was is None:
+                self._tools.retry(key)  # the connection is well, and yet this object fails
             else:
                 self._tools.enqueue(key, Priority.RETRY)

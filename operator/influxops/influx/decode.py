@@ -25,19 +25,25 @@ def instant(text: str) -> datetime:
 def task(data: Mapping[str, Any]) -> Task:
     """One task. A task whose optional fields are missing is still a task; id, name, flux and status must be there."""
     created = data.get("createdAt") or "1970-01-01T00:00:00Z"
+    updated = data.get("updatedAt") or created
+    task_id, org_id, name, flux = data["id"], data["orgID"], data["name"], data["flux"]
+    # By type and not by _text: this is called for every task of every sweep.
+    if not (type(task_id) is type(org_id) is type(name) is type(flux) is str):
+        raise TypeError("id, orgID, name or flux is no text")
+    created_at = instant(created)
     return Task(
-        id=_text(data, "id"),
-        org_id=_text(data, "orgID"),
-        owner_id=data.get("ownerID") or "",
-        name=_text(data, "name"),
-        status=_STATUS[data["status"]],
-        description=data.get("description") or "",
-        flux=_text(data, "flux"),
-        every=data.get("every") or "",
-        cron=data.get("cron") or "",
-        offset=data.get("offset") or "",
-        created_at=instant(created),
-        updated_at=instant(data.get("updatedAt") or created),
+        task_id,
+        org_id,
+        data.get("ownerID") or "",
+        name,
+        _STATUS[data["status"]],
+        data.get("description") or "",
+        flux,
+        data.get("every") or "",
+        data.get("cron") or "",
+        data.get("offset") or "",
+        created_at,
+        created_at if updated == created else instant(updated),
     )
 
 

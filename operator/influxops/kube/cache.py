@@ -35,6 +35,8 @@ class Change(Flag):
     ANNOTATIONS = auto()
     LABELS = auto()
     FINALIZERS = auto()
+    STRIPPED = auto()
+    """A finalizer that was there is gone, and nobody asked for a deletion."""
     DELETING = auto()
     """Its deletion was asked for."""
 
@@ -176,6 +178,8 @@ def _difference(old: Record, new: Record) -> Change:
         change |= Change.LABELS
     if old.finalizers != new.finalizers:
         change |= Change.FINALIZERS
+        if not new.deleting and set(old.finalizers) - set(new.finalizers):
+            change |= Change.STRIPPED
     if new.deleting and not old.deleting:
         # Asking for the deletion raises the generation as well, without a change of spec.
         change |= Change.DELETING

@@ -66,6 +66,8 @@ class StatusWriter:
         self._schedule = Schedule(writes_per_second)
         self._last: dict[Key, _Last] = {}
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
+        self._turning: dict[Key, Pending] = {}
+        """What was taken off the schedule and is about to be written, unless something newer is written before."""
         self._offered = asyncio.Event()
 
     @property
@@ -103,6 +105,7 @@ class StatusWriter:
         """
         async with self._only(key):
             self._schedule.drop(key)
+            self._turning.pop(key, None)
             return await self._write(key, uid, status)
 
     def later(self, key: Key, uid: str, status: Mapping[str, Any], *, urgent: bool) -> None:
@@ -122,6 +125,7 @@ class StatusWriter:
             while not stop.is_set():
                 entry = self._schedule.pop(_time()) if len(tasks) < PARALLEL else None
                 if entry is not None:
+                    self._turning[entry.key] = entry
                     task = asyncio.create_task(self._turn(entry))
                     tasks.add(task)
                     continue
@@ -148,7 +152,7 @@ class StatusWriter:
     async def _turn(self, entry: Pending) -> None:
         try:
             async with self._only(entry.key):
-                if entry.key in self._schedule:
+                if entry.key in self._schedule or self._turning.pop(entry.key, None) is not entry:
                     return  # a newer status came while this one waited for its turn
                 await self._write(entry.key, entry.uid, entry.status)
         except NotLeader:

@@ -17,7 +17,7 @@ from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.plan import UpdateBucket
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError
-from influxops.reconcile.context import Context, Link
+from influxops.reconcile.context import FINALIZER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.policy_apply import create, in_words, look_up, owner_of, update
@@ -104,6 +104,8 @@ def _rivals(context: Context, record: Record, bucket: str, link: Link) -> list[R
         other = context.objects.get(key)
         if other is None or other.deleting or key == record.key:
             continue
+        if key.namespace != link.key.namespace and FINALIZER not in other.finalizers:
+            continue  # it may never be admitted to its connection
         if any(key in context.objects.policies_by_connection(connection) for connection in connections):
             rivals.append(other)
     return rivals

@@ -22,6 +22,7 @@ from influxops.reconcile.references import connection_key, first_answer, release
 async def finish_policy(context: Context, record: Record) -> Outcome:
     """One step of deleting a RetentionPolicy."""
     if FINALIZER not in record.finalizers:
+        context.deleting_since.pop(record.key, None)
         return Gone()
     try:
         spec = read(RetentionPolicySpec, record.spec(), "spec")
@@ -35,14 +36,9 @@ async def finish_policy(context: Context, record: Record) -> Outcome:
     link = context.link(connection)
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or not link.trust_snapshot():
-        since = context.deleting_since.setdefault(record.key, context.clock())
-        if orphan or context.clock() - since > LET_GO_AFTER:
+        if orphan:
             return await _let_go(context, record)
-        return Wait(
-            Reason.CONNECTION_NOT_READY,
-            "its InfluxConnection is not ready; set spec.deletion to Orphan to let go",
-            15.0,
-        )
+        return await _held_up(context, record, link)
     try:
         held = await _finish_bucket(context, record, spec, link, orphan=orphan)
     except InfluxError as error:
@@ -55,6 +51,24 @@ async def finish_policy(context: Context, record: Record) -> Outcome:
             after=30.0,
         )
     return held if held is not None else await _let_go(context, record)
+
+
+async def _held_up(context: Context, record: Record, link: Link | None) -> Outcome:
+    """A dead InfluxDB holds the deletion up; a connection that is gone, or has no token, does so for a while only."""
+    remedy = "to let the bucket go as it is, set spec.deletion to Orphan"
+    if link is not None and not (link.problem is not None and link.problem.reason is Reason.DEPENDENCY_NOT_READY):
+        link.parked.add(record.key)
+        message = f"the bucket is deleted when InfluxConnection {link.key.name} is ready; {remedy}"
+        return Wait(Reason.CONNECTION_NOT_READY, message, after=30.0)
+    since = context.deleting_since.setdefault(record.key, context.clock())
+    left = LET_GO_AFTER - (context.clock() - since)
+    if left > 0:
+        message = f"its InfluxConnection is gone or has no token; the bucket is left behind in {int(left)} s; {remedy}"
+        return Wait(Reason.CONNECTION_NOT_READY, message, after=min(left, 30.0))
+    context.recorder.event(
+        record, Reason.ORPHANED_TASK, "the bucket stays in InfluxDB: no connection leads there any more", warning=True
+    )
+    return await _let_go(context, record)
 
 
 async def _finish_bucket(

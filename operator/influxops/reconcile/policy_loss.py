@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from influxops.core.conditions import rfc3339
 from influxops.core.observed import Bucket
-from influxops.influx.errors import InfluxError
+from influxops.influx.errors import Forbidden, InfluxError, NotFound
 from influxops.reconcile.context import Context, Link
 
 COUNT_TIMEOUT = 10.0
@@ -25,7 +25,10 @@ async def loss_in_words(context: Context, link: Link, bucket: Bucket, retention:
             "count_points", lambda port: port.count_points(link.org_id, bucket.name, None, cut, COUNT_TIMEOUT)
         )
     except InfluxError as error:
-        return f"all points before {rfc3339(cut)} (not counted: {error})"
+        text = f"all points before {cut:%Y-%m-%d} (not counted: {error})"
+        if isinstance(error, Forbidden | NotFound):
+            losses[memo] = text
+        return text
     if count.points is None:
         span = f"; from {rfc3339(count.oldest)} to {rfc3339(cut)}" if count.oldest else f"; all before {rfc3339(cut)}"
         text = f"points (not counted in {COUNT_TIMEOUT:.0f} s{span})"

@@ -16,6 +16,10 @@ RELEASE_TRIES = 5.0
 """Seconds for which taking our mark off is tried before an object is let go of with it."""
 
 
+_TELLING = frozenset({Reason.UNAUTHORIZED, Reason.NOT_ALLOWED, Reason.TARGET_CHANGED})
+"""Reasons of a connection that its objects repeat; all others are ConnectionNotReady to them."""
+
+
 class NotUsable(Exception):
     """The connection cannot be used; ``outcome`` tells why and for how long."""
 
@@ -47,7 +51,9 @@ async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> L
         why = link.problem.message if link.problem else "it has not been read yet"
         raise NotUsable(
             Wait(
-                Reason.CONNECTION_NOT_READY,
+                link.problem.reason
+                if link.problem and link.problem.reason in _TELLING
+                else Reason.CONNECTION_NOT_READY,
                 f"InfluxConnection {key.namespace}/{key.name} is not ready: {why}",
                 parked=True,
                 quiet=link.problem is None,

@@ -11,6 +11,7 @@ from influxops.core.outcome import Reason, Wait
 from influxops.core.record import Record
 from influxops.core.template import TemplateFault
 from influxops.influx.errors import ScriptInvalid
+from influxops.kube.errors import Forbidden as KubeForbidden
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.references import NotUsable, poll_after
 from influxops.reconcile.state import TaskState
@@ -20,6 +21,8 @@ MAX_FACTS = 512
 
 async def user_script(context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState) -> str:
     """The script as the user means it: inline, or rendered from a template. Raises SpecFault and NotUsable."""
+    if spec.template is None or spec.template.inline is not None:
+        state.configmap = ("", "", "")
     if spec.template is None:
         return spec.flux or ""
     source = spec.template.inline
@@ -38,7 +41,11 @@ async def user_script(context: Context, record: Record, spec: InfluxTaskSpec, li
 
 async def _configmap(context: Context, record: Record, name: str, key: str, link: Link, state: TaskState) -> str:
     namespace = record.key.namespace
-    found = await context.kube.get_configmap(namespace, name)
+    try:
+        found = await context.kube.get_configmap(namespace, name)
+    except KubeForbidden as error:
+        message = f"influxops may not read ConfigMap {namespace}/{name} (spec.template.configMapKeyRef): {error}"
+        raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=60.0)) from None
     text = ((found or {}).get("data") or {}).get(key)
     if text is None:
         what = f"ConfigMap {namespace}/{name}" if found is None else f"key {key!r} of ConfigMap {namespace}/{name}"

@@ -42,6 +42,7 @@ async def reconcile_task(context: Context, record: Record, state: TaskState) -> 
         outcome = outcome_of(error)
     else:
         state.waiting_since = None if isinstance(outcome, Done) else state.waiting_since
+    if not (isinstance(outcome, Wait) and outcome.quiet):
         state.handled_reconcile_at = record.annotations.get(RECONCILE_AT, "")
     park(context, record.key, connection_key(record, spec.connection_ref), outcome)
     return outcome
@@ -61,6 +62,8 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
         state.verified = (record.generation, link.generation)
         await ensure_finalizer(context, record)
         return _done(context, state, known, spec)
+    if state.task_id and state.handled_reconcile_at != record.annotations.get(RECONCILE_AT, ""):
+        await refresh(context, link, state.task_id)
     if state.missing_bucket and not await link.bucket_exists(state.missing_bucket):
         return _missing_bucket(context, link, state)
     desired, user_script = await scripts.desired(context, record, spec, link, state)
@@ -120,7 +123,7 @@ async def _settle_unknown(context: Context, link: Link, state: TaskState) -> Non
     snapshot = link.snapshot
     if state.unknown_since is None:
         return
-    if snapshot.started <= state.unknown_since:
+    if not snapshot.complete or snapshot.started <= state.unknown_since:
         if state.task_id:
             await refresh(context, link, state.task_id)
         name = state.unknown_name

@@ -16,7 +16,7 @@ from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import remove_finalizer
 from influxops.reconcile.references import connection_key, first_answer, release_again
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task_writes import delete_stored, owner_of, refresh
+from influxops.reconcile.task_writes import HASH, delete_stored, owner_of, refresh
 
 
 async def finish_task(context: Context, record: Record, state: TaskState) -> Outcome:
@@ -49,7 +49,7 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
         return _held_up(link, "it has not answered yet")
     try:
         if orphan:
-            await _orphan(context, record, link)
+            await _orphan(context, record, link, state)
         else:
             await _delete(context, record, link, state)
     except InfluxError as error:
@@ -78,29 +78,38 @@ def _held_up(link: Link, why: str) -> Wait:
 
 async def _delete(context: Context, record: Record, link: Link, state: TaskState) -> None:
     """Delete every stored task that is this resource's own; copies that somebody made stay."""
-    owner = owner_of(context, record)
-    if state.unknown_since is not None and link.snapshot.started <= state.unknown_since:
+    unsure = state.unknown_since is not None and (
+        not link.snapshot.complete or link.snapshot.started <= state.unknown_since
+    )
+    if unsure:
         name = state.unknown_name
         for found in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
             link.snapshot.put_task(TaskRecord.of(found), context.clock())
         state.unknown_since = None
-    mine = [task for task in link.snapshot.marked(owner) if task.id == state.task_id or _is_own(task, record)]
-    stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
-    if stored is not None and stored.marker is None:
-        mine.append(stored)
-    if not mine and len(link.snapshot.marked(owner)) == 1:
-        mine = link.snapshot.marked(owner)
-    for task in mine:
+    for task in _mine(context, record, link, state):
         await delete_stored(context, record, link, task.id, "its InfluxTask was deleted")
 
 
-def _is_own(task: TaskRecord, record: Record) -> bool:
-    return task.intact and task.marker is not None and task.marker.uid == record.uid
+def _mine(context: Context, record: Record, link: Link, state: TaskState) -> list[TaskRecord]:
+    """The task in status, whatever became of it, and our doubles of it; copies that somebody made are not ours.
+
+    Without an id in status (killed before it was written, or rebuilt from Git) the marker alone decides.
+    """
+    marked = link.snapshot.marked(owner_of(context, record))
+    stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
+    if not state.task_id:
+        own = [task for task in marked if task.intact and task.marker is not None and task.marker.uid == record.uid]
+        return own or (marked if len(marked) == 1 else [])
+    digests = {state.script_hash.removeprefix(HASH), stored.digest if stored else ""} - {""}
+    mine = [task for task in marked if task.id != state.task_id and task.intact and task.digest in digests]
+    if stored is not None and (stored.marker is None or stored.marker.owner == owner_of(context, record)):
+        mine.append(stored)
+    return mine
 
 
-async def _orphan(context: Context, record: Record, link: Link) -> None:
+async def _orphan(context: Context, record: Record, link: Link, state: TaskState) -> None:
     """Take our marker off and leave the task running; tried once, because letting go must not be held up."""
-    for known in link.snapshot.marked(owner_of(context, record)):
+    for known in _mine(context, record, link, state):
         await _release(context, record, link, known.id)
 
 

@@ -23,6 +23,8 @@ async def visit(context: Context, key: Key) -> Outcome:
     if record is None:
         context.tasks.pop(key, None)
         context.policies.pop(key, None)
+        context.deleting_since.pop(key, None)
+        context.missing_since.pop(key, None)
         return Gone()
     return await (_visit_task if key.kind is Kind.TASK else _visit_policy)(context, record)
 
@@ -56,7 +58,7 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
 
 def _stays_settled(record: Record, state: TaskState, outcome: Wait) -> bool:
     """True when an outage meets an object that was right and has not changed: the connection tells of it, once."""
-    if outcome.reason is not Reason.CONNECTION_NOT_READY or record.deleting:
+    if not outcome.parked or record.deleting:
         return False
     status = unpack(state.packed_status)
     return status.get("observedGeneration") == record.generation and isinstance(_outcome_in(status), Done)

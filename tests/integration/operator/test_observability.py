@@ -157,7 +157,11 @@ def test_kubectl_shows_it(demo: Lab) -> None:
     assert head.split() == ["NAME", "CONNECTION", "SCHEDULE", "READY", "REASON", "LAST", "RUN", "RESULT", "AGE"]
     assert row.split()[:5] == ["cpu", "main", "1h", "True", "Synced"]
     whole = demo.stack.kubectl("get", "influx", "--namespace", namespace).stdout
-    for name in ("influxconnection.influxops.dev/main", "retentionpolicy.influxops.dev/kept", "influxtask.influxops.dev/cpu"):
+    for name in (
+        "influxconnection.influxops.dev/main",
+        "retentionpolicy.influxops.dev/kept",
+        "influxtask.influxops.dev/cpu",
+    ):
         assert name in whole
     wide = demo.stack.kubectl("get", "influxtasks", "--namespace", namespace, "-o", "wide").stdout
     assert demo.task_id("cpu") in wide

@@ -185,7 +185,9 @@ def test_two_policies_for_one_bucket(lab: Lab) -> None:
     lab.policy("older", "kept", "30d")
     created = lab.synced(POLICY, "older")["metadata"]["creationTimestamp"]
     # Kubernetes counts ages in whole seconds, and these two shall not be of the same age.
-    lab.in_influx("the next second", lambda: datetime.now(UTC), lambda now: now.strftime("%Y-%m-%dT%H:%M:%SZ") > created)
+    lab.in_influx(
+        "the next second", lambda: datetime.now(UTC), lambda now: now.strftime("%Y-%m-%dT%H:%M:%SZ") > created
+    )
     lab.policy("younger", "kept", "60d", connectionRef={"name": "second"})
     lab.rests(POLICY, "younger", "Conflict", f"{lab.namespace}/older")
     lab.sweeps()

@@ -73,3 +73,9 @@ def test_a_shard_group_longer_than_the_retention_is_refused() -> None:
     refusal = plan_bucket(replace(WANTED, shard_group=8 * DAY), None).refusal
     assert refusal is not None
     assert "spec.shardGroupDuration" in refusal.message
+
+
+def test_when_status_was_lost_an_old_consent_does_not_shorten_our_own_bucket() -> None:
+    """Restored from a backup without status: the bucket bears our mark, and what was applied is not known."""
+    mine = bucket(30 * DAY, DAY, stamp_description(OWNER, "u1", ""))
+    assert shortening(replace(WANTED, approval=7 * DAY), mine, None) is not None

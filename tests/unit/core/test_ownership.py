@@ -79,3 +79,26 @@ def test_our_double_is_told_from_a_copy() -> None:
 def test_the_one_in_status_wins_over_an_older_id() -> None:
     older, known = record("01", SCRIPT), record("02", SCRIPT)
     assert match(claim("02"), [older, known], known, []).ours == known
+
+
+def test_a_copy_does_not_replace_the_task_in_status_that_lost_its_marker() -> None:
+    """The header was removed from ours in the UI while an edited copy still carries it."""
+    ours, copy = record("01", "x = 1"), record("02", SCRIPT + "\n// mine now", name="copy")
+    found = match(claim("01", (sha256(SCRIPT),)), [copy], ours, [])
+    assert found.ours == ours
+    assert found.marker_lost
+    assert found.copies == (copy,)
+
+
+def test_an_edited_copy_of_a_deleted_task_is_not_taken_over() -> None:
+    """Ours was deleted by hand: it is made anew, and the copy stays what it is."""
+    copy = record("02", SCRIPT + "\n// mine now", name="copy")
+    found = match(claim("01", (sha256(SCRIPT),)), [copy], None, [])
+    assert found.ours is None
+    assert found.copies == (copy,)
+
+
+def test_without_an_id_in_status_an_edited_task_with_our_marker_is_ours() -> None:
+    """Status was lost and somebody edited the task: drift, not a copy."""
+    task = record("02", SCRIPT + "\n// edited")
+    assert match(claim(), [task], None, []).ours == task
