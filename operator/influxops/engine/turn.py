@@ -136,7 +136,7 @@ class ConnectionLoop:
             outcome = self._context.tasks[key].outcome if key in self._context.tasks else None
             if was is None and isinstance(outcome, Stalled) and outcome.reason is Reason.NOT_ALLOWED:
                 self.link.refused.add(key)
-            elif was is None:
+            elif was is None and outcome is not None:
                 self._tools.retry(key)  # the connection is well, and yet this object fails
             else:
                 self._tools.enqueue(key, Priority.RETRY)
