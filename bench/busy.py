@@ -68,6 +68,8 @@ async def _follow(site: Site, operator: Operator) -> tuple[list[float], float]:
         await asyncio.sleep(WARM_UP)
         used = operator.cpu()
         await asyncio.sleep(SECONDS)
+        if watching.done():
+            watching.result()
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

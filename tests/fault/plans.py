@@ -47,4 +47,13 @@ def in_subset(plan: Plan) -> bool:
 
 def _covered(plan: Plan) -> bool:
     """Left to `make prove`: much the same as another plan of the subset."""
-    return plan.workload.name in {"apply-all", "cron", "everything", "delete-suspended"}
+    return plan.workload.name in {
+        "apply-all",
+        "cron",
+        "everything",
+        "delete-suspended",
+        "two-edits",
+        "create-orphan",
+        "policy-shorter",
+        "first-resume",
+    }

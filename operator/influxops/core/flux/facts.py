@@ -178,10 +178,10 @@ def _buckets(calls: list[Node], packages: AbstractSet[str]) -> tuple[frozenset[s
             for record in call.get("arguments") or []
             for prop in record.get("properties") or []
         }
-        if name not in _READS | _WRITES:
-            # schema.tagValues, influxdb.cardinality and the like read a bucket, too
-            if not _of_package(callee, packages) or not {"bucket", "bucketID"} & properties.keys():
-                continue
+        # schema.tagValues, influxdb.cardinality and the like read a bucket, too
+        other = _of_package(callee, packages) and {"bucket", "bucketID"} & properties.keys()
+        if name not in _READS | _WRITES and not other:
+            continue
         if callee.get("type") == "MemberExpression" and not {"bucket", "bucketID"} & properties.keys():
             continue  # csv.from, array.from and the like read no bucket
         opaque = opaque or bool(_TARGET_ARGUMENTS & properties.keys())
@@ -202,25 +202,35 @@ def _of_package(node: Node, packages: AbstractSet[str]) -> bool:
 
 def _passed_on(body: list[Node], calls: list[Node], packages: AbstractSet[str]) -> bool:
     """Whether ``from``, ``to`` or ``wideTo`` is used as a value, other than by calling it at once."""
-    no_values = {id(call.get("callee")) for call in calls}
-    for node in _walk(body):
-        match node.get("type"):
-            case "Property" if node.get("value") is not None:
-                no_values.add(id(node.get("key")))
-            case "FunctionExpression":
-                no_values |= {id(param.get("key")) for param in node.get("params") or []}
-            case "MemberExpression":
-                no_values.add(id(node.get("property")))
-            case "VariableAssignment":
-                no_values.add(id(node.get("id")))
-    names = _READS | _WRITES
-    for node in _walk(body):
-        if id(node) in no_values:
+    called = {id(call.get("callee")) for call in calls}
+    stack: list[tuple[Any, frozenset[str]]] = [(body, frozenset())]
+    while stack:
+        node, hidden = stack.pop()
+        if isinstance(node, list):
+            stack.extend((item, hidden) for item in node)
+        if not isinstance(node, Mapping):
             continue
-        if node.get("type") == "Identifier" and node.get("name") in names:
-            return True
-        if _of_package(node, packages) and _key({"key": node.get("property")}) in names:
-            return True
+        names = (_READS | _WRITES) - hidden
+        parts = [value for key, value in node.items() if key not in {"location", "id"}]
+        match node.get("type"):
+            case "Identifier" if node.get("name") in names and id(node) not in called:
+                return True
+            case "MemberExpression":
+                if (
+                    _of_package(node, packages)
+                    and id(node) not in called
+                    and _key({"key": node.get("property")}) in names
+                ):
+                    return True
+                parts = [node.get("object")]
+            case "Property" if node.get("value") is not None:
+                parts = [node.get("value")]
+            case "FunctionExpression":
+                params = node.get("params") or []
+                stack.extend((param.get("value"), hidden) for param in params)
+                hidden |= {_key(param) for param in params}
+                parts = [node.get("body")]
+        stack.extend((part, hidden) for part in parts)
     return False
 
 
