@@ -41,7 +41,7 @@ def all_plans() -> list[Plan]:
 def in_subset(plan: Plan) -> bool:
     """True for the plans of `make test`: the rest belongs to `make prove`."""
     if plan.workload.name in WHOLE:
-        return plan.fault in (*CRASHES, LOST)
+        return plan.fault in (*CRASHES, LOST) and "-connection-" not in plan.write
     return plan.write.startswith("influx-") and plan.fault is KILL_COMMITTED and not _covered(plan)
 
 

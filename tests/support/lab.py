@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import http.client
 import io
+import itertools
 import json
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from devstack.influx import InfluxOrg
 from devstack.stack import Stack
-from tests.support.expect import PATIENCE, eventually, observed, rests
+from tests.support.expect import PATIENCE, eventually, rests
 from tests.support.operator import OperatorProcess
 from tests.support.rawkube import RawKube
 
@@ -23,6 +24,7 @@ MERGE = "application/merge-patch+json"
 HOURLY = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == "cpu")\n'
 """A script that is right and does nothing worth mentioning."""
 Object = dict[str, Any]
+_numbers = itertools.count(1)
 
 
 class Influx:
@@ -342,12 +344,6 @@ class Lab:
         self._kube.close()
 
 
-def is_settled(item: Object) -> bool:
-    """Whether an object has been visited for its present spec and waits for nothing."""
-    conditions = {one["type"] for one in (item.get("status") or {}).get("conditions") or []}
-    return observed(item) and "Reconciling" not in conditions
-
-
-def quoted(name: str) -> str:
-    """A name for a path."""
-    return quote(name, safe="")
+def fresh() -> str:
+    """A name that no other object has."""
+    return f"case-{next(_numbers)}"

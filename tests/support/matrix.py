@@ -21,7 +21,7 @@ from tests.support.crash import Plan, Result, Workload, run_plan
 from tests.support.nursery import Nursery
 from tests.support.world import world
 
-PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "6"))
+PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "8"))
 """Plans at a time."""
 
 

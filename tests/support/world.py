@@ -29,6 +29,8 @@ QUIET_SWEEPS = 2
 """Sweeps that must pass without a write before a run counts as ended."""
 PATIENCE = 60.0
 """Seconds in which everything must have come to rest after a crash."""
+LOOK_AGAIN = 0.3
+"""Seconds between two looks at both servers while no write passes."""
 UNEXPECTED = ("Traceback (most recent call last)", "please report this")
 
 _numbers = itertools.count(1)
@@ -191,6 +193,7 @@ class World:
         limit = time.monotonic() + seconds
         begun = seen = len(self.history.exchanges)
         view = await self.settled(accepted)
+        looked = time.monotonic()
         while True:
             if time.monotonic() > limit:
                 raise NotSettled(self._unrest(seen))
@@ -198,9 +201,10 @@ class World:
             if not self._struck.is_set() and not self.operator.running:
                 raise NotSettled(f"the operator has ended by itself\n{self.operator.tail()}")
             writes = [write.number + 1 for write in self.history.writes(seen)]
-            if writes or view is None:
+            if writes or (view is None and time.monotonic() - looked > LOOK_AGAIN):
                 seen = max(writes, default=seen)
                 view = await self.settled(accepted)
+                looked = time.monotonic()
             if (
                 view is not None
                 and not list(self.history.writes(seen))

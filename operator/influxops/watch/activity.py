@@ -36,6 +36,10 @@ class Activity:
         self.relists = 0
         """Full lists that kopf has begun: one a stream at its start, later ones are gaps in a watch."""
 
+    def clock(self) -> float:
+        """The present, by the clock of the other methods."""
+        return self._clock()
+
     def last(self, kind: Kind) -> float:
         """Monotonic seconds at which the most silent stream of a kind was heard; minus infinity: not yet."""
         return min(heard for (of, _), heard in self._heard.items() if of is kind)

@@ -37,6 +37,13 @@ CRD_REMIND = 60.0
 BACKOFF = (1.0, 60.0)
 """Shortest and longest pause in seconds before kopf is started again."""
 
+BLIND_AT_START = 20.0
+"""Seconds after a start of kopf by which every stream must have been heard. Right after a restart of the API server, its
+discovery may leave our kinds out for a moment, and kopf then watches nothing, for ever."""
+
+BLIND = 180.0
+"""Seconds of silence of a stream after which kopf is started anew: bookmarks come every minute."""
+
 HEALTHY = 120.0
 """Seconds of running after which the pause starts over from the shortest."""
 
@@ -89,8 +96,7 @@ class KopfSource:
                     self._on_gap()
                 began = loop.time()
                 try:
-                    await LoopThread(lambda flag: self._watch(inbox, flag), "kopf", self._loop_factory).run(stop)
-                    self.last_error = "kopf ended by itself"
+                    self.last_error = await self._life(inbox, stop)
                 except Exception as error:  # noqa: BLE001 - any end of kopf leads to a new start
                     self.last_error = f"{type(error).__name__}: {error}"
                 if stop.is_set():
@@ -104,6 +110,34 @@ class KopfSource:
             if syncing is not None:
                 syncing.cancel()
                 await asyncio.gather(syncing, return_exceptions=True)
+
+    async def _life(self, inbox: Inbox, stop: asyncio.Event) -> str:
+        """One life of kopf: until ``stop``, its own end, or a stream that is not heard. Tells why it ended."""
+        ending = asyncio.Event()
+        watchdog = asyncio.create_task(self._watchdog(ending, stop), name="watchdog")
+        try:
+            await LoopThread(lambda flag: self._watch(inbox, flag), "kopf", self._loop_factory).run(ending)
+            return watchdog.result() if watchdog.done() else "kopf ended by itself"
+        finally:
+            watchdog.cancel()
+
+    async def _watchdog(self, ending: asyncio.Event, stop: asyncio.Event) -> str:
+        """Set ``ending`` with ``stop``, or when a stream is silent for too long; tells which."""
+        loop = asyncio.get_running_loop()
+        reason = "stopped"
+        began, heard_before = loop.time(), self.activity.clock()
+        while not stop.is_set():
+            age = loop.time() - began
+            silent = [kind.value for kind in Kind if self.activity.last(kind) < heard_before]
+            if silent and age > BLIND_AT_START:
+                reason = f"nothing was heard of {', '.join(silent)} for {age:.0f} s"
+                break
+            if not silent and self.activity.age() > BLIND:
+                reason = f"a watch was silent for {self.activity.age():.0f} s"
+                break
+            await _sleep(stop, 1.0)
+        ending.set()
+        return reason
 
     async def _crds(self, stop: asyncio.Event) -> bool:
         """Wait until our kinds are served; False when stopped before."""

@@ -72,7 +72,7 @@ async def test_our_tasks_and_signals_survive_the_end_of_kopf(client: KubeClient,
         assert signal.getsignal(signal.SIGTERM) == before
     assert not ours.done()
     ours.cancel()
-    assert not [thread for thread in threading.enumerate() if thread.name == "kopf"]
+    await until(lambda: not [thread for thread in threading.enumerate() if thread.name == "kopf"])
 
 
 async def test_the_watches_come_back_after_a_restart_of_the_api_server(

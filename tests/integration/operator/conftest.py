@@ -43,3 +43,14 @@ def lab(stack: Stack, operator: OperatorProcess, namespace: str, influx_org: Inf
     yield made
     made.clear()
     made.close()
+
+
+@pytest.fixture(scope="module")
+def crowd(stack: Stack, operator: OperatorProcess) -> Iterator[Lab]:
+    """A lab for many small cases of one module, with a connection ``main`` in sync; each case uses names of its own."""
+    with support.fresh_namespace(stack) as namespace, support.fresh_org(stack) as org:
+        made = Lab(stack, operator, namespace, org)
+        made.connect()
+        yield made
+        made.clear()
+        made.close()

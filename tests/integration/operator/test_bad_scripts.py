@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.expect import condition
-from tests.support.lab import HOURLY, TASK, Lab
+from tests.support.lab import HOURLY, TASK, Lab, fresh
 
 FAULTS = [
     pytest.param(
@@ -34,20 +34,20 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("flux", "place"), FAULTS)
-def test_a_fault_is_told_with_its_place_in_the_users_script(lab: Lab, flux: str, place: str) -> None:
+def test_a_fault_is_told_with_its_place_in_the_users_script(crowd: Lab, flux: str, place: str) -> None:
     """InvalidScript, Stalled, nothing stored; a right script heals it."""
     own = "option task" in flux
-    lab.connect()
-    lab.task("bad", flux, every=None if own else "1h")
-    item = lab.rests(TASK, "bad", "InvalidScript", place)
+    name = fresh()
+    crowd.task(name, flux, every=None if own else "1h")
+    item = crowd.rests(TASK, name, "InvalidScript", place)
     assert condition(item, "Stalled")["message"] == condition(item)["message"]
     assert condition(item)["status"] == "False"
-    assert lab.event("bad", "InvalidScript")
-    lab.sweeps()
-    assert lab.influx.tasks() == []
+    assert crowd.event(name, "InvalidScript")
+    assert "taskID" not in item["status"]
+    assert name not in stored_names(crowd)
     right = f'option task = {{name: "own", every: 1h}}\n{HOURLY}' if own else HOURLY
-    lab.patch(TASK, "bad", flux=right)
-    lab.synced(TASK, "bad")
+    crowd.patch(TASK, name, flux=right)
+    crowd.synced(TASK, name)
 
 
 def test_a_bad_update_leaves_the_stored_task_running(lab: Lab) -> None:
@@ -65,12 +65,11 @@ def test_a_bad_update_leaves_the_stored_task_running(lab: Lab) -> None:
     assert lab.task_id("cpu") == task_id
 
 
-def test_a_fault_in_a_rendered_template_has_a_place(lab: Lab) -> None:
+def test_a_fault_in_a_rendered_template_has_a_place(crowd: Lab) -> None:
     """The template's lines are the script's where it renders line by line."""
-    lab.connect()
     inline = "from(bucket: {{ values.bucket | flux_string }})\n  |> range(start: -1h)\n  |> yeld()\n"
-    lab.task("bad", None, template={"inline": inline, "values": {"bucket": "raw"}})
-    lab.rests(TASK, "bad", "InvalidScript", "line 3, column 6: undefined identifier yeld")
+    crowd.task("in-bad", None, template={"inline": inline, "values": {"bucket": "raw"}})
+    crowd.rests(TASK, "in-bad", "InvalidScript", "line 3, column 6: undefined identifier yeld")
 
 
 @pytest.mark.parametrize(
@@ -84,13 +83,13 @@ def test_a_fault_in_a_rendered_template_has_a_place(lab: Lab) -> None:
     ],
     ids=["unfiltered text", "undefined value", "syntax", "sandbox", "endless"],
 )
-def test_a_bad_template_is_told(lab: Lab, inline: str, values: dict[str, str], words: tuple[str, ...]) -> None:
+def test_a_bad_template_is_told(crowd: Lab, inline: str, values: dict[str, str], words: tuple[str, ...]) -> None:
     """InvalidScript names spec.template.inline and what is wrong; the operator goes on."""
-    lab.connect()
-    lab.task("bad", None, template={"inline": inline, "values": values})
-    lab.rests(TASK, "bad", "InvalidScript", "spec.template.inline", *words)
-    lab.task("good")
-    lab.synced(TASK, "good")
+    bad, good = fresh(), fresh()
+    crowd.task(bad, None, template={"inline": inline, "values": values})
+    crowd.rests(TASK, bad, "InvalidScript", "spec.template.inline", *words)
+    crowd.task(good)
+    crowd.synced(TASK, good)
 
 
 @pytest.mark.parametrize(
@@ -120,31 +119,30 @@ def test_a_bad_template_is_told(lab: Lab, inline: str, values: dict[str, str], w
     ],
 )  # fmt: skip
 def test_what_influxdb_would_fail_on_is_refused_with_the_remedy(
-    lab: Lab, spec: dict[str, str | None], flux: str, reason: str, words: tuple[str, ...]
+    crowd: Lab, spec: dict[str, str | None], flux: str, reason: str, words: tuple[str, ...]
 ) -> None:
     """Never passed on to fail at run time, or with a 500."""
-    lab.connect()
-    lab.task("bad", flux, **spec)
-    item = lab.rests(TASK, "bad", reason, *words)
+    name = fresh()
+    before = stored_names(crowd)
+    crowd.task(name, flux, **spec)
+    item = crowd.rests(TASK, name, reason, *words)
     assert condition(item, "Stalled")
-    lab.sweeps()
-    assert lab.influx.tasks() == []
+    assert "taskID" not in item["status"]
+    assert stored_names(crowd) == before
 
 
-def test_an_offset_in_days_is_rendered_so_that_it_works(lab: Lab) -> None:
+def test_an_offset_in_days_is_rendered_so_that_it_works(crowd: Lab) -> None:
     """The server fails with 500 on `1d`; it takes `24h`."""
-    lab.connect()
-    lab.task("cpu", every="7d", offset="1d")
-    stored = lab.influx.task(lab.task_id("cpu"))
+    crowd.task("in-cpu", every="7d", offset="1d")
+    stored = crowd.influx.task(crowd.task_id("in-cpu"))
     assert stored["offset"] in {"24h", "24h0m0s"}
 
 
-def test_a_script_of_200_kib_works(lab: Lab) -> None:
+def test_a_script_of_200_kib_works(crowd: Lab) -> None:
     """It is stored whole."""
-    lab.connect()
     padding = "".join(f"// {k:06d} {'x' * 90}\n" for k in range(2048))
-    lab.task("big", padding + HOURLY)
-    stored = lab.influx.task(lab.task_id("big"))
+    crowd.task("of-big", padding + HOURLY)
+    stored = crowd.influx.task(crowd.task_id("of-big"))
     assert len(stored["flux"]) > 200 * 1024
     assert stored["flux"].endswith(HOURLY)
 
@@ -164,36 +162,38 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
-def test_a_name_is_stored_as_it_is_or_refused(lab: Lab, name: str) -> None:
+def test_a_name_is_stored_as_it_is_or_refused(crowd: Lab, name: str) -> None:
     """Never another program: what InfluxDB shows is exactly the name, the schedule is ours, and it runs."""
     spec = {"connectionRef": {"name": "main"}, "name": name, "every": "1s", "flux": HOURLY}
-    lab.connect()
-    body = {"apiVersion": "influxops.dev/v1alpha1", "kind": TASK, "metadata": {"name": "named"}, "spec": spec}
-    code, answer = lab.call("POST", lab.path(TASK), body)
+    key = fresh()
+    body = {"apiVersion": "influxops.dev/v1alpha1", "kind": TASK, "metadata": {"name": key}, "spec": spec}
+    code, answer = crowd.call("POST", crowd.path(TASK), body)
     if code == 422:
         assert "spec.name" in answer["message"]
-        assert lab.influx.tasks() == []
         return
     assert code == 201, answer
-    task_id = lab.task_id("named")
-    stored = lab.influx.task(task_id)
+    stored = crowd.influx.task(crowd.task_id(key))
     assert stored["name"] == name
     assert stored["every"] == "1s"
     assert stored["flux"].endswith(HOURLY)
-    item = lab.until(TASK, "named", "has run", lambda one: one["status"].get("lastRun"))
+    item = crowd.until(TASK, key, "has run", lambda one: one["status"].get("lastRun"))
     assert item["status"]["lastRun"]["state"] == "success"
+    crowd.delete(TASK, key)
+    crowd.gone(TASK, key)
 
 
 @pytest.mark.parametrize("text", ["${r._value}", '"; x', "{{ values.bucket }}", "line\nbreak", "\\", "測定"])
-def test_template_values_are_data(lab: Lab, text: str) -> None:
+def test_template_values_are_data(crowd: Lab, text: str) -> None:
     """A value that looks like Flux or Jinja2 stays one string literal."""
     inline = "x = {{ values.text | flux_string }}\n" + HOURLY
-    lab.connect()
-    lab.task("cpu", None, template={"inline": inline, "values": {"text": text}}, every="1s")
-    task_id = lab.task_id("cpu")
-    item = lab.until(TASK, "cpu", "has run", lambda one: one["status"].get("lastRun"))
-    assert item["status"]["lastRun"]["state"] == "success"
-    stored = lab.influx.task(task_id)["flux"]
+    name = fresh()
+    crowd.task(name, None, template={"inline": inline, "values": {"text": text}})
+    stored = crowd.influx.task(crowd.task_id(name))["flux"]
     literal = next(line for line in stored.split("\n") if line.startswith("x = "))
-    rows = lab.influx.rows(f'import "array"\n{literal}\narray.from(rows: [{{text: x}}])')
+    rows = crowd.influx.rows(f'import "array"\n{literal}\narray.from(rows: [{{text: x}}])')
     assert rows[0]["text"].replace("\r\n", "\n") == text  # the server writes CSV with CRLF
+
+
+def stored_names(lab: Lab) -> set[str]:
+    """The names of the tasks in InfluxDB."""
+    return {task["name"].rpartition("/")[2] for task in lab.influx.tasks()}

@@ -64,6 +64,7 @@ def test_a_dead_influxdb_disturbs_nobody_else(lab: Lab, spare: Influxd) -> None:
     lab.synced(TASK, "new")
     assert lab.synced(TASK, "settled")["status"]["taskID"] == settled["status"]["taskID"]
     assert lab.status(CONNECTION, "shaky")["breaker"] == "Closed"
+    lab.clear()
 
 
 def test_a_task_of_a_dead_influxdb_can_be_let_go(lab: Lab, spare: Influxd) -> None:

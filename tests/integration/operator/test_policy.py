@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.expect import condition
-from tests.support.lab import CONNECTION, HOURLY, TASK, Lab
+from tests.support.lab import CONNECTION, HOURLY, TASK, Lab, fresh
 
 ALLOWED = """\
 import "date"
@@ -18,6 +18,15 @@ from(bucket: "raw")
 """
 """Columns and parameters may be named as they like."""
 HTTP = 'import "http"\n' + HOURLY
+
+
+@pytest.fixture(scope="module")
+def limited(crowd: Lab) -> Lab:
+    """A connection ``limited`` whose scripts may read raw and write down, beside a bucket that they may not touch."""
+    crowd.influx.new_bucket("secret")
+    crowd.influx.new_bucket("down")
+    crowd.connect("limited", policy={"allowedBuckets": {"read": ["raw"], "write": ["down"]}})
+    return crowd
 
 
 def test_denied_packages(lab: Lab) -> None:
@@ -74,16 +83,15 @@ def test_a_script_with_its_own_option_is_held_against_the_policy(lab: Lab) -> No
         "from as an argument", "alias by package", "index of package", "schema", "another to", "to in a function",
     ],
 )  # fmt: skip
-def test_buckets_that_are_not_allowed(lab: Lab, flux: str, words: tuple[str, ...]) -> None:
+def test_buckets_that_are_not_allowed(limited: Lab, flux: str, words: tuple[str, ...]) -> None:
     """NotAllowed before anything is stored, however the script gets at the bucket."""
-    lab.influx.new_bucket("secret")
-    lab.influx.new_bucket("down")
-    lab.connect(policy={"allowedBuckets": {"read": ["raw"], "write": ["down"]}})
-    lab.task("cpu", flux)
-    lab.rests(TASK, "cpu", "NotAllowed", *words)
-    assert lab.influx.tasks() == []
-    lab.patch(TASK, "cpu", flux=ALLOWED)
-    lab.synced(TASK, "cpu")
+    name = fresh()
+    reference = {"name": "limited"}
+    limited.task(name, flux, connectionRef=reference)
+    item = limited.rests(TASK, name, "NotAllowed", *words)
+    assert "taskID" not in item["status"]
+    limited.patch(TASK, name, flux=ALLOWED)
+    limited.synced(TASK, name)
 
 
 def test_a_policy_that_becomes_strict_or_loose(lab: Lab) -> None:
