@@ -7,11 +7,15 @@ import http.client
 import json
 import ssl
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+
+IDLE = 5.0
+"""Seconds after which a kept connection is not used again."""
 
 
 class RawKube:
@@ -24,6 +28,7 @@ class RawKube:
         user = _named(config["users"], context["user"])["user"]
         address = urlsplit(cluster["server"])
         self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        self._used = time.monotonic()
         self._connection = http.client.HTTPSConnection(
             address.hostname or "", address.port, context=_tls(cluster, user), timeout=30
         )
@@ -33,9 +38,13 @@ class RawKube:
     ) -> tuple[int, dict[str, Any]]:
         """One request; the status code and the decoded answer."""
         data = json.dumps(body) if body is not None else None
+        if time.monotonic() - self._used > IDLE:
+            self._connection.close()  # the server may have closed it meanwhile; a new one is opened by itself
         self._connection.request(method, path, data, self._headers | {"Content-Type": content_type})
         answer = self._connection.getresponse()
-        return answer.status, json.loads(answer.read() or b"{}")
+        text = answer.read()
+        self._used = time.monotonic()
+        return answer.status, json.loads(text or b"{}")
 
     def close(self) -> None:
         """Close the connection."""

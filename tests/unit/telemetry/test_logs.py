@@ -116,11 +116,11 @@ def test_lines_of_other_libraries_look_the_same() -> None:
     """Those of kopf and aiohttp go through the same handler, with the object that is being visited."""
     stream = start()
     with structlog.contextvars.bound_contextvars(kind="InfluxTask", namespace="team", name="cpu"):
-        logging.getLogger("kopf.objects").warning("%d things", 3)
+        logging.getLogger("kopf.elsewhere").warning("%d things", 3)
     entry = only(stream)
     assert (entry["level"], entry["logger"], entry["msg"], entry["name"]) == (
         "warning",
-        "kopf.objects",
+        "kopf.elsewhere",
         "3 things",
         "cpu",
     )
