@@ -13,7 +13,7 @@ import uvloop
 from influxops import __version__
 from influxops.core.keys import Key
 from influxops.engine.connections import Connections
-from influxops.engine.engine import Engine, enqueuer, retrier
+from influxops.engine.engine import Engine, retrier
 from influxops.engine.gauges import Gauges
 from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
@@ -154,7 +154,7 @@ class _Operator:
             context=self.context,
             secrets=SecretResolver(client),
             client=InfluxClient,
-            enqueue=enqueuer(self.queue),
+            enqueue=self.queue.add,
             retry=retrier(self.queue),
             later=guarded.later,
             metrics=metrics,

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from sys import intern
 from typing import NamedTuple
 
+from influxops.core.keys import Key
+
 PREFIX = "// influxops/v1 "
 _LINE = re.compile(r"// influxops/v1 owner=(\S{1,700}) uid=(\S{1,64}) sha256=([0-9a-f]{64})")
 _SUFFIX = re.compile(r"(?:^|\s)\[influxops/v1 owner=(\S{1,700}) uid=([^\s\]]{1,64})\]$")
@@ -29,6 +31,11 @@ class Owner(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.instance}/{self.kind}/{self.namespace}/{self.name}"
+
+    @classmethod
+    def of(cls, instance: str, key: Key) -> Owner:
+        """The owner key of an object of this installation."""
+        return cls(instance, key.kind.value, key.namespace, key.name)
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:

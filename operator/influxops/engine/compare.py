@@ -44,7 +44,7 @@ async def enqueue_changed(tools: Tools, link: LiveLink, states: Mapping[Key, Tas
     """Ask for a visit to everything that may no longer be as it should."""
     instance = tools.context.instance
     for key, state in states.items():
-        if sweep.differs(state, Owner(instance, key.kind.value, key.namespace, key.name), link.snapshot):
+        if sweep.differs(state, Owner.of(instance, key), link.snapshot):
             state.drifted = True
             tools.enqueue(key, Priority.RESYNC)
     for key in tools.context.objects.policies_by_connection(link.key):

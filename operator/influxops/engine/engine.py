@@ -208,11 +208,6 @@ def _observed(record: Record) -> Any:
     return record.status().get("observedGeneration")
 
 
-def enqueuer(queue: WorkQueue[Key]) -> Callable[[Key, Priority], None]:
-    """The queue's ``add`` with its default delay, for those who know no more of it."""
-    return queue.add
-
-
 def retrier(queue: WorkQueue[Key]) -> Callable[[Key], None]:
     """Asks for a visit after the key's own backoff, which grows until the key succeeds."""
     return lambda key: queue.add(key, Priority.RETRY, after=queue.backoff(key))

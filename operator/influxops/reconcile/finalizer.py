@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from influxops.core.outcome import Gone
 from influxops.core.record import Record
 from influxops.reconcile.context import FINALIZER, Context
 
@@ -19,6 +20,13 @@ async def remove_finalizer(context: Context, record: Record) -> None:
     """Take the finalizer off; Kubernetes then deletes the object."""
     if FINALIZER in record.finalizers:
         await _set(context, record, tuple(name for name in record.finalizers if name != FINALIZER))
+
+
+async def let_go(context: Context, record: Record) -> Gone:
+    """Nothing of a deleted object is left to do: take the finalizer off, and forget since when it was being deleted."""
+    await remove_finalizer(context, record)
+    context.deleting_since.pop(record.key, None)
+    return Gone()
 
 
 async def _set(context: Context, record: Record, finalizers: tuple[str, ...]) -> Record:

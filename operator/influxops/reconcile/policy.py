@@ -20,9 +20,9 @@ from influxops.influx.errors import InfluxError
 from influxops.reconcile.context import FINALIZER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
-from influxops.reconcile.policy_apply import create, in_words, look_up, owner_of, update
+from influxops.reconcile.policy_apply import create, in_words, look_up, update
 from influxops.reconcile.policy_loss import loss_in_words
-from influxops.reconcile.references import NotUsable, connection_key, park, poll_after, usable_link
+from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 
 
 @dataclass(slots=True)

@@ -6,18 +6,12 @@ from typing import Any
 
 from influxops.core.bucket_plan import DesiredBucket
 from influxops.core.durations import format_retention, format_seconds
-from influxops.core.marker import Owner
 from influxops.core.observed import Bucket
 from influxops.core.outcome import Reason
 from influxops.core.plan import UpdateBucket
 from influxops.core.record import Record
 from influxops.influx.errors import Conflict
 from influxops.reconcile.context import Context, Link
-
-
-def owner_of(context: Context, record: Record) -> Owner:
-    """The owner key of a record's object."""
-    return Owner(context.instance, record.key.kind.value, record.key.namespace, record.key.name)
 
 
 def in_words(retention: int) -> str:

@@ -13,10 +13,10 @@ from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, NotFound
 from influxops.reconcile.context import CONFIRM_DELETE, FINALIZER, LET_GO_AFTER, Context, Link
-from influxops.reconcile.finalizer import remove_finalizer
-from influxops.reconcile.policy_apply import look_up, owner_of
+from influxops.reconcile.finalizer import let_go, remove_finalizer
+from influxops.reconcile.policy_apply import look_up
 from influxops.reconcile.policy_loss import COUNT_TIMEOUT
-from influxops.reconcile.references import connection_key, first_answer, release_again
+from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
 
 
 async def finish_policy(context: Context, record: Record) -> Outcome:
@@ -37,26 +37,26 @@ async def finish_policy(context: Context, record: Record) -> Outcome:
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or not link.trust_snapshot():
         if orphan:
-            return await _let_go(context, record)
+            return await let_go(context, record)
         return await _held_up(context, record, link)
     try:
         held = await _finish_bucket(context, record, spec, link, orphan=orphan)
     except InfluxError as error:
         if orphan:
-            return release_again(context, record) or await _let_go(context, record)
+            return release_again(context, record) or await let_go(context, record)
         link.parked.add(record.key)
         return Wait(
             Reason.CONNECTION_NOT_READY,
             f"the bucket cannot be deleted now: {error}; set spec.deletion to Orphan to let it go",
             after=30.0,
         )
-    return held if held is not None else await _let_go(context, record)
+    return held if held is not None else await let_go(context, record)
 
 
 async def _held_up(context: Context, record: Record, link: Link | None) -> Outcome:
     """A dead InfluxDB holds the deletion up; a connection that is gone, or has no token, does so for a while only."""
     remedy = "to let the bucket go as it is, set spec.deletion to Orphan"
-    if link is not None and not (link.problem is not None and link.problem.reason is Reason.DEPENDENCY_NOT_READY):
+    if link is not None and not hopeless(link):
         link.parked.add(record.key)
         message = f"the bucket is deleted when InfluxConnection {link.key.name} is ready; {remedy}"
         return Wait(Reason.CONNECTION_NOT_READY, message, after=30.0)
@@ -68,7 +68,7 @@ async def _held_up(context: Context, record: Record, link: Link | None) -> Outco
     context.recorder.event(
         record, Reason.ORPHANED_TASK, "the bucket stays in InfluxDB: no connection leads there any more", warning=True
     )
-    return await _let_go(context, record)
+    return await let_go(context, record)
 
 
 async def _finish_bucket(
@@ -104,9 +104,3 @@ async def _finish_bucket(
     link.snapshot.drop_bucket(bucket.name, context.clock())
     context.recorder.action(record.key, "delete", Reason.DELETING, bucket=bucket.name)
     return None
-
-
-async def _let_go(context: Context, record: Record) -> Gone:
-    await remove_finalizer(context, record)
-    context.deleting_since.pop(record.key, None)
-    return Gone()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from influxops.api.common import ConnectionRef
 from influxops.core.keys import Key, Kind
+from influxops.core.marker import Owner
 from influxops.core.outcome import Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.reconcile.context import POLL, POLL_FOR, Context, Link
@@ -26,6 +27,16 @@ class NotUsable(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(str(outcome))
         self.outcome = outcome
+
+
+def owner_of(context: Context, record: Record) -> Owner:
+    """The owner key of a record's object."""
+    return Owner.of(context.instance, record.key)
+
+
+def hopeless(link: Link) -> bool:
+    """Whether a connection lacks something that may never come again, such as its Secret; a dead server is no such thing."""
+    return link.problem is not None and link.problem.reason is Reason.DEPENDENCY_NOT_READY
 
 
 def connection_key(record: Record, ref: ConnectionRef) -> Key:

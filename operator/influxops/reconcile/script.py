@@ -6,14 +6,14 @@ from influxops.api.influxtask import InfluxTaskSpec
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
 from influxops.core.flux.render import to_user_place
-from influxops.core.marker import Owner, sha256
+from influxops.core.marker import sha256
 from influxops.core.outcome import Reason, Wait
 from influxops.core.record import Record
 from influxops.core.template import TemplateFault
 from influxops.influx.errors import ScriptInvalid
 from influxops.kube.errors import Forbidden as KubeForbidden
 from influxops.reconcile.context import Context, Link
-from influxops.reconcile.references import NotUsable, poll_after
+from influxops.reconcile.references import NotUsable, owner_of, poll_after
 from influxops.reconcile.state import TaskState
 
 MAX_FACTS = 512
@@ -90,7 +90,7 @@ async def desired(
     facts = await script_facts(link, script)
     limits = link.spec.policy.allowed_buckets
     buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
-    owner = Owner(context.instance, record.key.kind.value, record.key.namespace, record.key.name)
+    owner = owner_of(context, record)
     return desired_task(spec, script, facts, owner, record.uid, link.spec.policy, buckets), script
 
 

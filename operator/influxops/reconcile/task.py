@@ -17,11 +17,11 @@ from influxops.reconcile import script as scripts
 from influxops.reconcile.context import RECONCILE_AT, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
-from influxops.reconcile.references import NotUsable, connection_key, park, poll_after, usable_link
+from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_known import known_good
 from influxops.reconcile.task_times import look_for_lateness, set_next_run
-from influxops.reconcile.task_writes import HASH, create, delete_stored, owner_of, refresh, update
+from influxops.reconcile.task_writes import HASH, create, delete_stored, refresh, settle_unknown, update
 
 
 async def reconcile_task(context: Context, record: Record, state: TaskState) -> Outcome:
@@ -73,7 +73,7 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
             state.missing_bucket = bucket
             return _missing_bucket(context, link, state)
     state.missing_bucket = ""
-    await _settle_unknown(context, link, state)
+    await settle_unknown(context, link, state)
     found = find(context, record, link, state, desired)
     plan = plan_task(desired, found)
     if state.task_id and found.ours is None and await refresh(context, link, state.task_id) is not None:
@@ -98,7 +98,6 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
     state.verified = (record.generation, link.generation)
     state.recheck = False
     state.script_hash = HASH + desired.digest if ours else ""
-    state.drifted = False
     return _done(context, state, ours, spec)
 
 
@@ -116,20 +115,6 @@ async def _check_once(link: Link, state: TaskState, desired: DesiredTask, user_s
     if state.checked != desired.digest:
         await scripts.check(link, desired, user_script)
         state.checked = desired.digest
-
-
-async def _settle_unknown(context: Context, link: Link, state: TaskState) -> None:
-    """After a write whose answer was lost, look again before anything else is written."""
-    snapshot = link.snapshot
-    if state.unknown_since is None:
-        return
-    if not snapshot.complete or snapshot.started <= state.unknown_since:
-        if state.task_id:
-            await refresh(context, link, state.task_id)
-        name = state.unknown_name
-        for task in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
-            snapshot.put_task(TaskRecord.of(task), context.clock())
-    state.unknown_since = None
 
 
 def find(context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask) -> Match:

@@ -13,10 +13,10 @@ from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import FINALIZER, LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import remove_finalizer
-from influxops.reconcile.references import connection_key, first_answer, release_again
+from influxops.reconcile.finalizer import let_go
+from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task_writes import HASH, delete_stored, owner_of, refresh
+from influxops.reconcile.task_writes import HASH, delete_stored, refresh, settle_unknown
 
 
 async def finish_task(context: Context, record: Record, state: TaskState) -> Outcome:
@@ -28,7 +28,7 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
     except SpecInvalid:
         # It never became valid, so nothing was ever stored for it, unless an older spec was valid.
         if not state.task_id:
-            return await _let_go(context, record)
+            return await let_go(context, record)
         return await _let_go_later(context, record, "its spec cannot be read")
     connection = connection_key(record, spec.connection_ref)
     pending = first_answer(context, record, connection)
@@ -36,15 +36,15 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
         return pending
     link = context.link(connection)
     orphan = spec.deletion is Deletion.ORPHAN
-    if link is None or (not link.trust_snapshot() and _hopeless(link)):
+    if link is None or (not link.trust_snapshot() and hopeless(link)):
         if not state.task_id or orphan:
-            return await _let_go(context, record)
+            return await let_go(context, record)
         return await _let_go_later(
             context, record, f"InfluxConnection {spec.connection_ref.name} is gone or has no token"
         )
     if not link.trust_snapshot():
         if orphan:
-            return await _let_go(context, record)
+            return await let_go(context, record)
         link.parked.add(record.key)
         return _held_up(link, "it has not answered yet")
     try:
@@ -54,17 +54,13 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
             await _delete(context, record, link, state)
     except InfluxError as error:
         if orphan:
-            return release_again(context, record) or await _let_go(context, record)
+            return release_again(context, record) or await let_go(context, record)
         outcome = outcome_of(error)
         if not isinstance(outcome, Wait) or outcome.parked or isinstance(error, Unauthorized):
             link.parked.add(record.key)
             return _held_up(link, str(error))
         return outcome
-    return await _let_go(context, record)
-
-
-def _hopeless(link: Link) -> bool:
-    return link.problem is not None and link.problem.reason is Reason.DEPENDENCY_NOT_READY
+    return await let_go(context, record)
 
 
 def _held_up(link: Link, why: str) -> Wait:
@@ -78,14 +74,7 @@ def _held_up(link: Link, why: str) -> Wait:
 
 async def _delete(context: Context, record: Record, link: Link, state: TaskState) -> None:
     """Delete every stored task that is this resource's own; copies that somebody made stay."""
-    unsure = state.unknown_since is not None and (
-        not link.snapshot.complete or link.snapshot.started <= state.unknown_since
-    )
-    if unsure:
-        name = state.unknown_name
-        for found in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
-            link.snapshot.put_task(TaskRecord.of(found), context.clock())
-        state.unknown_since = None
+    await settle_unknown(context, link, state)
     for task in _mine(context, record, link, state):
         await delete_stored(context, record, link, task.id, "its InfluxTask was deleted")
 
@@ -127,12 +116,6 @@ async def _release(context: Context, record: Record, link: Link, task_id: str) -
     context.recorder.action(record.key, "release", Reason.DELETING, task=task_id)
 
 
-async def _let_go(context: Context, record: Record) -> Gone:
-    await remove_finalizer(context, record)
-    context.deleting_since.pop(record.key, None)
-    return Gone()
-
-
 async def _let_go_later(context: Context, record: Record, why: str) -> Outcome:
     """After a while nobody will come any more: let go, and say what stays behind."""
     since = context.deleting_since.setdefault(record.key, context.clock())
@@ -151,4 +134,4 @@ async def _let_go_later(context: Context, record: Record, why: str) -> Outcome:
         f"task {task_id} stays in InfluxDB, because {why}: delete it there if it is not wanted",
         warning=True,
     )
-    return await _let_go(context, record)
+    return await let_go(context, record)

@@ -6,8 +6,9 @@ from influxops.api.influxtask import InfluxTaskSpec
 from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.record import Record, unpack
 from influxops.reconcile.context import RECONCILE_AT, Context, Link
+from influxops.reconcile.references import owner_of
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task_writes import HASH, owner_of
+from influxops.reconcile.task_writes import HASH
 
 
 def known_good(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 
 from influxops.core.desired import DesiredTask
-from influxops.core.marker import Owner
 from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Reason
 from influxops.core.plan import UpdateTask
@@ -13,15 +12,11 @@ from influxops.core.record import Record
 from influxops.core.task_plan import in_sync, must_park
 from influxops.influx.errors import NotFound
 from influxops.reconcile.context import Context, Link
+from influxops.reconcile.references import owner_of
 from influxops.reconcile.state import TaskState
 
 HASH = "sha256:"
 """What ``status.scriptHash`` begins with."""
-
-
-def owner_of(context: Context, record: Record) -> Owner:
-    """The owner key of a record's object."""
-    return Owner(context.instance, record.key.kind.value, record.key.namespace, record.key.name)
 
 
 async def refresh(context: Context, link: Link, task_id: str) -> Task | None:
@@ -39,6 +34,20 @@ async def refresh(context: Context, link: Link, task_id: str) -> Task | None:
         return None
     link.snapshot.put_task(TaskRecord.of(task), context.clock())
     return task
+
+
+async def settle_unknown(context: Context, link: Link, state: TaskState) -> None:
+    """After a write whose answer was lost, look again before anything else is written."""
+    snapshot = link.snapshot
+    if state.unknown_since is None:
+        return
+    if not snapshot.complete or snapshot.started <= state.unknown_since:
+        if state.task_id:
+            await refresh(context, link, state.task_id)
+        name = state.unknown_name
+        for task in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
+            snapshot.put_task(TaskRecord.of(task), context.clock())
+    state.unknown_since = None
 
 
 async def create(context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask) -> None:

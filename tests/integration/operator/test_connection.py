@@ -117,8 +117,8 @@ def test_a_missing_secret_heals(lab: Lab) -> None:
     """First the Secret, then its key is missing; each is named, and each heals within 10 s of appearing."""
     lab.connection()
     lab.delete("secrets", "influx-token")
-    lab.task("cpu")
     lab.rests(CONNECTION, "main", "DependencyNotReady", f"{lab.namespace}/influx-token")
+    lab.task("cpu")
     lab.rests(TASK, "cpu", "ConnectionNotReady", "influx-token")
     lab.secret(other="x")
     lab.rests(CONNECTION, "main", "DependencyNotReady", "'token'", seconds=10)
