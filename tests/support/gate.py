@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -25,12 +27,17 @@ class Seen:
 
 
 class Gate:
-    """Forwards to ``target``. ``mode`` may be changed at any time: pass, html, cut, slow or broken (status 500)."""
+    """Forwards to ``target``. ``mode`` may be changed at any time: pass, html, cut, slow or broken (status 500).
 
-    def __init__(self, target: str) -> None:
+    With ``tls`` it speaks HTTPS to its clients.
+    """
+
+    def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
         self.mode = "pass"
         self.delay = 3.0
         """Seconds that ``slow`` waits before it lets a request through."""
+        self.slows: Callable[[bytes], bool] = lambda body: True
+        """Which requests ``slow`` holds up, by what they say."""
         self.seen: list[Seen] = []
         self._target = urlsplit(target)
         gate = self
@@ -48,6 +55,10 @@ class Gate:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -61,7 +72,7 @@ class Gate:
     @property
     def url(self) -> str:
         """Where clients reach it."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def tokens(self) -> list[str]:
         """The tokens in the order in which they were first used."""
@@ -73,7 +84,7 @@ class Gate:
         self.seen.append(Seen(time.monotonic(), request.command or "", request.path, token))
         mode = self.mode
         try:
-            if mode == "slow":
+            if mode == "slow" and self.slows(body):
                 time.sleep(self.delay)
             if mode == "html":
                 _answer(request, 200, {"Content-Type": "text/html"}, HTML)

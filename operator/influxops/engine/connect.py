@@ -10,7 +10,7 @@ from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.marker import sha256
 from influxops.core.record import canonical
 from influxops.influx.port import InfluxPort
-from influxops.influx.settings import ConnectionSettings
+from influxops.influx.settings import ConnectionSettings, Pace
 
 
 class Secrets(Protocol):
@@ -56,4 +56,4 @@ async def credentials(secrets: Secrets, namespace: str, spec: InfluxConnectionSp
     return Credentials(settings, sha256(canonical(parts).decode()))
 
 
-ClientFactory = Callable[[ConnectionSettings], InfluxPort]
+ClientFactory = Callable[[ConnectionSettings, Pace], InfluxPort]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 from influxops.api.connection import InfluxConnectionSpec
@@ -37,6 +38,10 @@ class Observer(Protocol):
     """Counts requests."""
 
     def request(self, connection: str, operation: str, code: str, seconds: float) -> None: ...
+
+
+_has_turn: ContextVar[bool] = ContextVar("has_turn", default=False)
+"""Whether the one request of a write that is about to be sent has waited for its turn already."""
 
 
 class LiveLink:
@@ -84,6 +89,13 @@ class LiveLink:
         self._slots = asyncio.Semaphore(spec.limits.max_concurrent)
         self._pacer = Pacer(self._clock, spec.limits.requests_per_second)
 
+    async def pace(self) -> None:
+        """Wait for the turn of one request to the server; an operation may need several."""
+        if _has_turn.get():
+            _has_turn.set(False)
+        else:
+            await self._pacer.turn()
+
     def trust_snapshot(self) -> bool:
         """True when the snapshot was begun after this process started to lead."""
         return self.snapshot.started >= self.leading_since
@@ -103,7 +115,9 @@ class LiveLink:
     async def send(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """As ``call``, but also while the breaker is open: for its trial."""
         async with self._slots:
-            await self._pacer.turn()
+            if write:
+                await self._pacer.turn()  # before the deadline of the lease begins to count
+            _has_turn.set(write)
             port = self.port  # a rotation may have changed it while this request waited
             if port is None:
                 raise Unavailable(f"InfluxConnection {self.key.namespace}/{self.key.name} has no client yet")
@@ -144,6 +158,7 @@ class LiveLink:
                     code = "Forbidden"
                 raise
             finally:
+                _has_turn.set(False)
                 name = f"{self.key.namespace}/{self.key.name}"
                 self._observer.request(name, operation, code, self._clock() - started)
 

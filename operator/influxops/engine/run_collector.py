@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from influxops.core.keys import Key
 from influxops.core.observed import Run, RunState, TaskRecord
 from influxops.core.runs import fold, with_errors
-from influxops.core.schedule import of_texts
 from influxops.engine.link import LiveLink
+from influxops.engine.next_look import Dues
 from influxops.influx.errors import Forbidden, InfluxError, NotFound
 from influxops.reconcile.context import Context
 from influxops.reconcile.state import TaskState
@@ -42,14 +42,30 @@ class RunCollector:
         self._by_endpoint = False
         self._unexplained: dict[str, datetime] = {}
         """Failed runs whose cause is still to be asked for: run id -> its start."""
+        self._next_look: datetime | None = None
+
+    def next_look(self) -> datetime | None:
+        """When runs are worth a look before the next sweep; None: leave it to the sweep."""
+        return None if self._by_endpoint else self._next_look
 
     async def collect(
-        self, link: LiveLink, states: Mapping[Key, TaskState], stored: Callable[[TaskState], TaskRecord | None]
+        self,
+        link: LiveLink,
+        states: Mapping[Key, TaskState],
+        stored: Callable[[TaskState], TaskRecord | None],
+        *,
+        look: bool = False,
     ) -> list[Key]:
-        """Fold new runs into the states. Returns the keys whose runs or lateness changed."""
+        """Fold new runs into the states. Returns the keys whose runs or lateness changed.
+
+        ``look``: between two sweeps, with the one query only and no task asked for by its own endpoint.
+        """
         now = self._context.now()
         by_task = {state.task_id: (key, state) for key, state in states.items() if state.task_id}
-        since, stragglers = self._window(states.values(), stored, now)
+        dues = Dues(now)
+        since, stragglers = self._window(states.values(), stored, now, dues)
+        if look:
+            stragglers = []
         runs = await self._runs(link, since, stragglers, by_task)
         changed: set[Key] = set()
         fresh: dict[str, list[Run]] = {}
@@ -79,6 +95,7 @@ class RunCollector:
             if state.late_slot != before:
                 changed.add(key)
         self._last_sweep = now
+        self._next_look = dues.next_look(states.values(), stored)
         return sorted(changed)
 
     def _measure(self, run: Run) -> None:
@@ -86,18 +103,21 @@ class RunCollector:
             self._longest = min(max(self._longest, run.finished_at - run.started_at), timedelta(hours=6))
 
     def _window(
-        self, states: Iterable[TaskState], stored: Callable[[TaskState], TaskRecord | None], now: datetime
+        self,
+        states: Iterable[TaskState],
+        stored: Callable[[TaskState], TaskRecord | None],
+        now: datetime,
+        dues: Dues,
     ) -> tuple[datetime, list[str]]:
         """From when to query, and which tasks are too far behind to be covered by that."""
         states = list(states)
         oldest = self._last_sweep or self._resume(states, now)
         stragglers: list[str] = []
-        dues: dict[tuple[str, str, str], datetime | None] = {}
         for state in states:
             record = stored(state)
             if record is None or not state.active:
                 continue
-            slot = _open_slot(state, record, now, dues)
+            slot = dues.open_slot(state, record)
             if slot is None:
                 continue
             if slot < now - STRAGGLER:
@@ -160,27 +180,3 @@ async def _runs_of(link: LiveLink, task_id: str) -> list[Run]:
         return await link.send("list_runs", lambda port: port.list_runs(task_id, 10))
     except NotFound:
         return []
-
-
-def _open_slot(
-    state: TaskState, record: TaskRecord, now: datetime, dues: dict[tuple[str, str, str], datetime | None]
-) -> datetime | None:
-    """The first slot whose run should have started and is not known to have ended.
-
-    ``dues`` remembers the latest due slot of each schedule: thousands of tasks share a few.
-    """
-    texts = record.every, record.cron, record.offset
-    try:
-        due = dues[texts]
-    except KeyError:
-        schedule = of_texts(*texts)
-        due = dues[texts] = None if schedule is None else schedule.overdue_slot(now, 0)
-    if due is None or due <= record.updated_at:
-        return None
-    last = state.runs.last
-    if last is None:
-        return due
-    if last.scheduled_for >= due:
-        return None
-    schedule = of_texts(*texts)
-    return None if schedule is None else schedule.slot_after(last.scheduled_for)

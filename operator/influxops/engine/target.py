@@ -85,7 +85,7 @@ class Target:
         link.moving = True
         self._probed = False
         self._keep_secret(found.settings)
-        old, link.port = link.port, self._tools.client(found.settings)
+        old, link.port = link.port, self._tools.client(found.settings, link.pace)
         self._digest = found.digest
         link.parked |= link.refused  # another token: what lacked a right may have it now
         link.refused = set()

@@ -9,6 +9,7 @@ from influxops.core.outcome import Reason, Stalled
 from influxops.engine import sweep
 from influxops.engine.compare import enqueue_changed, publish_runs, states_of
 from influxops.engine.link import LiveLink
+from influxops.engine.next_look import AGAIN
 from influxops.engine.queue import Priority
 from influxops.engine.report import Report
 from influxops.engine.run_collector import RunCollector
@@ -20,6 +21,9 @@ from influxops.reconcile.context import POLL, POLL_FOR, Problem
 from influxops.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+
+SPARING = 10
+"""Looks for runs take at most one part in so many of the time."""
 
 
 class ConnectionLoop:
@@ -51,10 +55,7 @@ class ConnectionLoop:
                         "a sweep failed in a way it should not: please report this", connection=str(self.link.key)
                     )
                     delay = 30.0
-                try:
-                    async with asyncio.timeout(delay):
-                        await self.link.wake.wait()
-                except TimeoutError:
+                if not await self._rest(delay):
                     woken = 0
                     continue
                 # Several objects may have met the same trouble; and when turn after turn finds none, it is not to be hurried.
@@ -64,6 +65,49 @@ class ConnectionLoop:
         finally:
             if self.link.port is not None:
                 await self.link.port.close()
+
+    async def _rest(self, delay: float) -> bool:
+        """Wait for the next turn, and look for runs that should have ended meanwhile. True when woken before its time."""
+        clock = self._context.clock
+        end = clock() + delay
+        earliest = clock() + AGAIN.total_seconds()
+        while True:
+            look = self._look_at(earliest)
+            try:
+                async with asyncio.timeout(max(0.0, min(look, end) - clock())):
+                    await self.link.wake.wait()
+                    return True
+            except TimeoutError:
+                if look >= end:
+                    return False
+            began = clock()
+            answered = await self._look()
+            pause = max(AGAIN.total_seconds(), SPARING * (clock() - began))
+            earliest = clock() + pause if answered else end  # the sweep will tell what is wrong
+
+    def _look_at(self, earliest: float) -> float:
+        """When to look for finished runs, by our clock."""
+        moment = self._runs.next_look()
+        if moment is None or self.link.problem is not None:
+            return float("inf")
+        return max(earliest, self._context.clock() + (moment - self._context.now()).total_seconds())
+
+    async def _look(self) -> bool:
+        """Between two sweeps: only the runs. False when InfluxDB did not answer as it should."""
+        states = states_of(self._tools, self.link)
+        tasks = self.link.snapshot.tasks
+        try:
+            changed = await self._runs.collect(self.link, states, lambda state: tasks.get(state.task_id), look=True)
+        except InfluxError as error:
+            log.info("runs could not be looked for", connection=str(self.link.key), error=str(error))
+            return False
+        except Exception:
+            log.exception(
+                "a look for runs failed in a way it should not: please report this", connection=str(self.link.key)
+            )
+            return False
+        publish_runs(self._tools, changed, states)
+        return True
 
     async def _turn(self) -> float:
         """One turn; the seconds until the next."""

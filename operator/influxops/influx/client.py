@@ -9,7 +9,7 @@ from typing import Any
 from influxops.core.observed import Bucket, PointCount, Run, Task, TaskStatus, User
 from influxops.influx import buckets, health, points, rights, runs, scripts, tasks
 from influxops.influx.http import Http
-from influxops.influx.settings import ConnectionSettings
+from influxops.influx.settings import ConnectionSettings, Pace, unpaced
 
 
 class InfluxClient:
@@ -19,8 +19,8 @@ class InfluxClient:
     PEM text, and Unauthorized for a token, that can never work.
     """
 
-    def __init__(self, settings: ConnectionSettings) -> None:
-        self._http = Http(settings)
+    def __init__(self, settings: ConnectionSettings, pace: Pace = unpaced) -> None:
+        self._http = Http(settings, pace)
 
     def __repr__(self) -> str:
         return f"InfluxClient({self._http.speaker.origin})"

@@ -14,7 +14,7 @@ from yarl import URL
 
 from influxops.influx.answers import Reply, Speaker, json_of, raise_for
 from influxops.influx.errors import Invalid, Unauthorized, Unavailable
-from influxops.influx.settings import ConnectionSettings
+from influxops.influx.settings import ConnectionSettings, Pace, unpaced
 from influxops.influx.tls import tls_context
 
 MAX_BYTES = 64 << 20
@@ -30,7 +30,8 @@ class TimedOut(Unavailable):
 class Http:
     """Calls to one InfluxDB with one token. Create it inside a running event loop and close it."""
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    def __init__(self, settings: ConnectionSettings, pace: Pace = unpaced) -> None:
+        self._pace = pace
         self._base = _base_url(settings.url)
         self._timeout = settings.timeout
         self._server_name = settings.server_name or None
@@ -85,6 +86,7 @@ class Http:
             except UnicodeEncodeError as error:
                 raise Invalid(self._speaker.say("a text to be sent is not valid Unicode (a lone surrogate)")) from error
         seconds = self._timeout if timeout is None else timeout
+        await self._pace()
         try:
             async with (
                 asyncio.timeout(seconds),

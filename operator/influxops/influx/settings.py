@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+Pace = Callable[[], Awaitable[None]]
+"""Awaited before each single request; it returns when the request may begin."""
+
+
+async def unpaced() -> None:
+    """Every request may begin at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from devstack.stack import Stack
+from tests.support.certs import Authority
 from tests.support.expect import condition, eventually
 from tests.support.gate import Gate
 from tests.support.lab import CONNECTION, HOURLY, POLICY, TASK, Influx, Lab
@@ -305,6 +308,48 @@ def test_a_private_ca(lab: Lab, stack: Stack) -> None:
         lab.clear()
     finally:
         secure.kill()
+
+
+def test_a_server_name_and_a_client_certificate(lab: Lab, tmp_path: Path) -> None:
+    """A server known by another name that asks for a certificate: each lack is told, and each field mends its own."""
+    authority = Authority()
+    server, mine = authority.issue("influx.test"), authority.issue("influxops")
+    pem = tmp_path / "server.pem"
+    pem.write_text(server.cert + server.key)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.pem)
+    tls.load_cert_chain(pem)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    given: dict[str, object] = {"caSecretRef": {"name": "influx-ca", "key": "ca.crt"}}
+    lab.secret("influx-ca", **{"ca.crt": authority.pem})
+    with Gate(lab.org.url, tls) as gate:
+        lab.connection(url=gate.url, allowInsecure=None, tls=given)
+        lab.rests(CONNECTION, "main", "ConnectionNotReady", "not trusted", "serverName")
+        lab.patch(CONNECTION, "main", tls=given | {"serverName": "influx.test"})
+        lab.rests(CONNECTION, "main", "ConnectionNotReady", gate.url)
+        assert gate.seen == [], "nobody without a certificate was let in"
+        given |= {"serverName": "influx.test", "clientCertSecretRef": {"name": "influx-client"}}
+        lab.patch(CONNECTION, "main", tls=given)
+        lab.rests(CONNECTION, "main", "DependencyNotReady", f"{lab.namespace}/influx-client")
+        lab.secret("influx-client", **{"tls.crt": mine.cert, "tls.key": mine.key})
+        lab.synced(CONNECTION, "main", seconds=15)
+        lab.task("cpu")
+        lab.synced(TASK, "cpu")
+        assert gate.seen
+
+
+def test_a_rate_limit_is_kept(lab: Lab) -> None:
+    """However much there is to do, no second sees more requests than spec.limits allows."""
+    limit = 10
+    with Gate(lab.org.url) as gate:
+        lab.connect(url=gate.url, limits={"requestsPerSecond": limit})
+        for number in range(8):
+            lab.task(f"t{number}")
+        for number in range(8):
+            lab.synced(TASK, f"t{number}")
+        begun = [one.at for one in gate.seen if "/health" not in one.path]
+    assert len(begun) > 2 * limit, "there was more to do than two seconds allow"
+    spans = [later - earlier for earlier, later in zip(begun, begun[2 * limit :], strict=False)]
+    assert min(spans) > 1.7, "20 requests need two seconds, less what a busy machine holds up"
 
 
 def test_the_token_is_never_shown(lab: Lab) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from devstack.stack import Stack
 from tests.support import stack as support
-from tests.support.expect import eventually
+from tests.support.expect import condition, eventually
 from tests.support.lab import POLICY, TASK, Lab
 from tests.support.operator import OperatorProcess
 
@@ -189,3 +189,22 @@ def test_the_api_server_goes_and_comes(own: Lab, bare: Stack) -> None:
     own.in_influx("mended", lambda: own.influx.task(task_id)["status"], lambda status: status == "active")
     own.task("after")
     own.synced(TASK, "after")
+
+
+@pytest.mark.prove
+def test_what_can_never_be_cleaned_up_is_let_go_after_five_minutes(own: Lab, yard: Yard) -> None:
+    """The Secret is gone and the operator forgot the token: the deletion waits for five minutes, says so, and ends."""
+    own.connect()
+    own.task("cpu")
+    task_id = own.task_id("cpu")
+    own.delete("secrets", "influx-token")
+    assert own.operator.stop() == 0
+    own.operator = yard.start()
+    own.operator.leads()
+    own.delete(TASK, "cpu")
+    begun = time.monotonic()
+    own.until(TASK, "cpu", "says what it waits for", lambda item: "Orphan" in condition(item)["message"])
+    own.gone(TASK, "cpu", seconds=360)
+    assert time.monotonic() - begun > 280
+    assert own.event("cpu", "OrphanedTask")
+    assert own.influx.task(task_id)["status"] == "active"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.expect import condition
+from tests.support.gate import Gate
 from tests.support.lab import POLICY, TASK, Lab
 
 HOUR, DAY = 3600, 86400
@@ -289,3 +290,17 @@ def test_a_task_may_wait_for_a_policys_bucket(lab: Lab) -> None:
     lab.policy("down", "down", "30d")
     lab.synced(POLICY, "down")
     lab.synced(TASK, "cpu", seconds=10)
+
+
+def test_a_loss_that_takes_too_long_to_count_is_told_by_its_times(lab: Lab) -> None:
+    """The message still says from when to when points would go."""
+    old = datetime.now(UTC) - timedelta(days=20)
+    lab.influx.new_bucket("kept", 30 * DAY, DAY)
+    lab.influx.write("kept", f"cpu load=1 {int(old.timestamp())}")
+    with Gate(lab.org.url) as gate:
+        gate.mode, gate.delay, gate.slows = "slow", 12.0, lambda body: b"count()" in body
+        lab.connect(url=gate.url)
+        lab.policy("kept", "kept", "7d")
+        lab.rests(POLICY, "kept", "DataLossGuard", "not counted in 10 s", f"from {old:%Y-%m-%d}")
+        gate.mode = "pass"
+    assert rule(lab.influx.bucket("kept")) == (30 * DAY, DAY)

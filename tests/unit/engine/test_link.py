@@ -81,7 +81,7 @@ async def test_a_429_pauses_what_comes_after(link: LiveLink) -> None:
     with pytest.raises(RateLimited):
         await link.call("x", lambda _: fail(RateLimited("slow down", retry_after=0.2)))
     began = time.monotonic()
-    await link.call("x", lambda _: asyncio.sleep(0))
+    await link.pace()
     assert time.monotonic() - began >= 0.15
 
 
