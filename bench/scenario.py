@@ -143,6 +143,7 @@ def _next_sweep(operator: Operator, every: float) -> tuple[float, float]:
 
 def _steady(site: Site, operator: Operator) -> dict[str, float]:
     """Whole sweeps with nothing to do: from the end of one to the end of another."""
+    _events_told(operator)
     count, seconds = _next_sweep(operator, 0.2)
     influx, writes = influx_metrics(site), _writes(site)
     started, cpu = time.monotonic(), operator.cpu()
@@ -158,6 +159,22 @@ def _steady(site: Site, operator: Operator) -> dict[str, float]:
         "writes": later_writes - writes,
         "cpu": used / elapsed,
     }
+
+
+def _events_told(operator: Operator) -> None:
+    """Wait until the Events of what went before are sent: five a second, so a thousand take minutes."""
+
+    def sent() -> float:
+        return operator.scrape().total("influxops_kube_requests_total", verb="POST")
+
+    limit = time.monotonic() + 300.0
+    before = sent()
+    while time.monotonic() < limit:
+        time.sleep(3.0)
+        now = sent()
+        if now == before:
+            return
+        before = now
 
 
 def _second_life(objects: int, site: Site, operator: Operator, base: Baseline) -> list[Figure]:
