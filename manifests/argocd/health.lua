@@ -47,6 +47,9 @@ if obj.metadata.deletionTimestamp ~= nil then
 end
 if holds("Reconciling") then
   hs.status = "Progressing"
+  if conditions["Reconciling"].reason == "PlanPending" then
+    hs.status = "Suspended" -- until a human approves
+  end
   hs.message = text(conditions["Reconciling"])
   return hs
 end

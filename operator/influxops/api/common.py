@@ -13,6 +13,7 @@ from influxops.api.names import DataKey, NamespaceName, ObjectName
 RECONCILE_ANNOTATION = "influxops.dev/reconcile-requested-at"
 ACCEPT_TARGET_ANNOTATION = "influxops.dev/accept-target"
 CONFIRM_DELETE_ANNOTATION = "influxops.dev/confirm-delete"
+APPROVE_ANNOTATION = "influxops.dev/approve"
 FINALIZER = "influxops.dev/cleanup"
 
 
@@ -116,6 +117,57 @@ class Deletion(StrEnum):
 
     DELETE = "Delete"
     ORPHAN = "Orphan"
+
+
+class Drift(StrEnum):
+    """What happens when InfluxDB is changed by hand."""
+
+    CORRECT = "Correct"
+    WARN = "Warn"
+
+
+class Approval(StrEnum):
+    """Who lets a change of InfluxDB happen."""
+
+    AUTO = "Auto"
+    MANUAL = "Manual"
+
+
+class PlanChange(ApiModel):
+    """One field that differs."""
+
+    field: str
+    """What differs, such as `retention`; of a script only that it differs, see `diff`."""
+    old: str = ""
+    """As it is in InfluxDB."""
+    new: str = ""
+    """As it will be."""
+
+
+class PlanAction(ApiModel):
+    """One thing to do in InfluxDB."""
+
+    action: str
+    """`create`, `update`, `adopt` or `delete`."""
+    id: str | None = None
+    """Id of the task or bucket in InfluxDB; absent before it is created."""
+    changes: Annotated[
+        list[PlanChange], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = Field(default_factory=list)
+    """The fields that change."""
+    diff: str | None = None
+    """The lines of the script that change, as a unified diff; cut when it is long."""
+
+
+class PlanStatus(ApiModel):
+    """What would be done in InfluxDB."""
+
+    hash: str
+    """Names exactly this plan; write it into the annotation `influxops.dev/approve` to have it applied."""
+    actions: Annotated[list[PlanAction], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"})]
+    """What would be done, in order."""
+    created_at: Time
+    """When the plan was first made."""
 
 
 class Resource(ApiModel):

@@ -8,9 +8,18 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from influxops.api.base import ApiModel, Time
-from influxops.api.common import ConfigMapKeyRef, ConnectionRef, Deletion, Resource, Status
+from influxops.api.common import (
+    Approval,
+    ConfigMapKeyRef,
+    ConnectionRef,
+    Deletion,
+    Drift,
+    PlanStatus,
+    Resource,
+    Status,
+)
 from influxops.api.lengths import Every, Interval, Lookback, Offset, WindowLength
-from influxops.api.names import TaskName
+from influxops.api.names import InfluxID, TaskName
 from influxops.api.rules import Checked, Fault, Rule
 from influxops.api.schedule import Cron
 from influxops.core.durations import parse_duration
@@ -76,6 +85,13 @@ class Window(ApiModel):
     lookback: Lookback = parse_duration("0s")
     """Time to begin before the window, to take in points that came late: `v.timeRangeStart` is the end of the window less
     `period` less `lookback`. It adds no runs."""
+
+
+class Adoption(StrEnum):
+    """What happens when InfluxDB has an unmanaged task of the same name already."""
+
+    NEVER = "Never"
+    ADOPT = "Adopt"
 
 
 _OWN_OPTION = "belongs to every or cron; add one of them, or remove it where the script brings its own option task"
@@ -166,6 +182,17 @@ class InfluxTaskSpec(ApiModel):
     window: Window | None = None
     """Range of time that one run covers, for scripts that read it from `v`. The default is the last whole `every`; with
     `cron`, `period` must be given."""
+    drift: Annotated[Drift, Field(strict=False)] = Drift.CORRECT
+    """What happens when the task is changed or deleted in InfluxDB by hand: `Correct` puts it right, `Warn` reports the
+    condition `Drifted` with the difference in `status.plan` and changes nothing."""
+    adoption: Annotated[Adoption, Field(strict=False)] = Adoption.NEVER
+    """What happens when InfluxDB has a task of the same name that nobody manages: `Never` refuses, `Adopt` takes it over.
+    A task that another object manages is never taken over."""
+    import_id: InfluxID | None = None
+    """Id of a task in InfluxDB to take over, whatever its name is; without a meaning once this object has a task."""
+    approval: Annotated[Approval, Field(strict=False)] = Approval.AUTO
+    """Who lets a change of InfluxDB happen: `Auto` influxops at once; `Manual` you: the plan waits in `status.plan` until
+    the annotation `influxops.dev/approve` names its hash. Deleting this object needs no approval."""
     deletion: Annotated[Deletion, Field(strict=False)] = Deletion.DELETE
     """What happens to the task when this object is deleted: `Delete` deletes it, `Orphan` leaves it running and lets go of
     it."""
@@ -214,6 +241,8 @@ class InfluxTaskStatus(Status):
     """sha256 of the script as it stands in InfluxDB."""
     schedule: str | None = None
     """Schedule in force, `every` or `cron`; also of a script that brings its own `option task`."""
+    plan: PlanStatus | None = None
+    """What would be done in InfluxDB, while it waits for approval or drift is only warned of."""
     last_run: RunStatus | None = None
     """The latest run."""
     next_run: Time | None = None

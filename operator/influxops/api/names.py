@@ -40,6 +40,20 @@ BucketName = Annotated[
 ]
 """The name of a user's bucket."""
 
+InfluxID = Annotated[
+    str,
+    Checked(
+        (
+            pattern_rule(
+                "^[0-9a-f]{16}$",
+                "{self} is no id of InfluxDB: write its 16 digits of 0-9 and a-f, as `influx task list` shows it",
+            ),
+        ),
+        max_length=16,
+    ),
+]
+"""An id as InfluxDB makes them."""
+
 _KUBERNETES_NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _NAMESPACE = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from influxops.api.base import ApiModel
-from influxops.api.common import ConnectionRef, Deletion, Resource, Status
+from influxops.api.common import Approval, ConnectionRef, Deletion, Drift, PlanStatus, Resource, Status
 from influxops.api.lengths import Retention, ShardGroup
 from influxops.api.names import BucketName
 from influxops.api.patterns import cel_fixed, cel_seconds
@@ -89,6 +89,13 @@ class RetentionPolicySpec(ApiModel):
     points. A bucket that holds points is deleted only with the annotation `influxops.dev/confirm-delete: <bucket>`."""
     suspend: bool = False
     """True: influxops leaves the bucket alone."""
+    drift: Annotated[Drift, Field(strict=False)] = Drift.CORRECT
+    """What happens when the bucket's settings are changed in InfluxDB by hand: `Correct` puts them right, though it never
+    shortens the retention; `Warn` reports the condition `Drifted` with the difference in `status.plan` and changes
+    nothing."""
+    approval: Annotated[Approval, Field(strict=False)] = Approval.AUTO
+    """Who lets a change of InfluxDB happen: `Auto` influxops at once; `Manual` you: the plan waits in `status.plan` until
+    the annotation `influxops.dev/approve` names its hash. It does not stand for `dataLossApproval`."""
 
 
 class PreviousSettings(ApiModel):
@@ -113,6 +120,8 @@ class RetentionPolicyStatus(Status):
     """Shard group duration that influxops last set."""
     previous: PreviousSettings | None = None
     """Settings of the bucket before influxops changed them for the first time."""
+    plan: PlanStatus | None = None
+    """What would be done in InfluxDB, while it waits for approval or drift is only warned of."""
 
 
 class RetentionPolicy(Resource):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from influxops import __version__
+from influxops.cli.plan import plan
 from influxops.cli.run import run
 from influxops.settings import ConfigError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run)
+app.command("plan")(plan)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,6 +1,6 @@
 """Conditions in the form that kstatus, Argo CD and Flux CD read.
 
-``Ready`` is always there; ``Reconciling``, ``Stalled``, ``Failing``, ``Late`` and ``OwnerMismatch`` exist only while
+``Ready`` is always there; ``Reconciling``, ``Stalled``, ``Drifted``, ``Failing``, ``Late`` and ``OwnerMismatch`` exist only while
 they are True, because tools take a negative condition with the value False for a fault.
 """
 
@@ -32,6 +32,8 @@ class Condition:
 def of_outcome(outcome: Outcome) -> list[Condition]:
     """Ready, and Reconciling or Stalled while they hold."""
     match outcome:
+        case Done(reason=Reason.DRIFTED as reason, message=message):
+            return [Condition("Ready", "True", reason, message), Condition("Drifted", "True", reason, message)]
         case Done(reason=reason, message=message):
             return [Condition("Ready", "True", reason, message)]
         case Stalled(reason=reason, message=message):

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     UPDATING = "Updating"
     DELETING = "Deleting"
     DRIFTED = "Drifted"
+    PLAN_PENDING = "PlanPending"
+    ADOPTED = "Adopted"
     MARKER_LOST = "MarkerLost"
     COPIED_MARKER = "CopiedMarker"
     DATA_LOSS_GUARD = "DataLossGuard"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from influxops.core.marker import Owner
 from influxops.core.observed import TaskRecord
+from influxops.core.outcome import Reason
+from influxops.core.plan import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class Claim:
     name: str
     digests: frozenset[str]
     """sha256 of every script that we rendered for it: the one wanted now and the one in ``status.scriptHash``."""
+    adopt: bool = False
+    """``spec.adoption`` is Adopt: the one unmarked task of the name may be taken over."""
+    import_id: str = ""
+    """``spec.importID``: the task to take over while there is none of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,25 @@ class Match:
     """Tasks that we made twice (a lost reply, two leaders for a moment): safe to delete."""
     copies: tuple[TaskRecord, ...] = ()
     """Somebody's copies of our task with our marker in them: never changed, never deleted."""
-    stranger: TaskRecord | None = None
-    """An unmarked task of the wanted name, which is in the way of creating ours."""
+    strangers: tuple[TaskRecord, ...] = ()
+    """Unmarked tasks of the wanted name, which are in the way of creating ours; oldest id first."""
+    adoptable: TaskRecord | None = None
+    """The unmarked task that is to be taken over."""
+    refusal: Refusal | None = None
+    """Why the task that ``spec.importID`` names cannot be taken over."""
 
 
-def match(claim: Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, named: Iterable[TaskRecord]) -> Match:
+def match(
+    claim: Claim,
+    marked: Iterable[TaskRecord],
+    by_id: TaskRecord | None,
+    named: Iterable[TaskRecord],
+    imported: TaskRecord | None = None,
+) -> Match:
     """Find the task of a resource.
 
-    ``marked`` are the tasks whose marker holds the claim's owner key, ``by_id`` the task with the id in status, and
-    ``named`` the tasks with the wanted name. The uid only breaks ties: a cluster that was rebuilt from Git has new uids
+    ``marked`` are the tasks whose marker holds the claim's owner key, ``by_id`` the task with the id in status,
+    ``named`` the tasks with the wanted name, and ``imported`` the task that the claim wants to import. The uid only breaks ties: a cluster that was rebuilt from Git has new uids
     and takes its tasks back.
     """
     if by_id is not None and by_id.marker is None:
@@ -50,13 +66,35 @@ def match(claim: Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, 
     if candidates and _is_copy_of_the_lost(candidates[0], claim):
         return Match(copies=tuple(candidates))
     if not candidates:
-        stranger = next((task for task in named if task.marker is None and task.name == claim.name), None)
-        return Match(stranger=stranger)
+        if claim.import_id:
+            return _imported(claim, imported)
+        strangers = [task for task in named if task.marker is None and task.name == claim.name]
+        strangers.sort(key=lambda task: task.id)
+        return Match(
+            strangers=tuple(strangers), adoptable=strangers[0] if claim.adopt and len(strangers) == 1 else None
+        )
     ours = candidates[0]
     others = candidates[1:]
     doubles = tuple(task for task in others if _is_double(task, ours, claim))
     copies = tuple(task for task in others if task not in doubles)
     return Match(ours=ours, doubles=doubles, copies=copies)
+
+
+def _imported(claim: Claim, task: TaskRecord | None) -> Match:
+    if task is None:
+        message = (
+            f"spec.importID names task {claim.import_id}, which this organization does not have: correct the id, or remove "
+            "spec.importID to have the task created"
+        )
+        return Match(refusal=Refusal(Reason.DEPENDENCY_NOT_READY, message))
+    if task.marker is not None:
+        owner = task.marker.owner
+        message = (
+            f"spec.importID names task {task.id}, which {owner.kind} {owner.namespace}/{owner.name} of influxops instance "
+            f"{owner.instance} manages: let it go there first (spec.deletion: Orphan, then delete that object)"
+        )
+        return Match(refusal=Refusal(Reason.CONFLICT, message))
+    return Match(adoptable=task)
 
 
 def _lost(claim: Claim, ours: TaskRecord, marked: list[TaskRecord]) -> Match:

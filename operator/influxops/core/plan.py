@@ -39,6 +39,8 @@ class UpdateTask:
     send_description: bool
     park: bool = False
     marker_lost: bool = False
+    adopt: bool = False
+    """True when the task was nobody's until now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,15 +33,12 @@ def plan_task(desired: DesiredTask, found: Match) -> Plan:
         DeleteTask(double.id, "it equals what influxops wrote, and one is enough") for double in found.doubles
     ]
     if found.ours is None:
-        if found.stranger is not None:
-            return Plan(
-                warnings=warnings,
-                refusal=Refusal(
-                    Reason.ALREADY_EXISTS,
-                    f"task {found.stranger.id} in InfluxDB is already named {desired.name!r} and carries no influxops "
-                    "marker: give spec.name another value, or delete or rename that task",
-                ),
-            )
+        if found.adoptable is not None:
+            action = _update(desired, found.adoptable, adopt=True)
+            return Plan((*actions, action), warnings=warnings, task_id=found.adoptable.id)
+        refusal = found.refusal or _in_the_way(desired, found.strangers)
+        if refusal is not None:
+            return Plan(warnings=warnings, refusal=refusal)
         if desired.status is TaskStatus.INACTIVE:
             return Plan(tuple(actions), warnings=warnings)
         return Plan((*actions, CreateTask()), warnings=warnings)
@@ -50,8 +47,28 @@ def plan_task(desired: DesiredTask, found: Match) -> Plan:
     return Plan(tuple(actions), warnings=warnings, task_id=found.ours.id)
 
 
-def _update(desired: DesiredTask, record: TaskRecord, *, marker_lost: bool) -> UpdateTask:
+def _in_the_way(desired: DesiredTask, strangers: tuple[TaskRecord, ...]) -> Refusal | None:
+    if not strangers:
+        return None
+    first = strangers[0]
+    if len(strangers) == 1:
+        message = (
+            f"task {first.id} in InfluxDB is already named {desired.name!r} and carries no influxops marker: set "
+            "spec.adoption to Adopt to take it over, give spec.name another value, or delete or rename that task"
+        )
+    else:
+        message = (
+            f"{len(strangers)} tasks in InfluxDB are already named {desired.name!r} and carry no influxops marker "
+            f"({', '.join(task.id for task in strangers[:10])}): set spec.importID to the one to take over, or give "
+            "spec.name another value"
+        )
+    return Refusal(Reason.ALREADY_EXISTS, message)
+
+
+def _update(desired: DesiredTask, record: TaskRecord, *, marker_lost: bool = False, adopt: bool = False) -> UpdateTask:
     changes: list[Change] = []
+    if adopt:
+        changes.append(Change("owner", "nobody", str(desired.owner)))
     script = record.digest != desired.digest
     if script:
         changes.append(Change("script", record.digest[:12], desired.digest[:12]))
@@ -69,6 +86,7 @@ def _update(desired: DesiredTask, record: TaskRecord, *, marker_lost: bool) -> U
         send_flux=script,
         send_description=description,
         marker_lost=marker_lost,
+        adopt=adopt,
     )
 
 

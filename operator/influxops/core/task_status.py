@@ -30,6 +30,8 @@ class TaskFacts:
     late_slot: datetime | None = None
     """The slot that should have succeeded by now and has not."""
     handled_reconcile_at: str = ""
+    plan: Mapping[str, Any] | None = None
+    """What would be done, while it waits for consent."""
 
 
 def task_status(
@@ -51,6 +53,8 @@ def task_status(
         "lastSuccess": rfc3339(facts.runs.last_success) if facts.runs.last_success else "",
     }
     status.update({key: value for key, value in optional.items() if value})
+    if facts.plan:
+        status["plan"] = dict(facts.plan)
     history = [to_status(run) for run in facts.runs.recent[: facts.history_limit]]
     if history:
         status["lastRun"] = history[0]

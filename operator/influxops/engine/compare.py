@@ -47,6 +47,8 @@ async def enqueue_changed(tools: Tools, link: LiveLink, states: Mapping[Key, Tas
         if sweep.differs(state, Owner.of(instance, key), link.snapshot):
             state.drifted = True
             tools.enqueue(key, Priority.RESYNC)
+        elif state.plan is not None:
+            tools.enqueue(key, Priority.RESYNC)  # what it was made for may be as it should be again
     for key in tools.context.objects.policies_by_connection(link.key):
         tools.enqueue(key, Priority.RESYNC)
     await _templates(tools, states)

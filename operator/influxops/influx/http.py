@@ -20,6 +20,9 @@ from influxops.influx.tls import tls_context
 MAX_BYTES = 64 << 20
 """The longest answer that is read; a page of 500 tasks with scripts of 100 KiB fits."""
 
+READING_POSTS = frozenset({("POST", "/api/v2/query"), ("POST", "/api/v2/query/ast")})
+"""Requests other than GET that a client that only reads may send: our own queries, and the check, which has no effect."""
+
 _CHUNK = 1 << 18
 
 
@@ -34,6 +37,7 @@ class Http:
         self._pace = pace
         self._base = _base_url(settings.url)
         self._timeout = settings.timeout
+        self._read_only = settings.read_only
         self._server_name = settings.server_name or None
         token = _clean_token(settings.token)
         self._speaker = Speaker(origin=str(self._base.with_path("/").with_query(None)).rstrip("/"), token=token)
@@ -85,6 +89,8 @@ class Http:
                 data = json.dumps(body, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 raise Invalid(self._speaker.say("a text to be sent is not valid Unicode (a lone surrogate)")) from error
+        if self._read_only and method != "GET" and (method, path) not in READING_POSTS:
+            raise Invalid(self._speaker.say(f"{method} {path} could write, and this client only reads"))
         seconds = self._timeout if timeout is None else timeout
         await self._pace()
         try:

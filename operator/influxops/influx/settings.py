@@ -24,6 +24,7 @@ class ConnectionSettings:
     - ``client_cert_pem``, ``client_key_pem``: for mutual TLS, both or none
     - ``server_name``: the name that the server's certificate must bear, when it is not the URL's host
     - ``max_connections``: connections kept to the server; further calls wait for a free one
+    - ``read_only``: every request that could write is refused before it is sent
     """
 
     url: str
@@ -34,3 +35,4 @@ class ConnectionSettings:
     client_key_pem: str = field(default="", repr=False)
     server_name: str = ""
     max_connections: int = 32
+    read_only: bool = False

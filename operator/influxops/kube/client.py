@@ -108,6 +108,18 @@ class KubeClient:
             return await self._list(kind, _collection(kind, None))
         return [line for name in namespaces for line in await self._list(kind, _collection(kind, name))]
 
+    async def list_objects(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
+        """Whole objects of one namespace; ``None``: of the whole cluster."""
+        query = {"limit": str(PAGE)}
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = await self._api.read(_collection(kind, namespace), query)
+            found += answer.get("items") or []
+            more = (answer.get("metadata") or {}).get("continue")
+            if not more:
+                return found
+            query["continue"] = more
+
     async def apply_status(
         self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str | None = None
     ) -> dict[str, Any]:

@@ -135,3 +135,5 @@ class Context:
     missing_since: dict[Key, float] = field(default_factory=dict)
     """Monotonic time since which something that an object needs has been missing."""
     deleting_since: dict[Key, float] = field(default_factory=dict)
+    whole_diffs: bool = False
+    """Whether plans hold differences of scripts in full, not cut to what fits into a status."""

@@ -14,9 +14,11 @@ from influxops.core.durations import DurationError, format_retention, format_sec
 from influxops.core.keys import Key, Kind
 from influxops.core.observed import Bucket
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
-from influxops.core.plan import UpdateBucket
+from influxops.core.pending import bucket_actions, bucket_basis
+from influxops.core.plan import Plan, UpdateBucket
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError
+from influxops.reconcile.approval import Held, hold
 from influxops.reconcile.context import FINALIZER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
@@ -33,6 +35,8 @@ class PolicyFacts:
     applied_retention: str = ""
     applied_shard_group: str = ""
     previous: dict[str, str] = field(default_factory=dict)
+    plan: dict[str, Any] | None = None
+    """What would be done, while it waits for consent."""
 
 
 def facts_in(status: dict[str, Any]) -> PolicyFacts:
@@ -42,6 +46,7 @@ def facts_in(status: dict[str, Any]) -> PolicyFacts:
         applied_retention=str(status.get("appliedRetention") or ""),
         applied_shard_group=str(status.get("appliedShardGroupDuration") or ""),
         previous=dict(status.get("previous") or {}),
+        plan=status.get("plan") or None,
     )
 
 
@@ -128,10 +133,19 @@ async def _converge(
             return Wait(reason, plan.refusal.message, after=poll_after(context, since, link.spec.sync_interval.seconds))
         return Stalled(reason, plan.refusal.message)
     context.missing_since.pop(record.key, None)
+    drift = bool(plan.actions) and _settled(status) == record.generation
+    waiting = _held(context, record, spec, link, wanted, bucket, plan, facts, drift=drift) if plan.actions else None
+    if waiting is not None and isinstance(waiting.outcome, Done):
+        facts.plan = waiting.plan
+        return waiting.outcome
     blocked = shortening(wanted, bucket, applied) if bucket is not None else None
     if bucket is not None and blocked is not None:
         loss = await loss_in_words(context, link, bucket, wanted.retention)
         return Stalled(Reason.DATA_LOSS_GUARD, guard_message(blocked, bucket.name, loss), after=3600.0)
+    if waiting is not None:
+        facts.plan = waiting.plan
+        return waiting.outcome
+    facts.plan = None
     record = await ensure_finalizer(context, record)
     if bucket is None:
         bucket = await create(context, record, link, wanted)
@@ -142,6 +156,34 @@ async def _converge(
     facts.applied_retention = format_retention(bucket.retention)
     facts.applied_shard_group = format_seconds(bucket.shard_group, "dhms")
     return Done(Reason.SYNCED, f"bucket {bucket.name!r} keeps its data {in_words(bucket.retention)}")
+
+
+def _settled(status: dict[str, Any]) -> int | None:
+    """The generation that status calls Ready."""
+    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])
+    return status.get("observedGeneration") if ready else None
+
+
+def _held(
+    context: Context,
+    record: Record,
+    spec: RetentionPolicySpec,
+    link: Link,
+    wanted: DesiredBucket,
+    bucket: Bucket | None,
+    plan: Plan,
+    facts: PolicyFacts,
+    *,
+    drift: bool,
+) -> Held | None:
+    settings = {
+        "bucket": wanted.name,
+        "retention": format_retention(wanted.retention),
+        "shardGroupDuration": format_seconds(wanted.shard_group, "dhms"),
+    }
+    interval = float(link.spec.sync_interval.seconds)
+    actions, basis = bucket_actions(plan, settings), bucket_basis(wanted, bucket)
+    return hold(context, record, spec, actions, basis, facts.plan, drift=drift, interval=interval)
 
 
 def _held_by_other(context: Context, wanted: DesiredBucket, bucket: Bucket | None, beaten: AbstractSet[Key]) -> str:

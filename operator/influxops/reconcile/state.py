@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from influxops.core.outcome import Outcome
 from influxops.core.record import Record
@@ -32,6 +33,8 @@ class TaskState:
     late_slot: datetime | None = None
     """The slot that should have succeeded by now; worked out anew at each sweep."""
     outcome: Outcome | None = None
+    plan: dict[str, Any] | None = None
+    """``status.plan``, while one waits."""
     packed_status: bytes = b""
     """The status as last written or seen."""
     unknown_since: float | None = None
@@ -60,6 +63,7 @@ def seed(record: Record) -> TaskState:
         schedule_text=str(status.get("schedule") or ""),
         runs=from_status(status),
         next_run=str(status.get("nextRun") or ""),
+        plan=status.get("plan") or None,
         packed_status=record.packed_status,
         handled_reconcile_at=str(status.get("lastHandledReconcileAt") or ""),
     )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from influxops.api.errors import SpecInvalid
-from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.influxtask import Adoption, InfluxTaskSpec
 from influxops.api.read import read
 from influxops.core.desired import DesiredTask, SpecFault
 from influxops.core.observed import TaskRecord
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.ownership import Claim, Match, match
+from influxops.core.pending import MAX_DIFF, task_actions, task_basis
 from influxops.core.plan import CreateTask, DeleteTask, Plan, UpdateTask
 from influxops.core.record import Record
 from influxops.core.task_plan import plan_task
 from influxops.influx.errors import InfluxError, Unavailable
 from influxops.reconcile import script as scripts
+from influxops.reconcile.approval import asks, hold
 from influxops.reconcile.context import RECONCILE_AT, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task_known import known_good
+from influxops.reconcile.task_known import known_good, settled_generation
 from influxops.reconcile.task_times import look_for_lateness, set_next_run
 from influxops.reconcile.task_writes import HASH, create, delete_stored, refresh, settle_unknown, update
 
@@ -74,11 +76,13 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
             return _missing_bucket(context, link, state)
     state.missing_bucket = ""
     await settle_unknown(context, link, state)
-    found = find(context, record, link, state, desired)
+    if spec.import_id and spec.import_id not in link.snapshot.tasks:
+        await refresh(context, link, spec.import_id)
+    found = find(context, record, spec, link, state, desired)
     plan = plan_task(desired, found)
     if state.task_id and found.ours is None and await refresh(context, link, state.task_id) is not None:
         # The list left it out (it leaves out what the token may not read); it is there, so nothing is created.
-        found = find(context, record, link, state, desired)
+        found = find(context, record, spec, link, state, desired)
         plan = plan_task(desired, found)
     for warning in plan.warnings:
         context.recorder.event(record, warning.reason, warning.message, warning=True)
@@ -89,12 +93,15 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
         for action in plan.actions
     ):
         await _check_once(link, state, desired, user_script)
+    held = await _held(context, record, spec, link, state, desired, plan) if plan.actions else None
+    if held is not None:
+        return held
     record = await ensure_finalizer(context, record)
     if plan.actions:
-        left = await _step(context, record, link, state, desired, plan)
+        left = await _step(context, record, spec, link, state, desired, plan)
         if left is not None:
             return left
-    ours = find(context, record, link, state, desired).ours
+    ours = find(context, record, spec, link, state, desired).ours
     state.verified = (record.generation, link.generation)
     state.recheck = False
     state.script_hash = HASH + desired.digest if ours else ""
@@ -117,7 +124,43 @@ async def _check_once(link: Link, state: TaskState, desired: DesiredTask, user_s
         state.checked = desired.digest
 
 
-def find(context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask) -> Match:
+async def _held(
+    context: Context,
+    record: Record,
+    spec: InfluxTaskSpec,
+    link: Link,
+    state: TaskState,
+    desired: DesiredTask,
+    plan: Plan,
+) -> Outcome | None:
+    """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
+    settled = state.verified[0] if state.verified else settled_generation(state)
+    drift = settled == record.generation and state.script_hash == HASH + desired.digest and not state.parked_step
+    if not asks(spec, drift=drift):
+        return None
+    current = await refresh(context, link, plan.task_id) if plan.task_id else None
+    held = hold(
+        context,
+        record,
+        spec,
+        task_actions(plan, desired, current, limit=None if context.whole_diffs else MAX_DIFF),
+        task_basis(desired, current),
+        state.plan,
+        drift=drift,
+        interval=link.spec.sync_interval.seconds,
+    )
+    if held is None:
+        return None
+    state.plan = held.plan
+    if isinstance(held.outcome, Done):
+        state.drifted = True
+        state.verified = (record.generation, link.generation)
+    return held.outcome
+
+
+def find(
+    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState, desired: DesiredTask
+) -> Match:
     """Which stored task is this resource's."""
     snapshot = link.snapshot
     claim = Claim(
@@ -126,13 +169,22 @@ def find(context: Context, record: Record, link: Link, state: TaskState, desired
         task_id=state.task_id,
         name=desired.name,
         digests=frozenset({desired.digest, state.script_hash.removeprefix(HASH)} - {""}),
+        adopt=spec.adoption is Adoption.ADOPT,
+        import_id=spec.import_id or "",
     )
     by_id = snapshot.tasks.get(state.task_id) if state.task_id else None
-    return match(claim, snapshot.marked(claim.owner), by_id, snapshot.named(desired.name))
+    imported = snapshot.tasks.get(claim.import_id) if claim.import_id else None
+    return match(claim, snapshot.marked(claim.owner), by_id, snapshot.named(desired.name), imported)
 
 
 async def _step(
-    context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask, plan: Plan
+    context: Context,
+    record: Record,
+    spec: InfluxTaskSpec,
+    link: Link,
+    state: TaskState,
+    desired: DesiredTask,
+    plan: Plan,
 ) -> Outcome | None:
     """Do the first action. None when the plan is done with it, else what to wait for."""
     action = plan.actions[0]
@@ -151,7 +203,7 @@ async def _step(
         raise
     if len(plan.actions) > 1:
         return Wait(Reason.UPDATING, f"{len(plan.actions) - 1} more steps", again=True)
-    again = plan_task(desired, find(context, record, link, state, desired))
+    again = plan_task(desired, find(context, record, spec, link, state, desired))
     if again.actions:
         return Wait(Reason.UPDATING, "InfluxDB does not hold yet what was sent; looking again")
     return None
@@ -161,6 +213,7 @@ def _done(context: Context, state: TaskState, ours: TaskRecord | None, spec: Inf
     """The Done of a task that is as it should be, with its next run worked out anew when that may have moved."""
     state.parked_step = False
     state.drifted = False
+    state.plan = None
     if ours is None:
         state.task_id = ""
         state.next_run = ""

@@ -20,8 +20,8 @@ def known_good(
     what it refers to has changed since. After a restart this makes 10,000 tasks cost not one request.
     """
     snapshot = link.snapshot
-    status_generation = state.verified[0] if state.verified else _settled_generation(state)
-    if state.recheck or status_generation != record.generation or not state.script_hash:
+    status_generation = state.verified[0] if state.verified else settled_generation(state)
+    if state.recheck or state.plan is not None or status_generation != record.generation or not state.script_hash:
         return None
     if state.verified and state.verified[1] != link.generation:
         return None
@@ -46,7 +46,7 @@ def known_good(
     return task if right else None
 
 
-def _settled_generation(state: TaskState) -> int | None:
+def settled_generation(state: TaskState) -> int | None:
     """The generation that status calls Ready, from before this process started."""
     status = unpack(state.packed_status)
     ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])

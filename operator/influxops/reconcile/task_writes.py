@@ -101,7 +101,15 @@ async def update(
     state.task_id = action.task_id
     state.next_run = ""
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
-    reason = Reason.MARKER_LOST if action.marker_lost else Reason.DRIFTED if drift else Reason.UPDATING
+    reason = (
+        Reason.ADOPTED
+        if action.adopt
+        else Reason.MARKER_LOST
+        if action.marker_lost
+        else Reason.DRIFTED
+        if drift
+        else Reason.UPDATING
+    )
     context.recorder.action(
         record.key, "park" if park else "update", reason, task=action.task_id, changes=changes or "schedule"
     )

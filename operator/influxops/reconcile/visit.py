@@ -77,6 +77,7 @@ def current_task_status(context: Context, record: Record, state: TaskState) -> d
         next_run=state.next_run,
         late_slot=state.late_slot,
         handled_reconcile_at=state.handled_reconcile_at,
+        plan=state.plan,
     )
     generation = record.generation if state.outcome is not None else int(previous.get("observedGeneration") or -1)
     return task_status(previous, outcome, facts, generation, context.now())
@@ -118,6 +119,7 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
         "appliedRetention": facts.applied_retention,
         "appliedShardGroupDuration": facts.applied_shard_group,
         "previous": facts.previous,
+        "plan": facts.plan,
         "lastHandledReconcileAt": record.annotations.get(RECONCILE_AT, ""),
     }
     status.update({name: value for name, value in optional.items() if value})

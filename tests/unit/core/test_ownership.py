@@ -56,13 +56,13 @@ def test_a_task_at_our_id_with_another_owners_marker_is_not_ours() -> None:
 
 def test_an_unmarked_task_of_the_name_is_a_stranger() -> None:
     task = record("07", "x = 1")
-    assert match(claim(), [], None, [task]).stranger == task
+    assert match(claim(), [], None, [task]).strangers == (task,)
 
 
 def test_a_marked_task_of_the_name_is_no_stranger() -> None:
     """Names need not be unique."""
     other = record("01", stamp_script(Owner("c2", "InfluxTask", "ns", "cpu"), "u9", "x = 1"))
-    assert match(claim(), [], None, [other]).stranger is None
+    assert match(claim(), [], None, [other]).strangers == ()
 
 
 def test_our_double_is_told_from_a_copy() -> None:
@@ -102,3 +102,52 @@ def test_without_an_id_in_status_an_edited_task_with_our_marker_is_ours() -> Non
     """Status was lost and somebody edited the task: drift, not a copy."""
     task = record("02", SCRIPT + "\n// edited")
     assert match(claim(), [task], None, []).ours == task
+
+
+# Taking over
+
+
+ADOPT = Claim(OWNER, "u1", "", "ns/cpu", frozenset(), adopt=True)
+IMPORT = Claim(OWNER, "u1", "", "ns/cpu", frozenset(), import_id="09")
+
+
+def test_the_one_unmarked_task_of_the_name_is_adopted_when_asked() -> None:
+    task = record("07", "x = 1")
+    found = match(ADOPT, [], None, [task])
+    assert found.adoptable == task
+    assert found.ours is None
+
+
+def test_of_several_unmarked_tasks_of_the_name_none_is_adopted() -> None:
+    """Nobody can tell which is meant; they are listed, oldest first."""
+    later, earlier = record("08", "x = 2"), record("07", "x = 1")
+    found = match(ADOPT, [], None, [later, earlier])
+    assert found.adoptable is None
+    assert found.strangers == (earlier, later)
+
+
+def test_a_task_that_is_ours_already_comes_before_any_adoption() -> None:
+    ours, stranger = record("01", SCRIPT), record("07", "x = 1")
+    assert match(ADOPT, [ours], None, [stranger]).adoptable is None
+    assert match(IMPORT, [ours], None, [], record("09", "x = 1")).ours == ours
+
+
+def test_an_imported_task_may_have_any_name() -> None:
+    task = record("09", "x = 1", name="something else")
+    assert match(IMPORT, [], None, [], task).adoptable == task
+
+
+def test_a_managed_task_is_never_imported() -> None:
+    """The message says who manages it."""
+    other = record("09", stamp_script(Owner("c2", "InfluxTask", "ns", "other"), "u9", "x = 1"))
+    found = match(IMPORT, [], None, [], other)
+    assert found.adoptable is None
+    assert found.refusal is not None
+    assert "ns/other of influxops instance c2" in found.refusal.message
+
+
+def test_an_import_of_nothing_is_refused_and_nothing_is_created() -> None:
+    found = match(IMPORT, [], None, [record("07", "x = 1")])
+    assert found.refusal is not None
+    assert "09" in found.refusal.message
+    assert found.strangers == ()

@@ -1,0 +1,130 @@
+"""``influxops plan``: what would be done, and not one write."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from influxops.settings import ConfigError
+
+if TYPE_CHECKING:
+    from influxops.preview.item import Preview
+
+CHANGES = 2
+ERRORS = 1
+TOKEN = "INFLUX_TOKEN"  # noqa: S105  (the name of a variable)
+
+
+class Output(StrEnum):
+    """The forms of a plan."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def plan(
+    files: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--filename", help="File or folder with manifests, or - for standard input; repeatable."),
+    ] = None,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Plan the objects of the cluster.")] = False,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "-n", "--namespace", help="With --cluster: this namespace only; else that of objects which name none."
+        ),
+    ] = "",
+    url: Annotated[
+        str, typer.Option("--url", help="InfluxDB to plan against, in place of that of every InfluxConnection.")
+    ] = "",
+    org: Annotated[str, typer.Option("--org", help="Its organization.")] = "",
+    instance_id: Annotated[
+        str,
+        typer.Option(
+            "--instance-id", envvar="INFLUXOPS_INSTANCE_ID", help="Id of the installation that manages the objects."
+        ),
+    ] = "",
+    output: Annotated[Output, typer.Option("-o", "--output", help="Form of the plan.")] = Output.TEXT,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the plan into this file.")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.")
+    ] = False,
+    kubeconfig: Annotated[str, typer.Option("--kubeconfig", envvar="KUBECONFIG", help="With --cluster.")] = "",
+    context: Annotated[str, typer.Option("--context", help="With --cluster: context of the kubeconfig.")] = "",
+) -> None:
+    """Show what would be done in InfluxDB: for manifests (-f) or for the objects of a cluster (--cluster).
+
+    Nothing is written, neither to InfluxDB nor to Kubernetes. A token that no manifest holds is taken from INFLUX_TOKEN.
+    Exit status: 0, or 1 when something is wrong with a manifest; with --detailed-exitcode 2 when there are changes.
+    """
+    if bool(files) == cluster:
+        raise ConfigError("give manifests with -f, or --cluster for the objects of a cluster")
+    if cluster and (url or org):
+        raise ConfigError("--url and --org go with -f; the objects of a cluster have their own InfluxConnection")
+    from influxops.preview.show import as_json, as_markdown, as_text  # here, so that --help starts fast
+
+    preview = asyncio.run(
+        _of_cluster(kubeconfig, context, instance_id, namespace)
+        if cluster
+        else _of_files(files or [], namespace, url, org, instance_id)
+    )
+    color = output is Output.TEXT and out is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    match output:
+        case Output.TEXT:
+            text = as_text(preview, color=color)
+        case Output.JSON:
+            text = as_json(preview)
+        case Output.MARKDOWN:
+            text = as_markdown(preview)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"--out {out}: {error.strerror or error}") from error
+        typer.echo(preview.summary)
+    if preview.errors:
+        raise typer.Exit(ERRORS)
+    raise typer.Exit(CHANGES if detailed_exitcode and preview.changes else 0)
+
+
+async def _of_files(files: list[str], namespace: str, url: str, org: str, instance: str) -> Preview:
+    from influxops.preview.manifests import read_manifests
+    from influxops.preview.planner import plan as work_out
+    from influxops.preview.sources import from_manifests
+
+    manifests = read_manifests(files, namespace or "default")
+    override = {"url": url, "allowInsecure": True} if url else {}
+    if org:
+        override["org"] = org
+    source = from_manifests(manifests, instance, os.environ.get(TOKEN, ""), override)
+    preview = await work_out(source)
+    preview.faults[:0] = [(fault.place, fault.message) for fault in manifests.faults]
+    return preview
+
+
+async def _of_cluster(kubeconfig: str, context: str, instance: str, namespace: str) -> Preview:
+    from influxops.kube.access import AccessError
+    from influxops.kube.client import KubeClient
+    from influxops.kube.errors import KubeError
+    from influxops.preview.planner import plan as work_out
+    from influxops.preview.sources import from_cluster
+
+    try:
+        client = await KubeClient.connect(kubeconfig or None, context or None)
+    except AccessError as error:
+        raise ConfigError(str(error)) from error
+    try:
+        return await work_out(await from_cluster(client, instance, namespace or None))
+    except KubeError as error:
+        raise ConfigError(f"the Kubernetes API does not answer as it should: {error}") from error
+    finally:
+        await client.close()

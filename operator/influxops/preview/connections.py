@@ -1,0 +1,46 @@
+"""The connections of a plan: each read once, by a client that can only read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from influxops.api.connection import InfluxConnectionSpec
+from influxops.core.keys import Key
+from influxops.engine.connect import Secrets, credentials
+from influxops.engine.link import LiveLink
+from influxops.engine.sweep import read_all
+from influxops.influx.client import InfluxClient
+from influxops.influx.errors import NotFound
+from influxops.preview.world import NoWrites, Uncounted
+
+
+class PreviewLink(LiveLink):
+    """A connection whose buckets include those that the same plan would create."""
+
+    planned: frozenset[str] = frozenset()
+
+    async def bucket_exists(self, name: str) -> bool:
+        """Whether the bucket is there, or will be."""
+        return name in self.planned or await super().bucket_exists(name)
+
+
+async def open_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> PreviewLink:
+    """Connect and read the organization once.
+
+    Raises ``InfluxError``, ``MissingReference`` and ``KubeError``; the caller closes ``link.port``.
+    """
+    link = PreviewLink(key, spec, 1, NoWrites(), Uncounted(), time.monotonic)
+    found = await credentials(secrets, key.namespace, spec)
+    link.port = InfluxClient(replace(found.settings, read_only=True), link.pace)
+    try:
+        org_id = await link.send("org", lambda port: port.org_id(spec.org))
+        if org_id is None:
+            raise NotFound(f"organization {spec.org!r} does not exist there, or the token may not see it: see spec.org")
+        link.org_id = org_id
+        link.user = await link.send("me", lambda port: port.me())
+        link.snapshot = await read_all(link, time.monotonic)
+    except BaseException:
+        await link.port.close()
+        raise
+    return link

@@ -1,0 +1,142 @@
+"""Manifests from files: each object with its place, and each fault with its own, so that one bad file hides no other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from influxops.core.keys import VERSION, Kind
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object of a file."""
+
+    kind: str
+    namespace: str
+    name: str
+    body: dict[str, Any]
+    place: str
+    """``file:line`` of its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a file, and where."""
+
+    place: str
+    message: str
+
+
+@dataclass(slots=True)
+class Manifests:
+    """Everything that was read."""
+
+    objects: list[Manifest] = field(default_factory=list)
+    """Of our kinds."""
+    others: list[Manifest] = field(default_factory=list)
+    """Secrets, ConfigMaps, Namespaces and what else the files hold."""
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read_manifests(paths: Iterable[str], namespace: str) -> Manifests:
+    """Read files, folders (with all below them) and ``-`` for standard input.
+
+    ``namespace`` is that of objects which name none. Faults are collected, never raised.
+    """
+    found = Manifests()
+    seen: dict[tuple[str, str, str], Manifest] = {}
+    for name, text in _texts(paths, found.faults):
+        for body, place in _documents(name, text, found.faults):
+            _take(found, seen, body, place, namespace)
+    return found
+
+
+def _texts(paths: Iterable[str], faults: list[Fault]) -> Iterator[tuple[str, str]]:
+    for given in paths:
+        if given == STDIN:
+            yield "standard input", sys.stdin.read()
+            continue
+        path = Path(given)
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+            if not files:
+                faults.append(Fault(given, "the folder holds no .yaml, .yml or .json file"))
+        else:
+            files = [path]
+        for file in files:
+            try:
+                yield str(file), file.read_text(encoding="utf-8")
+            except OSError as error:
+                faults.append(Fault(str(file), f"cannot be read: {error.strerror or error}"))
+            except UnicodeDecodeError:
+                faults.append(Fault(str(file), "is no UTF-8 text"))
+
+
+def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any, str]]:
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            place = f"{name}:{node.start_mark.line + 1}"
+            try:
+                yield loader.construct_document(node), place  # type: ignore[no-untyped-call]
+            except (yaml.YAMLError, ValueError, TypeError) as error:
+                faults.append(Fault(place, f"is no valid YAML: {_problem(error)}"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        faults.append(Fault(place, f"is no valid YAML: {_problem(error)}; what follows in this file is not read"))
+    except yaml.YAMLError as error:
+        faults.append(Fault(name, f"is no valid YAML: {_problem(error)}"))
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+
+
+def _problem(error: Exception) -> str:
+    return str(getattr(error, "problem", None) or error).splitlines()[0]
+
+
+def _take(found: Manifests, seen: dict[tuple[str, str, str], Manifest], body: Any, place: str, namespace: str) -> None:
+    if body is None:
+        return
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict | None) or "kind" not in body:
+        found.faults.append(Fault(place, "is no Kubernetes object: apiVersion, kind and metadata are missing"))
+        return
+    if body.get("kind") == "List" or isinstance(body.get("items"), list):
+        for item in body.get("items") or []:
+            _take(found, seen, item, place, namespace)
+        return
+    meta = body.get("metadata") or {}
+    kind, name = str(body["kind"]), meta.get("name")
+    ours = str(body.get("apiVersion", "")).startswith("influxops.dev/")
+    if not isinstance(name, str) or not name:
+        if ours:
+            found.faults.append(Fault(place, f"{kind} has no metadata.name: write one"))
+        return
+    manifest = Manifest(kind, str(meta.get("namespace") or namespace), name, body, place)
+    if not ours:
+        found.others.append(manifest)
+        return
+    if kind not in set(Kind) or body["apiVersion"] != f"influxops.dev/{VERSION}":
+        kinds = ", ".join(sorted(Kind))
+        found.faults.append(
+            Fault(place, f"{body['apiVersion']} {kind} is not known: influxops.dev/{VERSION} has {kinds}")
+        )
+        return
+    key = (kind, manifest.namespace, name)
+    if key in seen:
+        found.faults.append(
+            Fault(place, f"{kind} {manifest.namespace}/{name} is there already, at {seen[key].place}: remove one")
+        )
+        return
+    seen[key] = manifest
+    found.objects.append(manifest)

@@ -1,0 +1,108 @@
+"""Where the objects of a plan come from: manifests, or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from influxops.core.keys import Key, Kind
+from influxops.core.record import Record, pack
+from influxops.kube.cache import Cache
+from influxops.kube.client import KubeClient
+from influxops.kube.errors import NotLeader
+from influxops.kube.references import connection_of
+from influxops.kube.secrets import SecretResolver
+from influxops.preview.manifests import Manifest, Manifests
+from influxops.preview.planner import Source
+from influxops.preview.world import ManifestCluster
+from influxops.watch.projection import project
+
+_CREATED = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def from_manifests(
+    manifests: Manifests, instance: str, token: str = "", override: Mapping[str, Any] | None = None
+) -> Source:
+    """The objects of files. ``override`` replaces fields of every connection's spec, such as ``url`` and ``org``."""
+    cache = Cache()
+    places: dict[Key, str] = {}
+    cluster = ManifestCluster(manifests.others, token)
+    for number, manifest in enumerate(manifests.objects):
+        record = _record(manifest, number, override or {})
+        cache.upsert(record)
+        places[record.key] = manifest.place
+    for key in _missing_connections(cache) if override else ():
+        spec = {"tokenSecretRef": {"name": "token", "key": "token"}, **(override or {})}
+        cache.upsert(_plain(key, spec, f"connection-{key.namespace}-{key.name}"))
+    return Source(cache, places, cluster, SecretResolver(cluster), instance, live=False)
+
+
+async def from_cluster(client: KubeClient, instance: str, namespace: str | None) -> Source:
+    """The objects of a cluster, or of one namespace of it, and the connections that they use."""
+
+    def refuse() -> float:
+        raise NotLeader("a plan writes nothing")
+
+    client.fence = refuse
+    cache = Cache()
+    for kind in (Kind.TASK, Kind.POLICY, Kind.CONNECTION):
+        for body in await client.list_objects(kind, namespace):
+            cache.upsert(project(kind, body))
+    for key in _missing_connections(cache):
+        found = await client.get(Kind.CONNECTION, key.namespace, key.name)
+        if found is not None:
+            cache.upsert(project(Kind.CONNECTION, found))
+    instance = instance or await client.namespace_uid("kube-system") or ""
+    view = _ClusterView(client)
+    return Source(cache, {}, view, SecretResolver(client), instance, live=True)
+
+
+class _ClusterView:
+    """A cluster that is only read."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self.get_configmap = client.get_configmap
+        self.namespace_labels = client.namespace_labels
+
+    async def set_finalizers(
+        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
+    ) -> Mapping[str, Any]:
+        """Nothing: a plan writes nothing."""
+        return {}
+
+
+def _missing_connections(cache: Cache) -> set[Key]:
+    named = {
+        connection_of(record.key, record.spec()) for kind in (Kind.TASK, Kind.POLICY) for record in cache.records(kind)
+    }
+    return {key for key in named if key is not None and cache.get(key) is None}
+
+
+def _record(manifest: Manifest, number: int, override: Mapping[str, Any]) -> Record:
+    kind = Kind(manifest.kind)
+    spec = manifest.body.get("spec")
+    spec = dict(spec) if isinstance(spec, dict) else {}
+    if kind is Kind.CONNECTION:
+        spec.update(override)
+        if str(spec.get("url", "")).startswith("http://"):
+            spec.pop("tls", None)
+    annotations = (manifest.body.get("metadata") or {}).get("annotations") or {}
+    return _plain(Key(kind, manifest.namespace, manifest.name), spec, f"manifest-{number:06d}", annotations)
+
+
+def _plain(key: Key, spec: Mapping[str, Any], uid: str, annotations: Mapping[str, str] | None = None) -> Record:
+    return Record(
+        key=key,
+        uid=uid,
+        generation=1,
+        resource_version="1",
+        created=_CREATED,
+        deletion_timestamp=None,
+        finalizers=(),
+        annotations=dict(annotations or {}),
+        labels={},
+        packed_spec=pack(spec),
+        packed_status=b"",
+    )

@@ -1,0 +1,111 @@
+"""Tasks that are in InfluxDB already: taken over when asked, with nothing changed but the header."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.expect import condition
+from tests.support.lab import HOURLY, TASK, Lab
+
+OWN = 'option task = {name: "telemetry/cpu", every: 6h, offset: 5m}\n\n// kept as it is\n' + HOURLY
+
+
+def body(flux: str) -> str:
+    """A stored script without the header line."""
+    assert flux.startswith("// influxops/v1 owner=")
+    return flux.partition("\n")[2]
+
+
+def test_a_task_of_the_name_is_adopted(lab: Lab) -> None:
+    """Same id, same bytes behind the header, still active; then nothing is written any more."""
+    stranger = lab.influx.new_task(OWN, "by hand")
+    lab.connect()
+    lab.task("cpu", OWN, every=None, description="by hand", adoption="Adopt")
+    assert lab.task_id("cpu") == stranger["id"]
+    stored = lab.influx.task(stranger["id"])
+    assert body(stored["flux"]) == OWN
+    assert (stored["status"], stored["description"], stored["every"]) == ("active", "by hand", "6h")
+    assert stranger["id"] in lab.event("cpu", "Adopted")["note"]
+    lab.sweeps()
+    assert lab.influx.task(stranger["id"]) == stored
+    assert len(lab.influx.tasks()) == 1
+
+
+def test_a_task_is_imported_by_its_id(lab: Lab) -> None:
+    """Whatever its name is; it gets the one that the spec gives."""
+    lab.influx.new_task(f'option task = {{name: "old", every: 6h}}\n{HOURLY}')
+    wanted = lab.influx.new_task(f'option task = {{name: "old", every: 6h}}\n{HOURLY}')
+    lab.connect()
+    lab.task("cpu", importID=wanted["id"])
+    assert lab.task_id("cpu") == wanted["id"]
+    assert lab.influx.task(wanted["id"])["name"] == f"{lab.namespace}/cpu"
+    assert len(lab.influx.tasks()) == 2
+
+
+def test_which_of_two_is_not_guessed(lab: Lab) -> None:
+    """Both ids are in the message, and importID decides."""
+    ids = [lab.influx.new_task(OWN)["id"] for _ in range(2)]
+    lab.connect()
+    lab.task("cpu", OWN, every=None, adoption="Adopt")
+    lab.rests(TASK, "cpu", "AlreadyExists", *ids, "spec.importID")
+    assert {task["flux"] for task in lab.influx.tasks()} == {OWN}
+    lab.patch(TASK, "cpu", importID=ids[1])
+    assert lab.task_id("cpu") == ids[1]
+    assert lab.influx.task(ids[0])["flux"] == OWN
+
+
+def test_a_managed_task_is_not_taken(lab: Lab) -> None:
+    """Neither by its id nor by its name."""
+    lab.connect()
+    lab.task("first")
+    task_id = lab.task_id("first")
+    before = lab.influx.task(task_id)
+    lab.task("second", importID=task_id, adoption="Adopt")
+    lab.rests(TASK, "second", "Conflict", task_id, f"{lab.namespace}/first")
+    assert lab.influx.task(task_id) == before
+    lab.delete(TASK, "second")
+    lab.gone(TASK, "second")
+    assert lab.influx.task(task_id) == before
+
+
+def test_an_id_that_nobody_has(lab: Lab) -> None:
+    """Nothing is created in its place."""
+    lab.connect()
+    lab.task("cpu", importID="00000000deadbeef")
+    lab.rests(TASK, "cpu", "DependencyNotReady", "00000000deadbeef", "spec.importID")
+    assert lab.influx.tasks() == []
+
+
+def test_a_broken_script_is_not_adopted(lab: Lab) -> None:
+    """It is checked first; the task in InfluxDB stays as it is."""
+    stranger = lab.influx.new_task(f'option task = {{name: "x", every: 6h}}\n{HOURLY}')
+    lab.connect()
+    lab.task("cpu", "nonsense()\n", name="x", every="6h", adoption="Adopt")
+    lab.rests(TASK, "cpu", "InvalidScript", "nonsense")
+    assert lab.influx.task(stranger["id"]) == stranger
+
+
+@pytest.mark.parametrize("deletion", ["Delete", "Orphan"])
+def test_what_was_adopted_goes_as_the_spec_says(lab: Lab, deletion: str) -> None:
+    """Orphan gives it back as it was, byte for byte."""
+    stranger = lab.influx.new_task(OWN)
+    lab.connect()
+    lab.task("cpu", OWN, every=None, adoption="Adopt", deletion=deletion)
+    lab.task_id("cpu")
+    lab.delete(TASK, "cpu")
+    lab.gone(TASK, "cpu")
+    left = lab.influx.task(stranger["id"])
+    assert (left == {}) if deletion == "Delete" else (left["flux"] == OWN)
+
+
+def test_a_manual_adoption_waits(lab: Lab) -> None:
+    """The plan says adopt, and shows that no line of the script changes."""
+    stranger = lab.influx.new_task(OWN)
+    lab.connect()
+    lab.task("cpu", OWN, every=None, adoption="Adopt", approval="Manual")
+    item = lab.rests(TASK, "cpu", "PlanPending", f"adopt {stranger['id']}")
+    assert condition(item, "Reconciling")["reason"] == "PlanPending"
+    (action,) = item["status"]["plan"]["actions"]
+    assert action["action"] == "adopt"
+    assert "diff" not in action
+    assert lab.influx.task(stranger["id"]) == stranger
