@@ -99,7 +99,9 @@ def render_template(source: str, values: Mapping[str, Any]) -> str:
     except TemplateSyntaxError as error:
         raise TemplateFault(f"line {error.lineno} of the template: {error.message}") from None
     except UndefinedError as error:
-        raise TemplateFault(f"{_place(error)}{error.message}: add it to spec.template.values") from None
+        name = next((name for name in values if str(error.message).startswith(f"'{name}' is undefined")), "")
+        remedy = f"write values.{name}" if name else "add it to spec.template.values"
+        raise TemplateFault(f"{_place(error)}{error.message}: {remedy}") from None
     except SecurityError as error:
         raise TemplateFault(f"{_place(error)}the template may not do that: {error}") from None
     except TemplateFault as error:

@@ -86,9 +86,11 @@ def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any,
     try:
         while loader.check_node():
             node = loader.get_node()
+            if node is None:
+                break
             place = f"{name}:{node.start_mark.line + 1}"
             try:
-                yield loader.construct_document(node), place  # type: ignore[no-untyped-call]
+                yield loader.construct_document(node), place
             except (yaml.YAMLError, ValueError, TypeError) as error:
                 faults.append(Fault(place, f"is no valid YAML: {_problem(error)}"))
     except yaml.MarkedYAMLError as error:
@@ -98,7 +100,7 @@ def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any,
     except yaml.YAMLError as error:
         faults.append(Fault(name, f"is no valid YAML: {_problem(error)}"))
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _problem(error: Exception) -> str:

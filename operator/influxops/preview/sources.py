@@ -15,7 +15,7 @@ from influxops.kube.references import connection_of
 from influxops.kube.secrets import SecretResolver
 from influxops.preview.manifests import Manifest, Manifests
 from influxops.preview.planner import Source
-from influxops.preview.world import ManifestCluster
+from influxops.preview.world import ClusterView, ManifestCluster
 from influxops.watch.projection import project
 
 _CREATED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,23 +54,8 @@ async def from_cluster(client: KubeClient, instance: str, namespace: str | None)
         if found is not None:
             cache.upsert(project(Kind.CONNECTION, found))
     instance = instance or await client.namespace_uid("kube-system") or ""
-    view = _ClusterView(client)
+    view = ClusterView(client)
     return Source(cache, {}, view, SecretResolver(client), instance, live=True)
-
-
-class _ClusterView:
-    """A cluster that is only read."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self._client = client
-        self.get_configmap = client.get_configmap
-        self.namespace_labels = client.namespace_labels
-
-    async def set_finalizers(
-        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
-    ) -> Mapping[str, Any]:
-        """Nothing: a plan writes nothing."""
-        return {}
 
 
 def _missing_connections(cache: Cache) -> set[Key]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from influxops.core.keys import Key
 from influxops.core.record import Record
+from influxops.kube.client import KubeClient
 from influxops.kube.errors import NotLeader
 from influxops.preview.manifests import Manifest
 
@@ -42,6 +43,21 @@ class ManifestCluster:
         """Labels of a Namespace; ``kubernetes.io/metadata.name`` is always there."""
         labels = ((self._namespaces.get(name) or {}).get("metadata") or {}).get("labels") or {}
         return {**labels, "kubernetes.io/metadata.name": name}
+
+    async def set_finalizers(
+        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
+    ) -> Mapping[str, Any]:
+        """Nothing: a plan writes nothing."""
+        return {}
+
+
+class ClusterView:
+    """A cluster that is only read."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self.get_configmap = client.get_configmap
+        self.namespace_labels = client.namespace_labels
 
     async def set_finalizers(
         self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]

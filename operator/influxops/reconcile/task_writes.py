@@ -101,15 +101,7 @@ async def update(
     state.task_id = action.task_id
     state.next_run = ""
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
-    reason = (
-        Reason.ADOPTED
-        if action.adopt
-        else Reason.MARKER_LOST
-        if action.marker_lost
-        else Reason.DRIFTED
-        if drift
-        else Reason.UPDATING
-    )
+    reason = _reason(action, drift=drift)
     context.recorder.action(
         record.key, "park" if park else "update", reason, task=action.task_id, changes=changes or "schedule"
     )
@@ -119,8 +111,17 @@ async def update(
             text = f"task {action.task_id} was changed in InfluxDB and has been set back: {changes}"
             context.recorder.event(record, reason, text, warning=True)
         else:
-            context.recorder.event(record, reason, f"updated task {action.task_id} in InfluxDB: {changes}")
+            did = "took over" if action.adopt else "updated"
+            context.recorder.event(record, reason, f"{did} task {action.task_id} in InfluxDB: {changes}")
     return park
+
+
+def _reason(action: UpdateTask, *, drift: bool) -> Reason:
+    if action.adopt:
+        return Reason.ADOPTED
+    if action.marker_lost:
+        return Reason.MARKER_LOST
+    return Reason.DRIFTED if drift else Reason.UPDATING
 
 
 async def delete_stored(context: Context, record: Record, link: Link, task_id: str, why: str) -> None:

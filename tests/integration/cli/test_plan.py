@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def test_everything_that_a_plan_can_say(run: Run, files: Path, influx: Influx) -
     same = Owner("c1", "InfluxTask", "ns", "same")
     influx.new_task(stamp_script(same, "u2", f'option task = {{name: "ns/same", every: 1h}}\n{HOURLY}'))
     influx.new_bucket("short", 30 * 86400, 86400)
-    influx.write("short", "cpu load=1 1767225600")
+    influx.write("short", f"cpu load=1 {int(time.time()) - 20 * 86400}")
     write(
         files / "b-tasks.yaml",
         task("new", description="brand new"),
@@ -277,7 +278,7 @@ def test_the_objects_of_a_cluster(run: Run, stack: Stack, namespace: str, influx
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "templates"},
-            "data": {"flux": 'from(bucket: "raw") |> range(start: -{{ hours }}h)\n'},
+            "data": {"flux": 'from(bucket: "raw") |> range(start: -{{ values.hours }}h)\n'},
         },
     ]
     for one in objects:

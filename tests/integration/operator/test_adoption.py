@@ -25,7 +25,7 @@ def test_a_task_of_the_name_is_adopted(lab: Lab) -> None:
     stored = lab.influx.task(stranger["id"])
     assert body(stored["flux"]) == OWN
     assert (stored["status"], stored["description"], stored["every"]) == ("active", "by hand", "6h")
-    assert stranger["id"] in lab.event("cpu", "Adopted")["note"]
+    assert stranger["id"] in lab.event("cpu", "Adopted", "Normal")["note"]
     lab.sweeps()
     assert lab.influx.task(stranger["id"]) == stored
     assert len(lab.influx.tasks()) == 1
