@@ -148,7 +148,7 @@ def _steady(site: Site, operator: Operator) -> dict[str, float]:
     influx, writes = influx_metrics(site), _writes(site)
     started, cpu = time.monotonic(), operator.cpu()
     time.sleep(IDLE_SECONDS - SYNC_INTERVAL / 2)
-    later_count, later_seconds = _next_sweep(operator, 1.0)  # each look costs the operator a little
+    later_count, later_seconds = _next_sweep(operator, 3.0)  # each look costs the operator a little
     elapsed, used = time.monotonic() - started, operator.cpu() - cpu
     later_influx, later_writes = influx_metrics(site), _writes(site)
     sweeps = later_count - count

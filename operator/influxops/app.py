@@ -46,6 +46,9 @@ log = get_logger(__name__)
 GC_THRESHOLDS = (20_000, 20, 20)
 """New containers, collections of the young, and of the middle generation, before the garbage collector looks."""
 
+BACKLOG = 1.0
+"""Seconds that an object has been due: from then on good news waits until the work is done."""
+
 NEVER = 1e9
 """Seconds that a fence leaves when no lease is used."""
 
@@ -58,6 +61,7 @@ def run_operator(settings: Settings) -> int:
     # all is freed by reference counts. What the imports made is never looked at again.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, redactor))
     return 0
@@ -134,7 +138,7 @@ class _Operator:
         self.cache = Cache()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.statuses = StatusWriter(client, writes_per_second=settings.status_writes_per_second)
-        self.events = EventRecorder(client)
+        self.events = EventRecorder(client, busy=lambda: self.queue.oldest_due_seconds() > BACKLOG)
         self.renderer = TemplateProcess()
         self.fence = _Fence()
         guarded = RedactedStatuses(self.statuses, redactor.redact)

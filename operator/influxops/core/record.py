@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from influxops.core.jsontext import parse
 from influxops.core.keys import Key
 
 DEFLATE_ABOVE = 2048
@@ -46,7 +47,7 @@ def plain(packed: bytes) -> bytes:
 
 def unpack(packed: bytes) -> dict[str, Any]:
     """The mapping that ``pack`` was given; an absent one is empty."""
-    decoded: dict[str, Any] = json.loads(plain(packed)) if packed else {}
+    decoded: dict[str, Any] = parse(plain(packed)) if packed else {}
     return decoded
 
 

@@ -20,6 +20,8 @@ from influxops.telemetry.metrics import Metrics
 
 PERIOD = 5.0
 """Seconds between two copies."""
+COUNT_EVERY = 6
+"""Copies between two counts of all objects, which take some milliseconds for ten thousand."""
 
 
 class Gauges:
@@ -47,8 +49,12 @@ class Gauges:
 
     async def run(self) -> None:
         """Copy until cancelled."""
+        turns = 0
         while True:
             self.copy()
+            if turns % COUNT_EVERY == 1:
+                self._resources()
+            turns += 1
             await asyncio.sleep(PERIOD)
 
     def copy(self) -> None:
@@ -67,7 +73,6 @@ class Gauges:
         for kind in Kind:
             age = time.monotonic() - self._last_activity(kind)
             metrics.watch_last_activity_timestamp_seconds.labels(kind.value).set(time.time() - age)
-        self._resources()
 
     def _resources(self) -> None:
         tasks: Counter[str] = Counter()

