@@ -37,10 +37,12 @@ check: $(STAMP) ## Lint, types, layers, spelling
 verify: $(STAMP) ## Generated files are what the models say
 	$(BIN)/python -m influxops.api.crdgen --check crds
 	$(BIN)/python -m influxops.api.docgen --check docs/reference
+	$(BIN)/python -m influxops.cli.docgen --check docs/reference
 
 generate: $(STAMP) ## Write the generated files anew
 	$(BIN)/python -m influxops.api.crdgen crds
 	$(BIN)/python -m influxops.api.docgen docs/reference
+	$(BIN)/python -m influxops.cli.docgen docs/reference
 
 test: setup check verify ## The whole suite against real servers (20 minutes at most, servers cached)
 	$(BIN)/pytest $(PYTEST_ARGS)

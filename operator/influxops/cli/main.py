@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from influxops import __version__
+from influxops.cli.import_ import import_
+from influxops.cli.objects import approve, reconcile, release, resume, suspend
 from influxops.cli.plan import plan
 from influxops.cli.run import run
 from influxops.settings import ConfigError
@@ -26,6 +28,9 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("plan")(plan)
+app.command("import")(import_)
+for command in (approve, reconcile, suspend, resume, release):
+    app.command()(command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,6 +15,10 @@ from influxops.kube.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Fence
 
 FIELD_MANAGER = "influxops"
 """The owner of ``status`` in ``managedFields``."""
+USER_MANAGER = "influxops-cli"
+"""The owner of what a user changes by our commands; the operator itself owns nothing but status."""
+USER_MANAGER = "influxops-cli"
+"""Field manager of what a user changes by our commands: the operator itself owns nothing but status and finalizers."""
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -173,6 +177,17 @@ class KubeClient:
                 raise
             raise Conflict(f"{key} changed since it was read", status=409, reason="Conflict") from error
         return self._wrote(answer)
+
+    async def merge(self, key: Key, patch: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """Change an object as a user with kubectl does, if it is still the one of this uid."""
+        body = {**patch, "metadata": {**(patch.get("metadata") or {}), "uid": uid}}
+        query = {"fieldManager": USER_MANAGER}
+        answer: dict[str, Any] = await self._api.write("PATCH", _path(key), body, query, content=MERGE_PATCH)
+        return answer
+
+    async def delete(self, key: Key, uid: str) -> None:
+        """Ask for an object's deletion, if it is still the one of this uid."""
+        await self._api.write("DELETE", _path(key), {"preconditions": {"uid": uid}})
 
     # What specs refer to
 

@@ -21,7 +21,7 @@ _RESET = "\x1b[0m"
 
 def as_text(preview: Preview, *, color: bool) -> str:
     """The plan, one paragraph an object; objects without a change are only counted."""
-    lines = [line for item in _told(preview) for line in (*_item(item), "")]
+    lines = [line for item in _told(preview) for line in (*item_lines(item), "")]
     for place, message in preview.faults:
         lines += [f"! {place}: {message}", ""]
     lines += [f"Note: {note}" for note in preview.notes]
@@ -55,7 +55,7 @@ def as_markdown(preview: Preview) -> str:
     """A comment for a pull request: the summary first, each change folded away."""
     lines = [f"### influxops\n\n**{preview.summary}**\n"]
     for item in _told(preview):
-        head, *rest = _item(item)
+        head, *rest = item_lines(item)
         lines.append(f"<details{' open' if item.error else ''}><summary><code>{_plain(head)}</code></summary>\n")
         fence = "`" * max(3, 1 + max((len(run) for line in rest for run in _ticks(line)), default=0))
         lines += [f"{fence}diff", *(_flush(line) for line in rest), fence, "\n</details>\n"]
@@ -69,7 +69,8 @@ def _told(preview: Preview) -> list[Item]:
     return [item for item in preview.items if item.actions or item.held]
 
 
-def _item(item: Item) -> Iterator[str]:
+def item_lines(item: Item) -> Iterator[str]:
+    """One object: what is done with it, each field and each line of the script that changes."""
     place = f" ({item.place})" if item.place else ""
     name = f"{item.kind} {item.namespace}/{item.name}{place}"
     if item.held:

@@ -69,13 +69,13 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
     if len(files) != 1:
         raise ValueError("the server's syntax tree does not hold exactly one file")
     file = files[0]
-    places = _Places(script)
+    places = Places(script)
     package = file.get("package")
     package_end = places.end(package) if package else 0
     imports: list[Node] = file.get("imports") or []
     body: list[Node] = file.get("body") or []
     cut = max([package_end, *(places.end(node) for node in imports)])
-    options = [node["assignment"] for node in body if node.get("type") == "OptionStatement" and _name(node) == "task"]
+    options = [node["assignment"] for node in body if is_option(node, "task")]
     nodes = _nodes(file)
     calls = [node for node in nodes if node.get("type") == "CallExpression"]
     packages = frozenset(_defined([], imports))
@@ -98,7 +98,7 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
     )
 
 
-class _Places:
+class Places:
     """Turns the server's places (line and column from 1; columns count bytes of UTF-8) into character offsets."""
 
     def __init__(self, script: str) -> None:
@@ -107,8 +107,15 @@ class _Places:
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line) + 1)
 
+    def start(self, node: Node) -> int:
+        """The offset of a node's first character."""
+        return self._offset(node["location"]["start"])
+
     def end(self, node: Node) -> int:
-        place = node["location"]["end"]
+        """The offset behind a node's last character."""
+        return self._offset(node["location"]["end"])
+
+    def _offset(self, place: Mapping[str, int]) -> int:
         line = int(place["line"]) - 1
         raw = self.lines[line].encode()[: int(place["column"]) - 1]
         return self.starts[line] + len(raw.decode(errors="replace"))
@@ -126,6 +133,11 @@ def _nodes(root: Node) -> list[Node]:
         else:
             stack.extend(item for item in current if type(item) in _INNER)
     return found
+
+
+def is_option(statement: Node, name: str) -> bool:
+    """Whether a statement sets the option of this name."""
+    return statement.get("type") == "OptionStatement" and _name(statement) == name
 
 
 def _name(statement: Node) -> str:

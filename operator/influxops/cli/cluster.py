@@ -1,0 +1,74 @@
+"""What the commands on objects of a cluster share: which object is meant, and a client that is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from influxops.core.keys import Key, Kind
+from influxops.settings import ConfigError
+
+if TYPE_CHECKING:
+    from influxops.kube.client import KubeClient
+
+T = TypeVar("T")
+
+Name = Annotated[str, typer.Argument(help="NAME of an InfluxTask, or KIND/NAME, for example retentionpolicy/raw.")]
+Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Namespace of the object.")]
+Kubeconfig = Annotated[str, typer.Option("--kubeconfig", envvar="KUBECONFIG", help="File with the access to the cluster.")]
+Context = Annotated[str, typer.Option("--context", help="Context of that file.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+
+_KINDS = {
+    "influxtask": Kind.TASK,
+    "itask": Kind.TASK,
+    "retentionpolicy": Kind.POLICY,
+    "rp": Kind.POLICY,
+    "influxconnection": Kind.CONNECTION,
+    "iconn": Kind.CONNECTION,
+}
+
+
+def key_of(name: str, namespace: str) -> Key:
+    """The object that a user means. Raises ConfigError for an unknown kind."""
+    kind, slash, rest = name.partition("/")
+    if not slash:
+        return Key(Kind.TASK, namespace or "default", name)
+    word = kind.lower().partition(".")[0]
+    found = _KINDS.get(word) or _KINDS.get(word.removesuffix("s")) or _KINDS.get(word.removesuffix("ies") + "y")
+    if found is None:
+        raise ConfigError(f"{kind!r} is no kind of influxops: write influxtask, retentionpolicy or influxconnection")
+    return Key(found, namespace or "default", rest)
+
+
+def with_client(kubeconfig: str, context: str, work: Callable[[KubeClient], Awaitable[T]]) -> T:
+    """Do something with a cluster. What it refuses becomes ConfigError: one sentence, no traceback."""
+
+    from influxops.kube.access import AccessError  # here, so that --help starts fast
+    from influxops.kube.client import KubeClient
+    from influxops.kube.errors import KubeError
+
+    async def go() -> T:
+        try:
+            client = await KubeClient.connect(kubeconfig or None, context or None)
+        except AccessError as error:
+            raise ConfigError(str(error)) from error
+        try:
+            return await work(client)
+        except KubeError as error:
+            raise ConfigError(f"the Kubernetes API refuses: {error}") from error
+        finally:
+            await client.close()
+
+    return asyncio.run(go())
+
+
+async def existing(client: KubeClient, key: Key) -> dict[str, Any]:
+    """An object that exists. Raises ConfigError when it does not."""
+    found = await client.get(key.kind, key.namespace, key.name)
+    if found is None:
+        raise ConfigError(f"{key} does not exist; kubectl get {key.kind.plural} -n {key.namespace} lists what does")
+    return found

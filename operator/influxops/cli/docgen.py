@@ -1,0 +1,72 @@
+"""The reference of the command line, from the commands' own help: ``python -m influxops.cli.docgen [--check] docs/reference``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from influxops.cli.main import app
+
+FILE = "commands.md"
+_HIDDEN = frozenset({"help"})
+
+
+def text() -> str:
+    """The whole page."""
+    group: Any = typer.main.get_command(app)
+    lines = [
+        "# Commands",
+        "",
+        "Written by `make generate` from `influxops --help`. As a kubectl plugin the same program is `kubectl influx`.",
+        "",
+        "Exit status: 0; 1 when a plan found something wrong; 2 for a mistake in the command, or a server that refuses.",
+    ]
+    for name, command in sorted(group.commands.items()):
+        lines += ["", *_command(name, command)]
+    return "\n".join(lines) + "\n"
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option" and param.name not in _HIDDEN]
+    yield f"## influxops {' '.join([name, *(argument.name.upper() for argument in arguments)])}"
+    yield ""
+    yield "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    if arguments or options:
+        yield ""
+        yield "| | |"
+        yield "| --- | --- |"
+    for argument in arguments:
+        yield f"| `{argument.name.upper()}` | {_cell(argument.help)} |"
+    for option in options:
+        names = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+        variable = f" (`{option.envvar}`)" if isinstance(option.envvar, str) else ""
+        yield f"| {names} | {_cell(option.help)}{variable} |"
+
+
+def _cell(help_: str | None) -> str:
+    return " ".join((help_ or "").split()).replace("|", "\\|")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with ``--check`` say whether it is up to date."""
+    folders = [item for item in arguments if item != "--check"]
+    if len(folders) != 1:
+        print("usage: python -m influxops.cli.docgen [--check] FOLDER", file=sys.stderr)  # noqa: T201
+        return 2
+    path = Path(folders[0]) / FILE
+    if "--check" not in arguments:
+        path.write_text(text(), encoding="utf-8")
+        return 0
+    if path.is_file() and path.read_text(encoding="utf-8") == text():
+        return 0
+    print(f"{path} differs from the commands' help: run make generate")  # noqa: T201
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

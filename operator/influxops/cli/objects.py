@@ -1,0 +1,100 @@
+"""Commands on one object of a cluster: approve, reconcile, suspend, resume, release."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from influxops.api.common import APPROVE_ANNOTATION, RECONCILE_ANNOTATION
+from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, key_of, with_client
+from influxops.core.keys import Key, Kind
+from influxops.preview.item import Item
+from influxops.preview.show import item_lines
+from influxops.settings import ConfigError
+
+if TYPE_CHECKING:
+    from influxops.kube.client import KubeClient
+
+
+def approve(
+    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "", yes: Yes = False
+) -> None:
+    """Show the plan that waits in an object's status, and approve exactly that plan."""
+    key = key_of(name, namespace)
+
+    async def work(client: KubeClient) -> None:
+        found: dict[str, Any] = await existing(client, key)
+        plan = (found.get("status") or {}).get("plan")
+        if not plan:
+            raise ConfigError(f"{key} has no plan that waits: there is nothing to approve")
+        item = Item(key.kind.value, key.namespace, key.name, "", tuple(plan["actions"]))
+        typer.echo("\n".join(item_lines(item)))
+        if not yes:
+            typer.confirm(f"\nApprove plan {plan['hash']}?", abort=True)
+        await _annotate(client, key, found, APPROVE_ANNOTATION, str(plan["hash"]))
+        typer.echo(f"plan {plan['hash']} of {key} is approved")
+
+    with_client(kubeconfig, context, work)
+
+
+def reconcile(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "") -> None:
+    """Have an object looked at now."""
+    key = key_of(name, namespace)
+
+    async def work(client: KubeClient) -> None:
+        found = await existing(client, key)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        await _annotate(client, key, found, RECONCILE_ANNOTATION, now)
+        typer.echo(f"{key} is looked at; status.lastHandledReconcileAt will be {now}")
+
+    with_client(kubeconfig, context, work)
+
+
+def suspend(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "") -> None:
+    """Set spec.suspend to true: a task does not run, a bucket is left alone. Git should say so too."""
+    _set_suspend(name, namespace, kubeconfig, context, value=True)
+
+
+def resume(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "") -> None:
+    """Set spec.suspend to false."""
+    _set_suspend(name, namespace, kubeconfig, context, value=False)
+
+
+def release(
+    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "", yes: Yes = False
+) -> None:
+    """Delete an object and leave its task or bucket in InfluxDB as it is, without the mark of influxops."""
+    key = key_of(name, namespace)
+    if key.kind is Kind.CONNECTION:
+        raise ConfigError("an InfluxConnection has nothing in InfluxDB to release: delete it with kubectl")
+
+    async def work(client: KubeClient) -> None:
+        found: dict[str, Any] = await existing(client, key)
+        what = "task" if key.kind is Kind.TASK else "bucket"
+        if not yes:
+            typer.confirm(f"Delete {key} and leave its {what} in InfluxDB?", abort=True)
+        uid = str(found["metadata"]["uid"])
+        await client.merge(key, {"spec": {"deletion": "Orphan"}}, uid)
+        await client.delete(key, uid)
+        typer.echo(f"{key} is being deleted; its {what} stays in InfluxDB")
+
+    with_client(kubeconfig, context, work)
+
+
+def _set_suspend(name: str, namespace: str, kubeconfig: str, context: str, *, value: bool) -> None:
+    key = key_of(name, namespace)
+    if key.kind is Kind.CONNECTION:
+        raise ConfigError("an InfluxConnection cannot be suspended: suspend its InfluxTasks and RetentionPolicies")
+
+    async def work(client: KubeClient) -> None:
+        found: dict[str, Any] = await existing(client, key)
+        await client.merge(key, {"spec": {"suspend": value}}, str(found["metadata"]["uid"]))
+        typer.echo(f"spec.suspend of {key} is {str(value).lower()}")
+
+    with_client(kubeconfig, context, work)
+
+
+async def _annotate(client: KubeClient, key: Key, found: dict[str, Any], name: str, text: str) -> None:
+    await client.merge(key, {"metadata": {"annotations": {name: text}}}, str(found["metadata"]["uid"]))

@@ -1,0 +1,106 @@
+"""Commands on objects of a cluster, as processes, with the operator at work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import POLICY, TASK, Lab
+
+PROGRAM = Path(sys.executable).with_name("influxops")
+PLUGIN = Path(sys.executable).with_name("kubectl-influx")
+
+
+def influxops(lab: Lab, *arguments: str, stdin: str = "", program: Path = PROGRAM) -> subprocess.CompletedProcess[str]:
+    """Run a command in the lab's namespace."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("INFLUX")}
+    done = subprocess.run(
+        [str(program), *arguments, "-n", lab.namespace],
+        check=False,
+        input=stdin,
+        env=env | {"KUBECONFIG": str(lab.stack.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_approve_shows_the_plan_and_asks(lab: Lab) -> None:
+    """No is no; yes applies it."""
+    lab.connect()
+    lab.task("cpu", approval="Manual")
+    plan = lab.rests(TASK, "cpu", "PlanPending")["status"]["plan"]
+    done = influxops(lab, "approve", "cpu", stdin="n\n")
+    assert done.returncode != 0
+    assert "+from(bucket" in done.stdout
+    lab.sweeps()
+    assert lab.influx.tasks() == []
+    done = influxops(lab, "approve", "cpu", stdin="y\n")
+    assert done.returncode == 0, done.stderr
+    assert plan["hash"] in done.stdout
+    lab.synced(TASK, "cpu")
+    done = influxops(lab, "approve", "cpu", "--yes")
+    assert done.returncode == 2
+    assert "nothing to approve" in done.stderr
+
+
+def test_suspend_and_resume(lab: Lab) -> None:
+    """Also as a kubectl plugin, and for other kinds by KIND/NAME."""
+    lab.connect()
+    lab.task("cpu")
+    task_id = lab.task_id("cpu")
+    assert influxops(lab, "suspend", "cpu", program=PLUGIN).returncode == 0
+    lab.in_influx("inactive", lambda: lab.influx.task(task_id)["status"], lambda status: status == "inactive")
+    assert influxops(lab, "resume", "influxtasks/cpu").returncode == 0
+    lab.in_influx("active", lambda: lab.influx.task(task_id)["status"], lambda status: status == "active")
+    lab.policy("kept", "kept", "30d")
+    lab.synced(POLICY, "kept")
+    assert influxops(lab, "suspend", "retentionpolicy/kept").returncode == 0
+    lab.until(POLICY, "kept", "suspended", lambda one: one["status"]["conditions"][0]["reason"] == "Suspended")
+
+
+def test_reconcile_is_echoed(lab: Lab) -> None:
+    """In status.lastHandledReconcileAt."""
+    lab.connect()
+    lab.task("cpu")
+    lab.synced(TASK, "cpu")
+    done = influxops(lab, "reconcile", "cpu")
+    assert done.returncode == 0, done.stderr
+    wanted = done.stdout.split()[-1]
+    lab.until(TASK, "cpu", "handled", lambda one: one["status"].get("lastHandledReconcileAt") == wanted)
+
+
+def test_release_leaves_the_task_without_the_mark(lab: Lab) -> None:
+    """The object goes; the task stays as the user wrote it, and runs."""
+    lab.connect()
+    lab.task("cpu")
+    task_id = lab.task_id("cpu")
+    stored = lab.influx.task(task_id)["flux"]
+    done = influxops(lab, "release", "cpu", stdin="y\n")
+    assert done.returncode == 0, done.stderr
+    lab.gone(TASK, "cpu")
+    left = lab.influx.task(task_id)
+    assert left["flux"] == stored.partition("\n")[2]
+    assert left["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("approve", "nobody"), "does not exist"),
+        (("suspend", "pod/x"), "no kind of influxops"),
+        (("suspend", "influxconnection/main"), "cannot be suspended"),
+        (("release", "influxconnection/main"), "delete it with kubectl"),
+    ],
+)
+def test_mistakes_are_one_sentence(lab: Lab, arguments: tuple[str, ...], words: str) -> None:
+    """And exit status 2."""
+    done = influxops(lab, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
