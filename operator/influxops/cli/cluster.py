@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 Name = Annotated[str, typer.Argument(help="NAME of an InfluxTask, or KIND/NAME, for example retentionpolicy/raw.")]
 Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Namespace of the object.")]
-Kubeconfig = Annotated[str, typer.Option("--kubeconfig", envvar="KUBECONFIG", help="File with the access to the cluster.")]
+Kubeconfig = Annotated[
+    str, typer.Option("--kubeconfig", envvar="KUBECONFIG", help="File with the access to the cluster.")
+]
 Context = Annotated[str, typer.Option("--context", help="Context of that file.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
@@ -46,7 +48,6 @@ def key_of(name: str, namespace: str) -> Key:
 
 def with_client(kubeconfig: str, context: str, work: Callable[[KubeClient], Awaitable[T]]) -> T:
     """Do something with a cluster. What it refuses becomes ConfigError: one sentence, no traceback."""
-
     from influxops.kube.access import AccessError  # here, so that --help starts fast
     from influxops.kube.client import KubeClient
     from influxops.kube.errors import KubeError

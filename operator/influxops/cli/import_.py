@@ -27,7 +27,9 @@ def import_(
     buckets: Annotated[bool, typer.Option("--buckets/--no-buckets", help="Import buckets.")] = True,
     schedule_as_fields: Annotated[
         bool,
-        typer.Option("--schedule-as-fields", help="Take `option task` out of the scripts, into the fields of the spec."),
+        typer.Option(
+            "--schedule-as-fields", help="Take `option task` out of the scripts, into the fields of the spec."
+        ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write the manifests into this file.")] = None,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 from influxops.core.cron import parse as parse_cron
 from influxops.core.durations import Duration, format_seconds, parse_duration
 from influxops.core.flux.facts import ScriptFacts, TaskOption
-from influxops.core.flux.render import Rendered, TaskHeader, Window, render
+from influxops.core.flux.render import Rendered, TaskHeader, Window, generated, render, renders_to
 from influxops.core.marker import Owner, sha256, stamp_script
 from influxops.core.observed import TaskStatus
 from influxops.core.outcome import Reason
@@ -127,6 +127,39 @@ def desired_task(
         header_lines=1,
         buckets=facts.reads | facts.writes,
     )
+
+
+def is_rendering(spec: TaskSpec, script: str, owner: Owner, body: str) -> bool:
+    """Whether a body that we stored is what this spec and script render to, as far as can be told without a syntax tree.
+
+    True is certain for a body that nobody has changed since; False only means that the script has to be rendered.
+    Raises SpecFault as ``desired_task`` does.
+    """
+    if not spec.every and not spec.cron:
+        header, every = None, ""
+    else:
+        header, _, _, every = _schedule(spec, _NO_FACTS, owner)
+    if renders_to(script, body, *generated(header, None)):
+        return True
+    window = _window(spec, _USES_V, every) if header is not None else None
+    return window is not None and renders_to(script, body, *generated(header, window))
+
+
+_NO_FACTS = ScriptFacts(
+    cut=0,
+    imports_at=0,
+    imports=(),
+    task=None,
+    task_options=0,
+    defines_v=False,
+    v_members=frozenset(),
+    uses_v=False,
+    reads=frozenset(),
+    writes=frozenset(),
+    opaque_targets=False,
+    defined=frozenset(),
+)
+_USES_V = replace(_NO_FACTS, uses_v=True)
 
 
 def _refuse_script(facts: ScriptFacts) -> None:

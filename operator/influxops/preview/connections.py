@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.keys import Key
+from influxops.core.observed import Task, TaskRecord
+from influxops.core.snapshot import Snapshot
 from influxops.engine.connect import Secrets, credentials
 from influxops.engine.link import LiveLink
-from influxops.engine.sweep import read_all
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import NotFound
+from influxops.influx.port import InfluxPort
 from influxops.preview.world import NoWrites, Uncounted
 
 
@@ -19,6 +21,8 @@ class PreviewLink(LiveLink):
     """A connection whose buckets include those that the same plan would create."""
 
     planned: frozenset[str] = frozenset()
+    native: dict[str, Task]
+    """Every task of the organization with its script, by id."""
 
     async def bucket_exists(self, name: str) -> bool:
         """Whether the bucket is there, or will be."""
@@ -39,8 +43,26 @@ async def open_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> P
             raise NotFound(f"organization {spec.org!r} does not exist there, or the token may not see it: see spec.org")
         link.org_id = org_id
         link.user = await link.send("me", lambda port: port.me())
-        link.snapshot = await read_all(link, time.monotonic)
+        await _read(link)
     except BaseException:
         await link.port.close()
         raise
     return link
+
+
+async def _read(link: PreviewLink) -> None:
+    """Read every task and every bucket; as a sweep does, and with the scripts."""
+    snapshot = Snapshot(time.monotonic(), link.org_id)
+    link.native = {}
+
+    async def read(port: InfluxPort) -> None:
+        async for page in port.list_tasks(link.org_id):
+            for task in page:
+                if isinstance(task, Task):
+                    link.native[task.id] = task
+                    snapshot.put_task(TaskRecord.of(task))
+        for bucket in await port.list_buckets(link.org_id):
+            snapshot.put_bucket(bucket)
+
+    await link.send("list", read)
+    link.snapshot = snapshot

@@ -87,7 +87,8 @@ async def import_org(wanted: Wanted) -> Imported:
                 imported.managed += 1
                 continue
             found.append(_bucket(bucket, wanted, names))
-        for task in await _tasks(link) if wanted.tasks else ():
+        native = sorted(link.native.values(), key=lambda task: (task.name, task.id))
+        for task in native if wanted.tasks else ():
             if not fnmatch.fnmatchcase(task.name, wanted.selector):
                 continue
             if read_script(task.flux)[0] is not None:
@@ -99,14 +100,6 @@ async def import_org(wanted: Wanted) -> Imported:
             await link.port.close()
     imported.objects = await _tried(imported.connection, found, wanted)
     return imported
-
-
-async def _tasks(link: PreviewLink) -> list[Task]:
-    found: list[Task] = []
-    if link.port is not None:
-        async for page in link.port.list_tasks(link.org_id):
-            found += [task for task in page if isinstance(task, Task)]
-    return sorted(found, key=lambda task: (task.name, task.id))
 
 
 async def _tried(connection: dict[str, Any], found: list[Found], wanted: Wanted) -> list[Found]:

@@ -50,7 +50,9 @@ def documents(text: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
 
 
-def test_the_whole_round_trip(stack: Stack, influx_org: InfluxOrg, influx: Influx, namespace: str, tmp_path: Path) -> None:
+def test_the_whole_round_trip(
+    stack: Stack, influx_org: InfluxOrg, influx: Influx, namespace: str, tmp_path: Path
+) -> None:
     """More than 60 scripts of every style: the plan is nothing but adoption, and after it there is nothing to do.
 
     The operator then holds each with its own bytes behind the ownership line, and no schedule, status or description
@@ -95,7 +97,15 @@ def test_the_whole_round_trip(stack: Stack, influx_org: InfluxOrg, influx: Influ
         wait = ("wait", "--for=condition=Ready", "influxtasks,retentionpolicies", "--all", "-n", namespace)
         stack.kubectl(*wait, "--timeout=120s")
         again = influxops(
-            influx_org, "plan", "--cluster", "-n", namespace, "--kubeconfig", stack.kubeconfig, "--instance-id", "import-test",
+            influx_org,
+            "plan",
+            "--cluster",
+            "-n",
+            namespace,
+            "--kubeconfig",
+            stack.kubeconfig,
+            "--instance-id",
+            "import-test",
             "--detailed-exitcode",
         )
         assert again.returncode == 0, again.stdout + again.stderr
@@ -142,7 +152,7 @@ def test_schedules_as_fields(influx_org: InfluxOrg, influx: Influx, tmp_path: Pa
 def test_what_cannot_be_taken_over_is_a_comment(influx_org: InfluxOrg, influx: Influx) -> None:
     """With the reason; the file still applies."""
     influx.new_task(f'option task = {{name: "ignored", every: 1h, retry: 5}}\n{HOURLY}')
-    influx.new_task(f'option task = {{name: "broken", every: 1h}}\nfrom(bucket: "raw") |> nonsense()\n')
+    influx.new_task('option task = {name: "broken", every: 1h}\nfrom(bucket: "raw") |> nonsense()\n')
     influx.new_task(f'option task = {{name: "reads nothing", every: 1h}}\n{HOURLY.replace("raw", "absent")}')
     influx.new_task(f'option task = {{name: "fine", every: 1h}}\n{HOURLY}')
     done = influxops(influx_org, "import", "--no-buckets")
@@ -169,7 +179,9 @@ def test_selection_names_and_what_is_managed(influx_org: InfluxOrg, influx: Infl
     assert "1 are managed already" in done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "words"), [(("--org", ""), "--org"), (("--url", "http://127.0.0.1:9"), "127.0.0.1:9")])
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(("--org", ""), "--org"), (("--url", "http://127.0.0.1:9"), "127.0.0.1:9")]
+)
 def test_mistakes(influx_org: InfluxOrg, arguments: tuple[str, ...], words: str) -> None:
     """One sentence and exit status 2."""
     done = influxops(influx_org, "import", *arguments)

@@ -6,6 +6,7 @@ rest stays byte for byte as it was.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from influxops.core.flux.facts import ScriptFacts
@@ -47,14 +48,7 @@ class Rendered:
 
 def render(script: str, facts: ScriptFacts, header: TaskHeader | None, window: Window | None) -> Rendered:
     """Put ``option task`` (unless ``header`` is None: the script brings its own) and ``option v`` into a script."""
-    needs_date = window is not None
-    statements = "".join(
-        [
-            "" if header is None else _task(header),
-            "" if window is None else _v(window),
-        ]
-    )
-    imports = f'import {_DATE} "date"\n' if needs_date else ""
+    imports, statements = generated(header, window)
     inserts: list[tuple[int, str]] = []
     if imports:
         at = facts.imports_at
@@ -69,6 +63,28 @@ def render(script: str, facts: ScriptFacts, header: TaskHeader | None, window: W
         position = at
     text += script[position:]
     return Rendered(text, tuple(inserts))
+
+
+def generated(header: TaskHeader | None, window: Window | None) -> tuple[str, str]:
+    """The import and the statements that are put into a script; empty where none is."""
+    imports = "" if window is None else f'import {_DATE} "date"\n'
+    return imports, ("" if header is None else _task(header)) + ("" if window is None else _v(window))
+
+
+def renders_to(script: str, body: str, imports: str, statements: str) -> bool:
+    """Whether a body that we stored is this script with these lines put in, which no syntax tree is needed to know."""
+    return any(left == script for rest in _without(body, statements) for left in _without(rest, imports))
+
+
+def _without(text: str, lines: str) -> Iterator[str]:
+    """The text without the first occurrence of generated lines, and without the line break before them as well."""
+    if not lines:
+        yield text
+        return
+    for inserted in (lines, f"\n{lines}"):
+        head, found, tail = text.partition(inserted)
+        if found:
+            yield head + tail
 
 
 def to_user_place(script: str, rendered: Rendered, line: int, column: int) -> tuple[int, int] | None:
