@@ -25,9 +25,17 @@ def text() -> str:
         "",
         "Exit status: 0; 1 when a plan found something wrong; 2 for a mistake in the command, or a server that refuses.",
     ]
-    for name, command in sorted(group.commands.items()):
+    for name, command in sorted(_all(group, "")):
         lines += ["", *_command(name, command)]
     return "\n".join(lines) + "\n"
+
+
+def _all(group: Any, before: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _all(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _command(name: str, command: Any) -> Iterator[str]:

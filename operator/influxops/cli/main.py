@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from influxops import __version__
+from influxops.cli import orphans
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, release, resume, suspend
 from influxops.cli.plan import plan
@@ -31,6 +32,7 @@ app.command("plan")(plan)
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
     app.command()(command)
+app.add_typer(orphans.app)
 
 
 def _show_version(wanted: bool) -> None:

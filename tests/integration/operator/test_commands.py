@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,48 @@ def test_mistakes_are_one_sentence(lab: Lab, arguments: tuple[str, ...], words: 
     done = influxops(lab, *arguments)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
+    """A task whose object was torn away is deleted; a bucket stays with its points and loses the mark."""
+    lab.connect()
+    lab.task("lost")
+    lab.task("kept")
+    lab.policy("raw2", "raw2", "30d")
+    lost, kept = lab.task_id("lost"), lab.task_id("kept")
+    lab.synced(POLICY, "raw2")
+    for kind, name in ((TASK, "lost"), (POLICY, "raw2")):
+        # The operator sleeps while somebody tears the finalizer off: it would put it back.
+        lab.operator.process.send_signal(signal.SIGSTOP)
+        lab.call("PATCH", lab.path(kind, name), {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+        lab.delete(kind, name)
+        lab.operator.process.send_signal(signal.SIGCONT)
+    assert lab.get(TASK, "lost") is None
+    instance = lab.influx.task(lost)["flux"].split("owner=")[1].partition("/")[0]
+
+    def orphans(*arguments: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [str(PROGRAM), "orphans", *arguments, "--instance-id", instance],
+            check=False,
+            input=stdin,
+            env={**os.environ, "KUBECONFIG": str(lab.stack.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    listed = orphans("list")
+    assert lost in listed
+    assert "raw2" in listed
+    assert kept not in listed
+    assert lab.influx.task(lost)
+    orphans("delete", stdin="n\n")
+    assert lab.influx.task(lost)
+    told = orphans("delete", "--yes")
+    assert f"task {lost}" in told
+    assert "deleted" in told
+    assert lab.influx.task(lost) == {}
+    assert lab.influx.task(kept)
+    assert "influxops/v1" not in lab.influx.bucket("raw2").get("description", "")

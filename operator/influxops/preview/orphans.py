@@ -1,0 +1,108 @@
+"""Tasks and buckets with our mark whose object does not exist any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from influxops.api.connection import InfluxConnectionSpec
+from influxops.api.errors import SpecInvalid
+from influxops.api.read import read
+from influxops.core.keys import Key, Kind
+from influxops.core.marker import Owner, read_description, read_script
+from influxops.engine.connect import credentials
+from influxops.influx.client import InfluxClient
+from influxops.influx.errors import InfluxError, NotFound
+from influxops.kube.client import KubeClient
+from influxops.kube.errors import KubeError, MissingReference
+from influxops.kube.secrets import SecretResolver
+from influxops.preview.connections import open_link
+from influxops.preview.planner import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """One task or bucket that nobody manages any more."""
+
+    owner: Owner
+    id: str
+    name: str
+    connection: Key
+
+    @property
+    def what(self) -> str:
+        """``task`` or ``bucket``."""
+        return "task" if self.owner.kind == Kind.TASK.value else "bucket"
+
+
+@dataclass(slots=True)
+class Orphans:
+    """All of them, and the connections that could not be asked."""
+
+    found: list[Orphan]
+    faults: list[tuple[str, str]]
+
+
+async def find_orphans(source: Source) -> Orphans:
+    """Look through every connection of a cluster. ``source`` must hold the objects of all namespaces."""
+    orphans: dict[str, Orphan] = {}
+    faults: list[tuple[str, str]] = []
+    for record in source.cache.records(Kind.CONNECTION):
+        try:
+            spec = read(InfluxConnectionSpec, record.spec(), "spec")
+            link = await open_link(record.key, spec, source.secrets)
+        except (SpecInvalid, InfluxError, MissingReference, KubeError) as error:
+            faults.append((str(record.key), str(error)))
+            continue
+        if link.port is not None:
+            await link.port.close()
+        for task in link.native.values():
+            marker = read_script(task.flux)[0]
+            if marker is not None and _lost(source, marker.owner, Kind.TASK):
+                orphans[task.id] = Orphan(marker.owner, task.id, task.name, record.key)
+        for bucket in link.snapshot.buckets.values():
+            if bucket.marker is not None and _lost(source, bucket.marker.owner, Kind.POLICY):
+                orphans[bucket.id] = Orphan(bucket.marker.owner, bucket.id, bucket.name, record.key)
+    return Orphans(sorted(orphans.values(), key=lambda one: (one.what, one.name, one.id)), faults)
+
+
+async def clear(client: KubeClient, source: Source, orphan: Orphan) -> str:
+    """Delete a task, or take the mark off a bucket; looked at again just before. Returns what was done, in words.
+
+    Raises ``InfluxError``, ``KubeError`` and ``MissingReference``.
+    """
+    kind = Kind(orphan.owner.kind)
+    if await client.get(kind, orphan.owner.namespace, orphan.owner.name) is not None:
+        return "left alone: its object exists again"
+    record = source.cache.get(orphan.connection)
+    if record is None:
+        return "left alone: its connection is gone"
+    spec = read(InfluxConnectionSpec, record.spec(), "spec")
+    found = await credentials(SecretResolver(client), record.key.namespace, spec)
+    port = InfluxClient(replace(found.settings, read_only=False))
+    try:
+        if kind is Kind.TASK:
+            try:
+                marker = read_script((await port.get_task(orphan.id)).flux)[0]
+            except NotFound:
+                return "is gone already"
+            if marker is None or marker.owner != orphan.owner:
+                return "left alone: it carries another mark now"
+            await port.delete_task(orphan.id)
+            return "deleted"
+        org_id = await port.org_id(spec.org)
+        bucket = await port.find_bucket(org_id, orphan.name) if org_id else None
+        if bucket is None or bucket.marker is None or bucket.marker.owner != orphan.owner:
+            return "left alone: it carries another mark now"
+        text = read_description(bucket.description)[1]
+        await port.update_bucket(bucket.id, text, bucket.retention, bucket.shard_group)
+        return "kept with its points; the mark is taken off"
+    finally:
+        await port.close()
+
+
+def _lost(source: Source, owner: Owner, kind: Kind) -> bool:
+    return (
+        owner.instance == source.instance
+        and owner.kind == kind.value
+        and source.cache.get(Key(kind, owner.namespace, owner.name)) is None
+    )
