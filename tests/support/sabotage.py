@@ -19,10 +19,10 @@ def ignore_markers() -> None:
     original = ownership.match
 
     def match(
-        claim: ownership.Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, named: Iterable[TaskRecord]
+        claim: ownership.Claim, marked: Iterable[TaskRecord], by_id: TaskRecord | None, *others: Any
     ) -> ownership.Match:
         known = [by_id] if by_id is not None else []
-        return original(claim, known, by_id, named)
+        return original(claim, known, by_id, *others)
 
     _replace(original, match)
 
@@ -51,8 +51,8 @@ def touch_strangers() -> None:
 
     original = ownership.match
 
-    def match(claim: ownership.Claim, marked: Any, by_id: Any, named: Any) -> ownership.Match:
-        found = original(claim, marked, by_id, named)
+    def match(claim: ownership.Claim, *others: Any) -> ownership.Match:
+        found = original(claim, *others)
         strangers = _strangers.pop("tasks", ())
         return ownership.Match(found.ours, found.marker_lost, tuple(strangers) or found.doubles, found.copies)
 

@@ -28,7 +28,7 @@ BODIES = {
     "window": f'{FROM}    |> window(every: 10m)\n    |> mean()\n    |> duplicate(column: "_stop", as: "_time")\n    |> window(every: inf)\n',
     "deep": f"{FROM}    |> map(fn: (r) => {{\n        x = r._value\n        y = x * 2.0\n        return {{r with _value: y}}\n    }})\n",
     "unicode": f'{FROM}    |> filter(fn: (r) => r.ort == "Köln 東京 🚀")\n',
-    "chain-in-brackets": f"({FROM.strip()})\n    |> limit(n: 1)\n",
+    "chain-in-brackets": f"data = ({FROM.strip()})\ndata |> limit(n: 1)\n",
     "times": 'from(bucket: "raw")\n    |> range(start: 2026-01-01T00:00:00Z, stop: 2026-01-02T00:00:00+02:00)\n',
 }
 
