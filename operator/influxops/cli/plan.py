@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from enum import StrEnum
@@ -68,6 +69,7 @@ def plan(
         raise ConfigError("give manifests with -f, or --cluster for the objects of a cluster")
     if cluster and (url or org):
         raise ConfigError("--url and --org go with -f; the objects of a cluster have their own InfluxConnection")
+    gc.disable()  # a process of a second or two, most of which are imports
     from influxops.preview.show import as_json, as_markdown, as_text  # here, so that --help starts fast
 
     preview = asyncio.run(
