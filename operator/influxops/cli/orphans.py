@@ -44,7 +44,7 @@ def list_(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Insta
 
 @app.command("delete")
 def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Instance = "", yes: Yes = False) -> None:
-    """Delete such tasks, and take the mark off such buckets, which stay with their points."""
+    """Delete such tasks that nobody has changed; take the mark off the others, and off buckets, which keep their points."""
 
     async def work(client: KubeClient) -> bool:
         from influxops.influx.errors import InfluxError  # here, so that --help starts fast
@@ -84,12 +84,11 @@ def _show(found: list[Orphan]) -> None:
     if not found:
         typer.echo("no orphans")
         return
-    rows = [("WHAT", "ID", "NAME", "ITS OBJECT", "CONNECTION")]
+    rows = [("WHAT", "ID", "NAME", "ITS OBJECT", "CONNECTION", "CHANGED BY HAND")]
     for orphan in found:
         owner = f"{orphan.owner.kind} {orphan.owner.namespace}/{orphan.owner.name}"
-        rows.append(
-            (orphan.what, orphan.id, orphan.name, owner, f"{orphan.connection.namespace}/{orphan.connection.name}")
-        )
+        connection = f"{orphan.connection.namespace}/{orphan.connection.name}"
+        rows.append((orphan.what, orphan.id, orphan.name, owner, connection, "yes" if orphan.changed else ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

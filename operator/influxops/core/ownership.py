@@ -61,12 +61,13 @@ def match(
     and takes its tasks back.
     """
     if by_id is not None and by_id.marker is None:
-        return _lost(claim, by_id, [task for task in marked if _is(task, claim.owner)])
+        others = sorted((task for task in marked if _is(task, claim.owner)), key=lambda task: task.id)
+        return _lost(claim, by_id, others)
     candidates = sorted((task for task in marked if _is(task, claim.owner)), key=lambda task: _rank(task, claim))
     if candidates and _is_copy_of_the_lost(candidates[0], claim):
         return Match(copies=tuple(candidates))
     if not candidates:
-        if claim.import_id:
+        if claim.import_id and not claim.task_id:
             return _imported(claim, imported)
         strangers = [task for task in named if task.marker is None and task.name == claim.name]
         strangers.sort(key=lambda task: task.id)

@@ -9,7 +9,7 @@ from typing import Any
 from influxops.core.bucket_plan import DesiredBucket
 from influxops.core.desired import DesiredTask
 from influxops.core.marker import read_description, read_script, sha256
-from influxops.core.observed import Bucket, Task, TaskStatus
+from influxops.core.observed import Bucket, Task
 from influxops.core.plan import Action, Change, CreateBucket, CreateTask, DeleteTask, Plan, UpdateBucket, UpdateTask
 from influxops.core.record import canonical
 
@@ -38,16 +38,11 @@ def pending(actions: Actions, basis: Any, previous: Mapping[str, Any] | None, no
 
 
 def task_basis(desired: DesiredTask, current: Task | None) -> Any:
-    """What a plan for a task rests on.
-
-    Whether the task is active now does not count when it is to be active: changing a schedule pauses it for a moment,
-    and that is a step of the same plan.
-    """
+    """What a plan for a task rests on."""
     wanted = [desired.digest, desired.status.value, desired.description]
     if current is None:
         return [wanted, None]
-    status = "" if desired.status is TaskStatus.ACTIVE else current.status.value
-    return [wanted, [current.id, sha256(current.flux), status, current.description, current.name]]
+    return [wanted, [current.id, sha256(current.flux), current.status.value, current.description, current.name]]
 
 
 def task_actions(plan: Plan, desired: DesiredTask, current: Task | None, *, limit: int | None = MAX_DIFF) -> Actions:
@@ -68,7 +63,7 @@ def _task_action(action: Action, desired: DesiredTask, current: Task | None, lim
             return {"action": "delete", "id": task_id}
         case UpdateTask(task_id=task_id, changes=changes, adopt=adopt):
             shown = [_shown(change) for change in changes if change.field not in {"script", "status"}]
-            if current is not None and desired.status is not current.status and desired.status is TaskStatus.INACTIVE:
+            if current is not None and desired.status is not current.status:
                 shown.append({"field": "status", "old": current.status.value, "new": desired.status.value})
             entry: dict[str, Any] = {"action": "adopt" if adopt else "update", "id": task_id, "changes": shown}
             diff = (

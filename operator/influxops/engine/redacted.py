@@ -26,7 +26,7 @@ class RedactedStatuses:
 
 
 def redacted(status: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
-    """The status with its free texts redacted: messages of conditions and errors of runs."""
+    """The status with its free texts redacted: messages of conditions, errors of runs, and what a plan shows."""
     clean = dict(status)
     if "conditions" in clean:
         clean["conditions"] = [
@@ -36,6 +36,20 @@ def redacted(status: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
         clean["lastRun"] = _run(clean["lastRun"], redact)
     if "history" in clean:
         clean["history"] = [_run(run, redact) for run in clean["history"]]
+    if clean.get("plan"):
+        clean["plan"] = {**clean["plan"], "actions": [_action(action, redact) for action in clean["plan"]["actions"]]}
+    return clean
+
+
+def _action(action: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
+    clean = dict(action)
+    if clean.get("diff"):
+        clean["diff"] = redact(str(clean["diff"]))
+    if clean.get("changes"):
+        clean["changes"] = [
+            {**change, "old": redact(str(change["old"])), "new": redact(str(change["new"]))}
+            for change in clean["changes"]
+        ]
     return clean
 
 

@@ -98,10 +98,20 @@ class EventRecorder:
             return  # counted; told with the next request of the series
         if len(self._queue) >= QUEUE:
             self.dropped += 1
-            return
+            if type_ != "Warning" or not self._make_room():
+                return
         series.queued = True
         self._queue.append(_Occurrence(series, datetime.now(UTC)))
         self._wake.set()
+
+    def _make_room(self) -> bool:
+        """Give up the oldest good news for a warning."""
+        normal = next((one for one in self._queue if one.series.what.type == "Normal"), None)
+        if normal is None:
+            return False
+        normal.series.queued = False
+        self._queue.remove(normal)
+        return True
 
     def warning(self, key: Key, uid: str, reason: str, message: str) -> None:
         """Record what a human should look at."""

@@ -75,7 +75,8 @@ async def import_org(wanted: Wanted) -> Imported:
     }
     imported = Imported(_object(Kind.CONNECTION, wanted.namespace, wanted.connection, spec))
     key = Key(Kind.CONNECTION, wanted.namespace, wanted.connection)
-    secrets = SecretResolver(ManifestCluster([], wanted.token))
+    own = frozenset({(wanted.namespace, "influx-token")})
+    secrets = SecretResolver(ManifestCluster([], wanted.token, own))
     link = await open_link(key, read(InfluxConnectionSpec, spec, "spec"), secrets)
     names = _Names()
     found: list[Found] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,9 +12,20 @@ from typing import Any
 import yaml
 
 from influxops.core.keys import VERSION, Kind
+from influxops.core.record import canonical
 
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml where PyYAML was built with it: ten times faster."""
+
+
+class _Loader(_Base):  # type: ignore[misc,valid-type]
+    """Dates stay texts, as kubectl reads them."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Base.yaml_implicit_resolvers.items()
+}
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
@@ -66,7 +78,10 @@ def read_manifests(paths: Iterable[str], namespace: str) -> Manifests:
 def _texts(paths: Iterable[str], faults: list[Fault]) -> Iterator[tuple[str, str]]:
     for given in paths:
         if given == STDIN:
-            yield "standard input", sys.stdin.read()
+            try:
+                yield "standard input", sys.stdin.buffer.read().decode("utf-8")
+            except UnicodeDecodeError:
+                faults.append(Fault("standard input", "is no UTF-8 text"))
             continue
         path = Path(given)
         if path.is_dir():
@@ -85,7 +100,17 @@ def _texts(paths: Iterable[str], faults: list[Fault]) -> Iterator[tuple[str, str
 
 
 def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any, str]]:
-    loader = _Loader(text)
+    if name.endswith(".json"):
+        try:
+            yield json.loads(text), f"{name}:1"
+        except ValueError as error:
+            faults.append(Fault(name, f"is no valid JSON: {error}"))
+        return
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        faults.append(Fault(name, f"is no valid YAML: {_problem(error)}"))
+        return
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -94,7 +119,7 @@ def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any,
             place = f"{name}:{node.start_mark.line + 1}"
             try:
                 yield loader.construct_document(node), place
-            except (yaml.YAMLError, ValueError, TypeError) as error:
+            except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
                 faults.append(Fault(place, f"is no valid YAML: {_problem(error)}"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -116,8 +141,8 @@ def _take(found: Manifests, seen: dict[tuple[str, str, str], Manifest], body: An
     if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict | None) or "kind" not in body:
         found.faults.append(Fault(place, "is no Kubernetes object: apiVersion, kind and metadata are missing"))
         return
-    if body.get("kind") == "List" or isinstance(body.get("items"), list):
-        for item in body.get("items") or []:
+    if isinstance(body.get("items"), list):
+        for item in body["items"]:
             _take(found, seen, item, place, namespace)
         return
     meta = body.get("metadata") or {}
@@ -127,6 +152,12 @@ def _take(found: Manifests, seen: dict[tuple[str, str, str], Manifest], body: An
         if ours:
             found.faults.append(Fault(place, f"{kind} has no metadata.name: write one"))
         return
+    if ours:
+        try:
+            canonical(body)
+        except (TypeError, ValueError, RecursionError) as error:
+            found.faults.append(Fault(place, f"{kind} {name} holds what JSON cannot: {error}"))
+            return
     manifest = Manifest(kind, str(meta.get("namespace") or namespace), name, body, place)
     if not ours:
         found.others.append(manifest)

@@ -9,6 +9,7 @@ from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
 from influxops.core.keys import Key, Kind
 from influxops.core.marker import Owner, read_description, read_script
+from influxops.core.observed import TaskRecord
 from influxops.engine.connect import credentials
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import InfluxError, NotFound
@@ -27,6 +28,8 @@ class Orphan:
     id: str
     name: str
     connection: Key
+    changed: bool = False
+    """True when somebody has changed the task since influxops wrote it; it may be a copy that is in use."""
 
     @property
     def what(self) -> str:
@@ -58,7 +61,8 @@ async def find_orphans(source: Source) -> Orphans:
         for task in link.native.values():
             marker = read_script(task.flux)[0]
             if marker is not None and _lost(source, marker.owner, Kind.TASK):
-                orphans[task.id] = Orphan(marker.owner, task.id, task.name, record.key)
+                changed = not TaskRecord.of(task).intact
+                orphans[task.id] = Orphan(marker.owner, task.id, task.name, record.key, changed)
         for bucket in link.snapshot.buckets.values():
             if bucket.marker is not None and _lost(source, bucket.marker.owner, Kind.POLICY):
                 orphans[bucket.id] = Orphan(bucket.marker.owner, bucket.id, bucket.name, record.key)
@@ -66,7 +70,7 @@ async def find_orphans(source: Source) -> Orphans:
 
 
 async def clear(client: KubeClient, source: Source, orphan: Orphan) -> str:
-    """Delete a task, or take the mark off a bucket; looked at again just before. Returns what was done, in words.
+    """Delete a task that nobody has changed; take the mark off any other, and off a bucket. Looked at again just before. Returns what was done, in words.
 
     Raises ``InfluxError``, ``KubeError`` and ``MissingReference``.
     """
@@ -82,11 +86,15 @@ async def clear(client: KubeClient, source: Source, orphan: Orphan) -> str:
     try:
         if kind is Kind.TASK:
             try:
-                marker = read_script((await port.get_task(orphan.id)).flux)[0]
+                task = await port.get_task(orphan.id)
             except NotFound:
                 return "is gone already"
+            marker, body = read_script(task.flux)
             if marker is None or marker.owner != orphan.owner:
                 return "left alone: it carries another mark now"
+            if not TaskRecord.of(task).intact:
+                await port.update_task(orphan.id, status=task.status, flux=body)
+                return "kept, for somebody has changed it; the mark is taken off"
             await port.delete_task(orphan.id)
             return "deleted"
         org_id = await port.org_id(spec.org)

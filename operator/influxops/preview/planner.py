@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from influxops.api.common import APPROVE_ANNOTATION
@@ -32,7 +32,7 @@ from influxops.kube.references import connection_of
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.preview.item import Item, Preview
 from influxops.preview.world import Silent
-from influxops.reconcile.context import Context, Kube
+from influxops.reconcile.context import ACCEPT_TARGET, Context, Kube
 from influxops.reconcile.policy import reconcile_policy
 from influxops.reconcile.task import reconcile_task
 from influxops.reconcile.visit import state_of
@@ -84,7 +84,9 @@ async def plan(source: Source) -> Preview:
                 for record in source.cache.records(Kind.POLICY)
                 if connection_of(record.key, record.spec()) == link.key and record.spec().get("create", True)
             )
-        records = [*source.cache.records(Kind.POLICY), *source.cache.records(Kind.TASK)]
+        objects = source.cache if source.live else _as_managed(context, source.cache, links)
+        context.objects = objects
+        records = [*objects.records(Kind.POLICY), *objects.records(Kind.TASK)]
         slots = asyncio.Semaphore(AT_ONCE)
         preview.items += await asyncio.gather(*(_one(context, source, links, record, slots) for record in records))
     finally:
@@ -99,10 +101,25 @@ async def _connect(source: Source, preview: Preview) -> dict[Key, PreviewLink]:
         place = source.places.get(record.key) or str(record.key)
         try:
             spec = read(InfluxConnectionSpec, record.spec(), "spec")
-            links[record.key] = await open_link(record.key, spec, source.secrets)
+            link = await open_link(record.key, spec, source.secrets)
+            moved = _moved(record, link.org_id)
+            if moved:
+                preview.faults.append((place, f"{record.key}: {moved}"))
+                if link.port is not None:
+                    await link.port.close()
+            else:
+                links[record.key] = link
         except (SpecInvalid, InfluxError, MissingReference, KubeError) as error:
             preview.faults.append((place, f"{record.key}: {error}"))
     return links
+
+
+def _moved(record: Record, org_id: str) -> str:
+    """Why the operator would write nothing: the connection leads elsewhere than its status says."""
+    known = str(record.status().get("orgID") or "")
+    if not known or known == org_id or record.annotations.get(ACCEPT_TARGET) == org_id:
+        return ""
+    return f"TargetChanged: it leads to organization {org_id} and not to {known}, as before; nothing is done until that is accepted"
 
 
 def _instance_of(source: Source, links: Mapping[Key, PreviewLink], preview: Preview) -> str:
@@ -140,7 +157,8 @@ async def _one(
     async with slots:
         if key.kind is Kind.TASK:
             record = _as_planned(record, None if source.live else _task_facts(context, link, key))
-            if not source.live and await _is_as_it_should_be(context, link, record):
+            own = key.namespace == link.key.namespace
+            if own and not source.live and await _is_as_it_should_be(context, link, record):
                 return _item(source, key, [], None, "")
             state = state_of(context, record)
             outcome = await reconcile_task(context, record, state)
@@ -150,6 +168,18 @@ async def _one(
             outcome, facts = await reconcile_policy(context, record, record.status())
             actions = facts.plan["actions"] if facts.plan else []
     return _judge(source, key, outcome, actions)
+
+
+def _as_managed(context: Context, cache: Cache, links: Mapping[Key, PreviewLink]) -> Cache:
+    """The objects of manifests with what InfluxDB knows of them: whoever manages a bucket now was there first."""
+    known = Cache()
+    for kind in Kind:
+        for record in cache.records(kind):
+            where = connection_of(record.key, record.spec())
+            link = links.get(where) if where is not None else None
+            uid = _bucket_facts(context, link, record)[0] if link is not None and kind is Kind.POLICY else ""
+            known.upsert(replace(record, uid=uid, created=record.created - timedelta(days=1)) if uid else record)
+    return known
 
 
 async def _is_as_it_should_be(context: Context, link: PreviewLink, record: Record) -> bool:

@@ -27,7 +27,6 @@ def from_manifests(
     """The objects of files. ``override`` replaces fields of every connection's spec, such as ``url`` and ``org``."""
     cache = Cache()
     places: dict[Key, str] = {}
-    cluster = ManifestCluster(manifests.others, token)
     for number, manifest in enumerate(manifests.objects):
         record = _record(manifest, number, override or {})
         cache.upsert(record)
@@ -35,7 +34,20 @@ def from_manifests(
     for key in _missing_connections(cache) if override else ():
         spec = {"tokenSecretRef": {"name": "token", "key": "token"}, **(override or {})}
         cache.upsert(_plain(key, spec, f"connection-{key.namespace}-{key.name}"))
+    cluster = ManifestCluster(manifests.others, token, _token_secrets(cache, url=bool((override or {}).get("url"))))
     return Source(cache, places, cluster, SecretResolver(cluster), instance, live=False)
+
+
+def _token_secrets(cache: Cache, *, url: bool) -> frozenset[tuple[str, str]]:
+    """Secrets for which the token of the environment stands: one token is for one InfluxDB.
+
+    It goes to no address but the given one, or the one that all manifests name.
+    """
+    connections = [(record.key.namespace, record.spec()) for record in cache.records(Kind.CONNECTION)]
+    if not url and len({str(spec.get("url")) for _, spec in connections}) > 1:
+        return frozenset()
+    refs = ((namespace, spec.get("tokenSecretRef")) for namespace, spec in connections)
+    return frozenset((namespace, str(ref.get("name"))) for namespace, ref in refs if isinstance(ref, dict))
 
 
 async def from_cluster(client: KubeClient, instance: str, namespace: str | None) -> Source:
@@ -74,6 +86,7 @@ def _record(manifest: Manifest, number: int, override: Mapping[str, Any]) -> Rec
         if str(spec.get("url", "")).startswith("http://"):
             spec.pop("tls", None)
     annotations = (manifest.body.get("metadata") or {}).get("annotations") or {}
+    annotations = {str(name): str(text) for name, text in annotations.items()} if isinstance(annotations, dict) else {}
     return _plain(Key(kind, manifest.namespace, manifest.name), spec, f"manifest-{number:06d}", annotations)
 
 

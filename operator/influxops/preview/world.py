@@ -15,18 +15,25 @@ from influxops.preview.manifests import Manifest
 
 
 class ManifestCluster:
-    """Secrets, ConfigMaps and Namespaces from manifests. ``token`` stands for every Secret that they do not hold."""
+    """Secrets, ConfigMaps and Namespaces from manifests.
 
-    def __init__(self, others: list[Manifest], token: str = "") -> None:
+    ``token`` stands for those of ``token_secrets``, as (namespace, name), that no manifest holds.
+    """
+
+    def __init__(
+        self, others: list[Manifest], token: str = "", token_secrets: frozenset[tuple[str, str]] = frozenset()
+    ) -> None:
+        self._token_secrets = token_secrets
         self._others = {(one.kind, one.namespace, one.name): one.body for one in others}
         self._namespaces = {one.name: one.body for one in others if one.kind == "Namespace"}
         self._token = token
 
     async def get_secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
-        """A Secret's data; of one that no manifest holds, every key is the token from the environment."""
+        """A Secret's data; of a token's Secret that no manifest holds, every key is the token from the environment."""
         body = self._others.get(("Secret", namespace, name))
         if body is None:
-            return _AnyKey(self._token.encode()) if self._token else None
+            given = self._token and (namespace, name) in self._token_secrets
+            return _AnyKey(self._token.encode()) if given else None
         data = {str(key): str(value).encode() for key, value in (body.get("stringData") or {}).items()}
         for key, value in (body.get("data") or {}).items():
             try:

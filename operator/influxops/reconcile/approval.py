@@ -29,6 +29,14 @@ class Consent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A plan as it is shown, and everything that it rests on."""
+
+    actions: Actions
+    basis: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A plan that is not to be applied now: what to say of it, and the ``status.plan`` that shows it."""
 
@@ -45,22 +53,30 @@ def hold(
     context: Context,
     record: Record,
     spec: Consent,
-    actions: Actions,
-    basis: Any,
+    shown: Shown,
+    begun: Shown | None,
     previous: Mapping[str, Any] | None,
     *,
     drift: bool,
     interval: float,
 ) -> Held | None:
-    """Whether a plan has to wait; None when it may be applied: nobody asks for consent, or this very plan has it."""
+    """Whether a plan has to wait; None when it may be applied: nobody asks for consent, or this very plan has it.
+
+    ``begun`` is the plan as it was before its own first step, if that may have been made: approved as that, it goes on.
+    """
     if not asks(spec, drift=drift):
         return None
-    plan = pending(actions, basis, previous, rfc3339(context.now()))
-    if record.annotations.get(APPROVE_ANNOTATION, "") == plan["hash"]:
+    now = rfc3339(context.now())
+    plan = pending(shown.actions, shown.basis, previous, now)
+    approved = record.annotations.get(APPROVE_ANNOTATION, "")
+    if approved == plan["hash"]:
+        return None
+    first = pending(begun.actions, begun.basis, previous, now)["hash"] if begun is not None and previous else ""
+    if previous and approved == previous.get("hash") == first:
         return None
     key = record.key
     remedy = f"kubectl annotate {key.kind.value.lower()} -n {key.namespace} {key.name} --overwrite {APPROVE_ANNOTATION}={plan['hash']}"
-    what = in_words(actions)
+    what = in_words(shown.actions)
     if drift and spec.drift is Drift.WARN:
         if previous is None or previous.get("hash") != plan["hash"]:
             context.recorder.drift(key, corrected=False)

@@ -18,7 +18,7 @@ from influxops.core.pending import bucket_actions, bucket_basis
 from influxops.core.plan import Plan, UpdateBucket
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError
-from influxops.reconcile.approval import Held, hold
+from influxops.reconcile.approval import Held, Shown, hold
 from influxops.reconcile.context import FINALIZER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
@@ -133,7 +133,7 @@ async def _converge(
             return Wait(reason, plan.refusal.message, after=poll_after(context, since, link.spec.sync_interval.seconds))
         return Stalled(reason, plan.refusal.message)
     context.missing_since.pop(record.key, None)
-    drift = bool(plan.actions) and _settled(status) == record.generation
+    drift = _settled(status) == record.generation or _changed_by_hand(wanted, bucket, facts)
     waiting = _held(context, record, spec, link, wanted, bucket, plan, facts, drift=drift) if plan.actions else None
     if waiting is not None and isinstance(waiting.outcome, Done):
         facts.plan = waiting.plan
@@ -164,6 +164,18 @@ def _settled(status: dict[str, Any]) -> int | None:
     return status.get("observedGeneration") if ready else None
 
 
+def _changed_by_hand(wanted: DesiredBucket, bucket: Bucket | None, facts: PolicyFacts) -> bool:
+    """Whether the bucket is not as it was set last, although what is wanted is still that."""
+    applied = facts.applied_retention, facts.applied_shard_group
+    if not facts.bucket_id or applied != _settings(wanted.retention, wanted.shard_group):
+        return False
+    return bucket is None or applied != _settings(bucket.retention, bucket.shard_group)
+
+
+def _settings(retention: int, shard_group: int) -> tuple[str, str]:
+    return format_retention(retention), format_seconds(shard_group, "dhms")
+
+
 def _held(
     context: Context,
     record: Record,
@@ -182,8 +194,8 @@ def _held(
         "shardGroupDuration": format_seconds(wanted.shard_group, "dhms"),
     }
     interval = float(link.spec.sync_interval.seconds)
-    actions, basis = bucket_actions(plan, settings), bucket_basis(wanted, bucket)
-    return hold(context, record, spec, actions, basis, facts.plan, drift=drift, interval=interval)
+    shown = Shown(bucket_actions(plan, settings), bucket_basis(wanted, bucket))
+    return hold(context, record, spec, shown, None, facts.plan, drift=drift, interval=interval)
 
 
 def _held_by_other(context: Context, wanted: DesiredBucket, bucket: Bucket | None, beaten: AbstractSet[Key]) -> str:

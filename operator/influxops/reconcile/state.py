@@ -35,6 +35,9 @@ class TaskState:
     outcome: Outcome | None = None
     plan: dict[str, Any] | None = None
     """``status.plan``, while one waits."""
+    held_for: tuple[Any, ...] = ()
+    """What it was made for, and the name in InfluxDB that is wanted."""
+    held_name: str = ""
     packed_status: bytes = b""
     """The status as last written or seen."""
     unknown_since: float | None = None

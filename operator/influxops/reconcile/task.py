@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import Adoption, InfluxTaskSpec
 from influxops.api.read import read
 from influxops.core.desired import DesiredTask, SpecFault
-from influxops.core.observed import TaskRecord
+from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.ownership import Claim, Match, match
 from influxops.core.pending import MAX_DIFF, task_actions, task_basis
-from influxops.core.plan import CreateTask, DeleteTask, Plan, UpdateTask
+from influxops.core.plan import CreateTask, DeleteTask, Plan, Refusal, UpdateTask
 from influxops.core.record import Record
 from influxops.core.task_plan import plan_task
 from influxops.influx.errors import InfluxError, Unavailable
 from influxops.reconcile import script as scripts
-from influxops.reconcile.approval import asks, hold
+from influxops.reconcile.approval import Shown, asks, hold
 from influxops.reconcile.context import RECONCILE_AT, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
@@ -64,6 +67,10 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
         state.verified = (record.generation, link.generation)
         await ensure_finalizer(context, record)
         return _done(context, state, known, spec)
+    if state.plan is not None and state.outcome is not None and not state.recheck:
+        marked = len(link.snapshot.marked(owner_of(context, record)))
+        if marked <= 1 and state.held_for == _held_for(record, link, state):
+            return state.outcome
     if state.task_id and state.handled_reconcile_at != record.annotations.get(RECONCILE_AT, ""):
         await refresh(context, link, state.task_id)
     if state.missing_bucket and not await link.bucket_exists(state.missing_bucket):
@@ -135,27 +142,46 @@ async def _held(
 ) -> Outcome | None:
     """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
     settled = state.verified[0] if state.verified else settled_generation(state)
-    drift = settled == record.generation and state.script_hash == HASH + desired.digest and not state.parked_step
+    # The script that is wanted is the one that was stored last: if another one is there, somebody else put it there.
+    by_hand = any(isinstance(a, CreateTask) or (isinstance(a, UpdateTask) and a.send_flux) for a in plan.actions)
+    same = state.script_hash == HASH + desired.digest and not state.parked_step
+    drift = same and (settled == record.generation or by_hand)
     if not asks(spec, drift=drift):
         return None
     current = await refresh(context, link, plan.task_id) if plan.task_id else None
-    held = hold(
-        context,
-        record,
-        spec,
-        task_actions(plan, desired, current, limit=None if context.whole_diffs else MAX_DIFF),
-        task_basis(desired, current),
-        state.plan,
-        drift=drift,
-        interval=link.spec.sync_interval.seconds,
-    )
+    limit = None if context.whole_diffs else MAX_DIFF
+
+    def shown(task: Task | None) -> Shown:
+        return Shown(task_actions(plan, desired, task, limit=limit), task_basis(desired, task))
+
+    # Between the two steps of a changed schedule the task is inactive by our own doing, also after a restart.
+    before_park = None
+    if current is not None and current.status is not desired.status and desired.status is TaskStatus.ACTIVE:
+        before_park = shown(replace(current, status=TaskStatus.ACTIVE))
+    now = before_park if state.parked_step and before_park is not None else shown(current)
+    interval = float(link.spec.sync_interval.seconds)
+    held = hold(context, record, spec, now, before_park, state.plan, drift=drift, interval=interval)
     if held is None:
         return None
     state.plan = held.plan
+    state.held_name = desired.name
+    state.held_for = _held_for(record, link, state)
     if isinstance(held.outcome, Done):
         state.drifted = True
         state.verified = (record.generation, link.generation)
     return held.outcome
+
+
+def _held_for(record: Record, link: Link, state: TaskState) -> tuple[Any, ...]:
+    """What a plan that waits was made for: while it is the same, nothing need be asked to know that it still waits."""
+    snapshot = link.snapshot
+    return (
+        record.generation,
+        link.generation,
+        tuple(sorted(record.annotations.items())),
+        snapshot.tasks.get(str(((state.plan or {}).get("actions") or [{}])[0].get("id") or state.task_id)),
+        tuple(sorted(task.id for task in snapshot.named(state.held_name))),
+    )
 
 
 def find(
@@ -174,7 +200,16 @@ def find(
     )
     by_id = snapshot.tasks.get(state.task_id) if state.task_id else None
     imported = snapshot.tasks.get(claim.import_id) if claim.import_id else None
-    return match(claim, snapshot.marked(claim.owner), by_id, snapshot.named(desired.name), imported)
+    found = match(claim, snapshot.marked(claim.owner), by_id, snapshot.named(desired.name), imported)
+    if found.adoptable is None:
+        return found
+    # A task whose mark somebody has wiped off is still that of the object whose status names it.
+    task_id = found.adoptable.id
+    other = next((key for key, one in context.tasks.items() if one.task_id == task_id and key != record.key), None)
+    if other is None or context.objects.get(other) is None:
+        return found
+    message = f"task {task_id} is the one of {other}, although its mark is lost: release that object first"
+    return Match(refusal=Refusal(Reason.CONFLICT, message))
 
 
 async def _step(

@@ -67,13 +67,16 @@ async def create(context: Context, record: Record, link: Link, state: TaskState,
 async def update(
     context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask, action: UpdateTask
 ) -> bool:
-    """Send one PATCH. True when it only parked the task and the rest is still to be sent."""
+    """Send one PATCH. True when it only parked the task, or found another one than was planned for."""
+    planned = link.snapshot.tasks.get(action.task_id)
     current = await refresh(context, link, action.task_id)
     if current is None:
         return True
     stored = TaskRecord.of(current)
     if stored.marker is not None and stored.marker.owner != desired.owner:
         return True
+    if action.adopt and stored != planned:
+        return True  # what is taken over is what was looked at
     park = must_park(current, action, desired)
     changes = "; ".join(str(change) for change in action.changes)
     drift = state.script_hash == HASH + desired.digest and not state.parked_step and not in_sync(desired, stored)
@@ -98,7 +101,8 @@ async def update(
             write=True,
         )
     state.parked_step = park
-    state.task_id = action.task_id
+    if not (park and action.adopt):  # only with our mark is it ours
+        state.task_id = action.task_id
     state.next_run = ""
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
     reason = _reason(action, drift=drift)

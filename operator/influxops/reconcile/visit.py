@@ -58,9 +58,12 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
 
 def _stays_settled(record: Record, state: TaskState, outcome: Wait) -> bool:
     """True when an outage meets an object that was right and has not changed: the connection tells of it, once."""
+    return _was_settled(record, unpack(state.packed_status), outcome)
+
+
+def _was_settled(record: Record, status: dict[str, Any], outcome: Wait) -> bool:
     if not outcome.parked or record.deleting:
         return False
-    status = unpack(state.packed_status)
     return status.get("observedGeneration") == record.generation and isinstance(_outcome_in(status), Done)
 
 
@@ -107,7 +110,7 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
     if isinstance(outcome, Gone):
         context.policies.pop(record.key, None)
         return outcome
-    if isinstance(outcome, Wait) and outcome.quiet:
+    if isinstance(outcome, Wait) and (outcome.quiet or _was_settled(record, previous, outcome)):
         return outcome
     announce(context, record, _outcome_in(previous) if previous.get("conditions") else None, outcome)
     status: dict[str, Any] = {

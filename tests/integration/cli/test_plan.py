@@ -191,6 +191,39 @@ def test_bad_files_do_not_hide_good_ones(run: Run, files: Path) -> None:
     assert "4 errors." in done.stdout
 
 
+def test_texts_are_texts(run: Run, files: Path) -> None:
+    """A date without quotes, a value that JSON cannot hold, a list for a mapping: no traceback, and the rest is planned."""
+    values = "values: {day: 2026-01-01T00:00:00Z}"
+    template = (
+        f"template: {{inline: 'from(bucket: \"raw\") |> range(start: {{{{ values.day | flux_time }}}})', {values}}}"
+    )
+    head = "apiVersion: influxops.dev/v1alpha1\nkind: InfluxTask\nmetadata: {namespace: ns, name: "
+    spec = "spec: {connectionRef: {name: main}, every: 1h, "
+    (files / "date.yaml").write_text(f"{head}dated}}\n{spec}{template}}}\n")
+    (files / "set.yaml").write_text(f"{head}odd}}\n{spec}flux: !!set {{a, b}}}}\n")
+    (files / "list.yaml").write_text(
+        f"{head}listed, annotations: [a]}}\n{spec}flux: 'from(bucket: \"raw\") |> range(start: -1h)'}}\n"
+    )
+    (files / "emoji.json").write_text(json.dumps(task("emoji", description="\U0001f98a")))
+    done = run("-f", files)
+    assert "InfluxTask ns/dated" in done.stdout
+    assert "2026-01-01T00:00:00Z" in done.stdout
+    assert "InfluxTask odd holds what JSON cannot" in done.stdout
+    assert "+ InfluxTask ns/emoji" in done.stdout
+    assert "3 to create" in done.stdout
+
+
+def test_the_token_goes_to_one_address_only(run: Run, files: Path, influx_org: InfluxOrg) -> None:
+    """With two servers among the manifests nobody can tell which one it is for."""
+    other = manifest("InfluxConnection", "other", url="https://elsewhere.example", org="x")
+    other["spec"]["tokenSecretRef"] = {"name": "other-token", "key": "token"}
+    write(files / "other.yaml", other, task("new"))
+    done = run("-f", files)
+    assert done.returncode == 1
+    assert "Secret ns/influx-token does not exist" in done.stdout
+    assert "Secret ns/other-token does not exist" in done.stdout
+
+
 def test_two_policies_for_one_bucket(run: Run, files: Path) -> None:
     """One manages it, the other one is told which."""
     write(

@@ -109,3 +109,41 @@ def test_a_manual_adoption_waits(lab: Lab) -> None:
     assert action["action"] == "adopt"
     assert "diff" not in action
     assert lab.influx.task(stranger["id"]) == stranger
+
+
+def test_an_adoption_with_another_schedule_takes_one_approval(lab: Lab) -> None:
+    """It is paused, changed and marked; one approval covers both steps, and it counts as adoption, not as drift."""
+    stranger = lab.influx.new_task(OWN)
+    lab.connect()
+    lab.task("cpu", importID=stranger["id"], every="2h", approval="Manual")
+    plan = lab.rests(TASK, "cpu", "PlanPending", f"adopt {stranger['id']}")["status"]["plan"]
+    body = {"metadata": {"annotations": {"influxops.dev/approve": plan["hash"]}}}
+    lab.call("PATCH", lab.path(TASK, "cpu"), body, "application/merge-patch+json")
+    assert lab.task_id("cpu") == stranger["id"]
+    stored = lab.influx.task(stranger["id"])
+    assert (stored["every"], stored["status"]) == ("2h", "active")
+    assert lab.event("cpu", "Adopted", "Normal")
+
+
+def test_an_imported_task_that_is_deleted_by_hand_comes_back(lab: Lab) -> None:
+    """importID has done its work by then."""
+    stranger = lab.influx.new_task(OWN)
+    lab.connect()
+    lab.task("cpu", OWN, every=None, importID=stranger["id"])
+    assert lab.task_id("cpu") == stranger["id"]
+    lab.influx.call("DELETE", f"tasks/{stranger['id']}")
+    lab.until(TASK, "cpu", "has a new id", lambda one: one["status"].get("taskID") not in {None, stranger["id"]})
+    assert len(lab.influx.tasks()) == 1
+
+
+def test_a_task_whose_mark_was_lost_is_not_taken_by_another_object(lab: Lab) -> None:
+    """Its own object still knows its id."""
+    lab.connect()
+    lab.task("mine", drift="Warn")
+    task_id = lab.task_id("mine")
+    bare = body(lab.influx.task(task_id)["flux"])
+    lab.influx.edit_task(task_id, flux=bare)
+    lab.until(TASK, "mine", "Drifted", lambda one: condition(one, "Drifted"))
+    lab.task("thief", importID=task_id)
+    lab.rests(TASK, "thief", "Conflict", f"{lab.namespace}/mine")
+    assert lab.influx.task(task_id)["flux"] == bare

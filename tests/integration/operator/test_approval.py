@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.expect import condition
+from tests.support.gate import Gate
 from tests.support.lab import HOURLY, POLICY, TASK, Lab
 
 APPROVE = "influxops.dev/approve"
@@ -218,3 +219,55 @@ def test_a_buckets_drift_is_warned_of(lab: Lab) -> None:
     assert lab.influx.bucket("kept")["retentionRules"][0]["everySeconds"] == 60 * DAY
     lab.influx.edit_bucket("kept", 30 * DAY, DAY)
     lab.until(POLICY, "kept", "no longer Drifted", lambda one: not condition(one, "Drifted"))
+
+
+def test_switching_a_task_on_is_shown_and_is_another_plan(lab: Lab) -> None:
+    """A task that somebody paused does not run again by an approval that was asked for before."""
+    lab.connect()
+    lab.task("cpu")
+    task_id = lab.task_id("cpu")
+    lab.patch(TASK, "cpu", approval="Manual", description="new")
+    first = pending(lab, TASK, "cpu", "description")["hash"]
+    lab.influx.edit_task(task_id, status="inactive")
+    item = lab.until(
+        TASK, "cpu", "has another plan", lambda one: one["status"].get("plan", {}).get("hash") not in {None, first}
+    )
+    changes = item["status"]["plan"]["actions"][0]["changes"]
+    assert {"field": "status", "old": "inactive", "new": "active"} in changes
+    approve(lab, TASK, "cpu", first)
+    lab.sweeps(2)
+    assert lab.influx.task(task_id)["status"] == "inactive"
+
+
+def test_a_script_changed_by_hand_stays_when_something_else_of_the_spec_changes(lab: Lab) -> None:
+    """The wanted script is still the one that was stored: the other one is somebody's, and Warn leaves it."""
+    lab.connect()
+    lab.task("cpu", drift="Warn")
+    task_id = lab.task_id("cpu")
+    wrong = lab.influx.task(task_id)["flux"].replace("-1h", "-2h")
+    lab.influx.edit_task(task_id, flux=wrong)
+    lab.until(TASK, "cpu", "Drifted", lambda one: condition(one, "Drifted"))
+    lab.patch(TASK, "cpu", runHistoryLimit=7)
+    lab.until(
+        TASK,
+        "cpu",
+        "is seen",
+        lambda one: one["status"]["observedGeneration"] == one["metadata"]["generation"] and condition(one, "Drifted"),
+    )
+    lab.sweeps(2)
+    assert lab.influx.task(task_id)["flux"] == wrong
+
+
+def test_a_plan_that_waits_asks_nothing_of_influxdb(lab: Lab) -> None:
+    """Sweep after sweep, as long as nothing changes."""
+    with Gate(lab.org.url) as gate:
+        lab.connect(url=gate.url)
+        lab.task("cpu")
+        task_id = lab.task_id("cpu")
+        lab.patch(TASK, "cpu", approval="Manual", description="new")
+        pending(lab, TASK, "cpu")
+        lab.sweeps(2)
+        count = len(gate.seen)
+        lab.sweeps(3)
+        asked = [one.path for one in gate.seen[count:] if task_id in one.path]
+    assert asked == []

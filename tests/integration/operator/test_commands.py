@@ -114,6 +114,8 @@ def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
     lab.task("kept")
     lab.policy("raw2", "raw2", "30d")
     lost, kept = lab.task_id("lost"), lab.task_id("kept")
+    script = lab.influx.task(lost)["flux"]
+    copy = lab.influx.new_task(script.replace("every: 1h", "every: 3h"), "a copy in use")["id"]
     lab.synced(POLICY, "raw2")
     for kind, name in ((TASK, "lost"), (POLICY, "raw2")):
         # The operator sleeps while somebody tears the finalizer off: it would put it back.
@@ -149,4 +151,7 @@ def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
     assert "deleted" in told
     assert lab.influx.task(lost) == {}
     assert lab.influx.task(kept)
+    assert "somebody has changed it" in told
+    assert "influxops/v1" not in lab.influx.task(copy)["flux"]
+    assert lab.influx.task(copy)["status"] == "active"
     assert "influxops/v1" not in lab.influx.bucket("raw2").get("description", "")
