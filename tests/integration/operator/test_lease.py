@@ -192,6 +192,7 @@ def test_the_api_server_goes_and_comes(own: Lab, bare: Stack) -> None:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(600)
 def test_what_can_never_be_cleaned_up_is_let_go_after_five_minutes(own: Lab, yard: Yard) -> None:
     """The Secret is gone and the operator forgot the token: the deletion waits for five minutes, says so, and ends."""
     own.connect()
