@@ -10,10 +10,10 @@ from pydantic import Field
 from influxops.api.base import ApiModel, Time
 from influxops.api.names import DataKey, NamespaceName, ObjectName
 
-RECONCILE_ANNOTATION = "influxops.dev/reconcile-requested-at"
-ACCEPT_TARGET_ANNOTATION = "influxops.dev/accept-target"
-CONFIRM_DELETE_ANNOTATION = "influxops.dev/confirm-delete"
-APPROVE_ANNOTATION = "influxops.dev/approve"
+RECONCILE_AT = "influxops.dev/reconcile-requested-at"
+ACCEPT_TARGET = "influxops.dev/accept-target"
+CONFIRM_DELETE = "influxops.dev/confirm-delete"
+APPROVE = "influxops.dev/approve"
 FINALIZER = "influxops.dev/cleanup"
 
 

@@ -98,12 +98,12 @@ def text(kind: Kind) -> str:
     return f"{HEADER}---\n{body}"
 
 
-def write(files: Mapping[str, str], arguments: list[str], program: str) -> int:
+def write(files: Mapping[str, str], arguments: list[str], program: str, source: str = "the models") -> int:
     """Write generated files into the folder that the arguments name, or with ``--check`` compare; the exit status."""
     check = "--check" in arguments
     folders = [argument for argument in arguments if not argument.startswith("-")]
     if len(folders) != 1:
-        sys.stderr.write(f"usage: python -m influxops.api.{program} [--check] DIR\n")
+        sys.stderr.write(f"usage: python -m {program} [--check] DIR\n")
         return 2
     folder = Path(folders[0])
     stale = False
@@ -115,13 +115,13 @@ def write(files: Mapping[str, str], arguments: list[str], program: str) -> int:
         if not check:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted, encoding="utf-8")
-        sys.stdout.write(f"{path} {'differs from the models; run make generate' if check else 'written'}\n")
+        sys.stdout.write(f"{path} {f'differs from {source}; run make generate' if check else 'written'}\n")
     return 1 if check and stale else 0
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the CRDs; returns the exit status."""
-    return write({f"{kind.plural}.yaml": text(kind) for kind in KINDS}, arguments, "crdgen")
+    return write({f"{kind.plural}.yaml": text(kind) for kind in KINDS}, arguments, "influxops.api.crdgen")
 
 
 if __name__ == "__main__":

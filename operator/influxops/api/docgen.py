@@ -116,7 +116,7 @@ def _cell(text: Any) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the pages; returns the exit status."""
-    return write({f"{kind.singular}.md": page(kind) for kind in KINDS}, arguments, "docgen")
+    return write({f"{kind.singular}.md": page(kind) for kind in KINDS}, arguments, "influxops.api.docgen")
 
 
 if __name__ == "__main__":

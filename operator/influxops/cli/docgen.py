@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typer
 
+from influxops.api.crdgen import write
 from influxops.cli.main import app
 
 FILE = "commands.md"
@@ -61,19 +61,8 @@ def _cell(help_: str | None) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or with ``--check`` say whether it is up to date."""
-    folders = [item for item in arguments if item != "--check"]
-    if len(folders) != 1:
-        print("usage: python -m influxops.cli.docgen [--check] FOLDER", file=sys.stderr)  # noqa: T201
-        return 2
-    path = Path(folders[0]) / FILE
-    if "--check" not in arguments:
-        path.write_text(text(), encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == text():
-        return 0
-    print(f"{path} differs from the commands' help: run make generate")  # noqa: T201
-    return 1
+    """Write the page, or with ``--check`` say whether it is up to date; returns the exit status."""
+    return write({FILE: text()}, arguments, "influxops.cli.docgen", "the commands' help")
 
 
 if __name__ == "__main__":

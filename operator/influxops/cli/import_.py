@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from influxops.cli.output import TOKEN, write
 from influxops.settings import ConfigError
-
-TOKEN = "INFLUX_TOKEN"  # noqa: S105  (the name of a variable)
 
 
 def import_(
@@ -53,13 +51,7 @@ def import_(
     except (InfluxError, SpecInvalid) as error:
         raise ConfigError(str(error)) from error
     text = as_yaml(imported)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"--out {out}: {error.strerror or error}") from error
+    write(text, out)
     taken, refused = count(imported.objects)
     managed = f", {imported.managed} are managed already" if imported.managed else ""
     typer.echo(f"{taken} objects written, {refused} only as comments that say why{managed}.", err=True)

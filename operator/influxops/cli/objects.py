@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from influxops.api.common import APPROVE_ANNOTATION, RECONCILE_ANNOTATION
+from influxops.api.common import APPROVE, RECONCILE_AT
 from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, key_of, with_client
 from influxops.core.keys import Key, Kind
 from influxops.preview.item import Item
@@ -33,7 +33,7 @@ def approve(
         typer.echo("\n".join(item_lines(item)))
         if not yes:
             typer.confirm(f"\nApprove plan {plan['hash']}?", abort=True)
-        await _annotate(client, key, found, APPROVE_ANNOTATION, str(plan["hash"]))
+        await _annotate(client, key, found, APPROVE, str(plan["hash"]))
         typer.echo(f"plan {plan['hash']} of {key} is approved")
 
     with_client(kubeconfig, context, work)
@@ -46,7 +46,7 @@ def reconcile(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = ""
     async def work(client: KubeClient) -> None:
         found = await existing(client, key)
         now = datetime.now(UTC).isoformat(timespec="microseconds")
-        await _annotate(client, key, found, RECONCILE_ANNOTATION, now)
+        await _annotate(client, key, found, RECONCILE_AT, now)
         typer.echo(f"{key} is looked at; status.lastHandledReconcileAt will be {now}")
 
     with_client(kubeconfig, context, work)

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from influxops.cli.cluster import with_client
+from influxops.cli.output import TOKEN, write
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
+    from influxops.kube.client import KubeClient
     from influxops.preview.item import Preview
 
 CHANGES = 2
 ERRORS = 1
-TOKEN = "INFLUX_TOKEN"  # noqa: S105  (the name of a variable)
 
 
 class Output(StrEnum):
@@ -72,11 +74,10 @@ def plan(
     gc.disable()  # a process of a second or two, most of which are imports
     from influxops.preview.show import as_json, as_markdown, as_text  # here, so that --help starts fast
 
-    preview = asyncio.run(
-        _of_cluster(kubeconfig, context, instance_id, namespace)
-        if cluster
-        else _of_files(files or [], namespace, url, org, instance_id)
-    )
+    if cluster:
+        preview = _of_cluster(kubeconfig, context, instance_id, namespace)
+    else:
+        preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id))
     color = output is Output.TEXT and out is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     match output:
         case Output.TEXT:
@@ -85,13 +86,8 @@ def plan(
             text = as_json(preview)
         case Output.MARKDOWN:
             text = as_markdown(preview)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"--out {out}: {error.strerror or error}") from error
+    write(text, out)
+    if out is not None:
         typer.echo(preview.summary)
     if preview.errors:
         raise typer.Exit(ERRORS)
@@ -109,24 +105,15 @@ async def _of_files(files: list[str], namespace: str, url: str, org: str, instan
         override["org"] = org
     source = from_manifests(manifests, instance, os.environ.get(TOKEN, ""), override)
     preview = await work_out(source)
-    preview.faults[:0] = [(fault.place, fault.message) for fault in manifests.faults]
+    preview.faults[:0] = manifests.faults
     return preview
 
 
-async def _of_cluster(kubeconfig: str, context: str, instance: str, namespace: str) -> Preview:
-    from influxops.kube.access import AccessError
-    from influxops.kube.client import KubeClient
-    from influxops.kube.errors import KubeError
+def _of_cluster(kubeconfig: str, context: str, instance: str, namespace: str) -> Preview:
     from influxops.preview.planner import plan as work_out
     from influxops.preview.sources import from_cluster
 
-    try:
-        client = await KubeClient.connect(kubeconfig or None, context or None)
-    except AccessError as error:
-        raise ConfigError(str(error)) from error
-    try:
+    async def work(client: KubeClient) -> Preview:
         return await work_out(await from_cluster(client, instance, namespace or None))
-    except KubeError as error:
-        raise ConfigError(f"the Kubernetes API does not answer as it should: {error}") from error
-    finally:
-        await client.close()
+
+    return with_client(kubeconfig, context, work)

@@ -67,6 +67,12 @@ def stamp(
     return stamped
 
 
+def settled_generation(status: Mapping[str, Any]) -> int | None:
+    """The generation that a status calls Ready; None when it calls none so."""
+    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])
+    return status.get("observedGeneration") if ready else None
+
+
 def clip(message: str, limit: int = MAX_MESSAGE) -> str:
     """Cut a message to a length that people read."""
     return message if len(message) <= limit else message[: limit - 1] + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from influxops.api.common import ACCEPT_TARGET, FINALIZER, RECONCILE_AT
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
@@ -16,7 +17,6 @@ from influxops.engine.link import Fence, LiveLink, Observer
 from influxops.engine.queue import Priority
 from influxops.engine.tools import Tools
 from influxops.engine.turn import ConnectionLoop
-from influxops.reconcile.context import ACCEPT_TARGET, FINALIZER, RECONCILE_AT
 from influxops.reconcile.finalizer import ensure_finalizer, remove_finalizer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from influxops.api.common import RECONCILE_AT
 from influxops.core.connection_status import ConnectionFacts, connection_status
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Reason, Stalled, Wait
@@ -12,7 +13,7 @@ from influxops.engine.link import LiveLink
 from influxops.engine.target import ESSENTIAL
 from influxops.engine.tools import Tools
 from influxops.kube.errors import KubeError
-from influxops.reconcile.context import RECONCILE_AT, Problem
+from influxops.reconcile.context import Problem
 
 SOUND = "2.7.7"
 """The first version without the bug that stops tasks at the end of daylight saving."""

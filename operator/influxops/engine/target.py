@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from influxops.api.common import ACCEPT_TARGET
 from influxops.core.outcome import Reason
 from influxops.core.snapshot import NEVER, Snapshot
 from influxops.engine.connect import Credentials, credentials
 from influxops.engine.link import LiveLink
 from influxops.engine.tools import Tools
 from influxops.influx.settings import ConnectionSettings
-from influxops.reconcile.context import ACCEPT_TARGET, Problem
+from influxops.reconcile.context import Problem
 
 ESSENTIAL = ("read:orgs", "read:tasks", "write:tasks", "read:buckets")
 """Rights without which nothing can be managed safely: a token that may not read tasks gets an empty list."""
@@ -128,18 +130,18 @@ class Target:
 
     def _check_target(self, org_id: str, status: dict[str, Any]) -> None:
         """Tasks of one database must not be written into another because a url or an org was edited."""
-        link = self._link
-        record = self._tools.context.objects.get(link.key)
-        remembered = str(status.get("orgID") or "")
-        if not remembered or remembered == org_id:
-            return
-        if record is not None and record.annotations.get(ACCEPT_TARGET) == org_id:
-            return
-        raise Refused(
-            Problem(
-                Reason.TARGET_CHANGED,
-                f"spec.url and spec.org lead to organization id {org_id} now, and led to {remembered} before: nothing is "
-                f"written. If that is meant, annotate this InfluxConnection with {ACCEPT_TARGET}={org_id}",
-                stalled=True,
-            )
-        )
+        record = self._tools.context.objects.get(self._link.key)
+        message = moved(status, record.annotations if record is not None else {}, org_id)
+        if message:
+            raise Refused(Problem(Reason.TARGET_CHANGED, message, stalled=True))
+
+
+def moved(status: Mapping[str, Any], annotations: Mapping[str, str], org_id: str) -> str:
+    """Why a connection that leads to this organization now must not be used; empty when it may be."""
+    remembered = str(status.get("orgID") or "")
+    if not remembered or org_id in {remembered, annotations.get(ACCEPT_TARGET)}:
+        return ""
+    return (
+        f"spec.url and spec.org lead to organization id {org_id} now, and led to {remembered} before: nothing is "
+        f"written. If that is meant, annotate this InfluxConnection with {ACCEPT_TARGET}={org_id}"
+    )

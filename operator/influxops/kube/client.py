@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from influxops.core.keys import GROUP, VERSION, Key, Kind
 from influxops.kube.access import Access
 from influxops.kube.errors import Conflict, Gone, KubeError, NotFound, Replaced, Unprocessable
-from influxops.kube.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Fence, Transport
+from influxops.kube.transport import APPLY_PATCH, JSON, JSON_PATCH, MERGE_PATCH, Fence, Transport
+
+T = TypeVar("T")
 
 FIELD_MANAGER = "influxops"
 """The owner of ``status`` in ``managedFields``."""
 USER_MANAGER = "influxops-cli"
 """The owner of what a user changes by our commands; the operator itself owns nothing but status."""
-USER_MANAGER = "influxops-cli"
-"""Field manager of what a user changes by our commands: the operator itself owns nothing but status and finalizers."""
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -108,21 +108,19 @@ class KubeClient:
 
     async def list_keys(self, kind: Kind, namespaces: Sequence[str] | None = None) -> list[Listed]:
         """Key, uid and resource version of every object, metadata only. ``None``: of the whole cluster."""
-        if namespaces is None:
-            return await self._list(kind, _collection(kind, None))
-        return [line for name in namespaces for line in await self._list(kind, _collection(kind, name))]
+
+        def line(item: dict[str, Any]) -> Listed:
+            meta = item["metadata"]
+            return Listed(Key(kind, meta["namespace"], meta["name"]), meta["uid"], meta["resourceVersion"])
+
+        lines: list[Listed] = []
+        for name in [None] if namespaces is None else namespaces:
+            lines += await self._list(_collection(kind, name), METADATA_ONLY, line)
+        return lines
 
     async def list_objects(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
         """Whole objects of one namespace; ``None``: of the whole cluster."""
-        query = {"limit": str(PAGE)}
-        found: list[dict[str, Any]] = []
-        while True:
-            answer = await self._api.read(_collection(kind, namespace), query)
-            found += answer.get("items") or []
-            more = (answer.get("metadata") or {}).get("continue")
-            if not more:
-                return found
-            query["continue"] = more
+        return await self._list(_collection(kind, namespace), JSON, lambda item: item)
 
     async def apply_status(
         self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str | None = None
@@ -275,26 +273,24 @@ class KubeClient:
             return own or version
         return max(own, version, key=int) if own.isdigit() and version.isdigit() else own
 
-    async def _list(self, kind: Kind, path: str) -> list[Listed]:
+    async def _list(self, path: str, accept: str, take: Callable[[dict[str, Any]], T]) -> list[T]:
+        """What ``take`` makes of each item, page by page: the items themselves are not kept."""
         for _ in range(LISTS):
             try:
-                return await self._pages(kind, path)
+                return await self._pages(path, accept, take)
             except Gone:
                 continue
         raise KubeError(f"GET {path}: the list expired {LISTS} times before its last page", status=410)
 
-    async def _pages(self, kind: Kind, path: str) -> list[Listed]:
+    async def _pages(self, path: str, accept: str, take: Callable[[dict[str, Any]], T]) -> list[T]:
         query = {"limit": str(PAGE)}
-        lines: list[Listed] = []
+        found: list[T] = []
         while True:
-            answer = await self._api.read(path, query, accept=METADATA_ONLY)
-            for item in answer.get("items") or []:
-                meta = item["metadata"]
-                key = Key(kind, meta["namespace"], meta["name"])
-                lines.append(Listed(key, meta["uid"], meta["resourceVersion"]))
+            answer = await self._api.read(path, query, accept=accept)
+            found += [take(item) for item in answer.get("items") or []]
             more = (answer.get("metadata") or {}).get("continue")
             if not more:
-                return lines
+                return found
             query["continue"] = more
 
 

@@ -28,11 +28,16 @@ class PreviewLink(LiveLink):
         """Whether the bucket is there, or will be."""
         return name in self.planned or await super().bucket_exists(name)
 
+    async def close(self) -> None:
+        """Close the connections to the server."""
+        if self.port is not None:
+            await self.port.close()
+
 
 async def open_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> PreviewLink:
     """Connect and read the organization once.
 
-    Raises ``InfluxError``, ``MissingReference`` and ``KubeError``; the caller closes ``link.port``.
+    Raises ``InfluxError``, ``MissingReference`` and ``KubeError``; the caller closes the link.
     """
     link = PreviewLink(key, spec, 1, NoWrites(), Uncounted(), time.monotonic)
     found = await credentials(secrets, key.namespace, spec)
@@ -45,7 +50,7 @@ async def open_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> P
         link.user = await link.send("me", lambda port: port.me())
         await _read(link)
     except BaseException:
-        await link.port.close()
+        await link.close()
         raise
     return link
 

@@ -97,8 +97,7 @@ async def import_org(wanted: Wanted) -> Imported:
                 continue
             found.append(await _task(link, task, wanted, names))
     finally:
-        if link.port is not None:
-            await link.port.close()
+        await link.close()
     imported.objects = await _tried(imported.connection, found, wanted)
     return imported
 
@@ -153,10 +152,8 @@ async def _task(link: PreviewLink, task: Task, wanted: Wanted, names: _Names) ->
 
 async def _fields(link: PreviewLink, task: Task) -> tuple[dict[str, Any], str]:
     """The schedule as fields of the spec and the script without it, where that means the same."""
-    if link.port is None:
-        return {}, task.flux
     try:
-        ast = await link.port.ast(task.flux)
+        ast = await link.send("ast", lambda port: port.ast(task.flux))
     except ScriptInvalid:
         return {}, task.flux
     own = facts_of(task.flux, ast).task

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 VERBS = ("create", "adopt", "update", "delete")
 """What an action may be, in the order in which they are counted."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a file or a connection, and where."""
+
+    place: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,8 @@ class Preview:
     """Everything that a plan tells."""
 
     items: list[Item] = field(default_factory=list)
-    faults: list[tuple[str, str]] = field(default_factory=list)
-    """(place, message) of files and connections that could not be used."""
+    faults: list[Fault] = field(default_factory=list)
+    """Files and connections that could not be used."""
     notes: list[str] = field(default_factory=list)
 
     def count(self, verb: str) -> int:

@@ -13,6 +13,7 @@ import yaml
 
 from influxops.core.keys import VERSION, Kind
 from influxops.core.record import canonical
+from influxops.preview.item import Fault
 
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml where PyYAML was built with it: ten times faster."""
@@ -41,14 +42,6 @@ class Manifest:
     body: dict[str, Any]
     place: str
     """``file:line`` of its beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a file, and where."""
-
-    place: str
-    message: str
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
@@ -17,6 +17,7 @@ from influxops.kube.client import KubeClient
 from influxops.kube.errors import KubeError, MissingReference
 from influxops.kube.secrets import SecretResolver
 from influxops.preview.connections import open_link
+from influxops.preview.item import Fault
 from influxops.preview.planner import Source
 
 
@@ -42,22 +43,21 @@ class Orphans:
     """All of them, and the connections that could not be asked."""
 
     found: list[Orphan]
-    faults: list[tuple[str, str]]
+    faults: list[Fault]
 
 
 async def find_orphans(source: Source) -> Orphans:
     """Look through every connection of a cluster. ``source`` must hold the objects of all namespaces."""
     orphans: dict[str, Orphan] = {}
-    faults: list[tuple[str, str]] = []
+    faults: list[Fault] = []
     for record in source.cache.records(Kind.CONNECTION):
         try:
             spec = read(InfluxConnectionSpec, record.spec(), "spec")
             link = await open_link(record.key, spec, source.secrets)
         except (SpecInvalid, InfluxError, MissingReference, KubeError) as error:
-            faults.append((str(record.key), str(error)))
+            faults.append(Fault(str(record.key), str(error)))
             continue
-        if link.port is not None:
-            await link.port.close()
+        await link.close()
         for task in link.native.values():
             marker = read_script(task.flux)[0]
             if marker is not None and _lost(source, marker.owner, Kind.TASK):
@@ -82,7 +82,7 @@ async def clear(client: KubeClient, source: Source, orphan: Orphan) -> str:
         return "left alone: its connection is gone"
     spec = read(InfluxConnectionSpec, record.spec(), "spec")
     found = await credentials(SecretResolver(client), record.key.namespace, spec)
-    port = InfluxClient(replace(found.settings, read_only=False))
+    port = InfluxClient(found.settings)
     try:
         if kind is Kind.TASK:
             try:

@@ -14,7 +14,17 @@ from influxops.kube.errors import NotLeader
 from influxops.preview.manifests import Manifest
 
 
-class ManifestCluster:
+class _ReadOnly:
+    """A cluster in which finalizers are never set."""
+
+    async def set_finalizers(
+        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
+    ) -> Mapping[str, Any]:
+        """Nothing: a plan writes nothing."""
+        return {}
+
+
+class ManifestCluster(_ReadOnly):
     """Secrets, ConfigMaps and Namespaces from manifests.
 
     ``token`` stands for those of ``token_secrets``, as (namespace, name), that no manifest holds.
@@ -51,26 +61,14 @@ class ManifestCluster:
         labels = ((self._namespaces.get(name) or {}).get("metadata") or {}).get("labels") or {}
         return {**labels, "kubernetes.io/metadata.name": name}
 
-    async def set_finalizers(
-        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
-    ) -> Mapping[str, Any]:
-        """Nothing: a plan writes nothing."""
-        return {}
 
-
-class ClusterView:
+class ClusterView(_ReadOnly):
     """A cluster that is only read."""
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
         self.get_configmap = client.get_configmap
         self.namespace_labels = client.namespace_labels
-
-    async def set_finalizers(
-        self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
-    ) -> Mapping[str, Any]:
-        """Nothing: a plan writes nothing."""
-        return {}
 
 
 class _AnyKey(dict[str, bytes]):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from influxops.api.common import APPROVE_ANNOTATION, Approval, Drift
+from influxops.api.common import APPROVE, Approval, Drift
 from influxops.core.conditions import rfc3339
 from influxops.core.outcome import Done, Outcome, Reason, Wait
 from influxops.core.pending import Actions, in_words, pending
@@ -68,14 +68,16 @@ def hold(
         return None
     now = rfc3339(context.now())
     plan = pending(shown.actions, shown.basis, previous, now)
-    approved = record.annotations.get(APPROVE_ANNOTATION, "")
+    approved = record.annotations.get(APPROVE, "")
     if approved == plan["hash"]:
         return None
     first = pending(begun.actions, begun.basis, previous, now)["hash"] if begun is not None and previous else ""
     if previous and approved == previous.get("hash") == first:
         return None
     key = record.key
-    remedy = f"kubectl annotate {key.kind.value.lower()} -n {key.namespace} {key.name} --overwrite {APPROVE_ANNOTATION}={plan['hash']}"
+    remedy = (
+        f"kubectl annotate {key.kind.value.lower()} -n {key.namespace} {key.name} --overwrite {APPROVE}={plan['hash']}"
+    )
     what = in_words(shown.actions)
     if drift and spec.drift is Drift.WARN:
         if previous is None or previous.get("hash") != plan["hash"]:

@@ -19,10 +19,6 @@ from influxops.reconcile.state import TaskState
 
 T = TypeVar("T")
 
-FINALIZER = "influxops.dev/cleanup"
-RECONCILE_AT = "influxops.dev/reconcile-requested-at"
-ACCEPT_TARGET = "influxops.dev/accept-target"
-CONFIRM_DELETE = "influxops.dev/confirm-delete"
 POLL = 5.0
 """Seconds between looks for something missing, during the first ``POLL_FOR`` seconds."""
 POLL_FOR = 300.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from influxops.api.common import FINALIZER
 from influxops.core.outcome import Gone
 from influxops.core.record import Record
-from influxops.reconcile.context import FINALIZER, Context
+from influxops.reconcile.context import Context
 
 
 async def ensure_finalizer(context: Context, record: Record) -> Record:

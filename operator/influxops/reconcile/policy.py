@@ -6,10 +6,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from influxops.api.common import FINALIZER
 from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
 from influxops.api.retentionpolicy import RetentionPolicySpec
 from influxops.core.bucket_plan import DesiredBucket, default_shard_group, guard_message, plan_bucket, shortening
+from influxops.core.conditions import settled_generation
 from influxops.core.durations import DurationError, format_retention, format_seconds, parse_retention
 from influxops.core.keys import Key, Kind
 from influxops.core.observed import Bucket
@@ -19,7 +21,7 @@ from influxops.core.plan import Plan, UpdateBucket
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError
 from influxops.reconcile.approval import Held, Shown, hold
-from influxops.reconcile.context import FINALIZER, Context, Link
+from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.policy_apply import create, in_words, look_up, update
@@ -133,7 +135,7 @@ async def _converge(
             return Wait(reason, plan.refusal.message, after=poll_after(context, since, link.spec.sync_interval.seconds))
         return Stalled(reason, plan.refusal.message)
     context.missing_since.pop(record.key, None)
-    drift = _settled(status) == record.generation or _changed_by_hand(wanted, bucket, facts)
+    drift = settled_generation(status) == record.generation or _changed_by_hand(wanted, bucket, facts)
     waiting = _held(context, record, spec, link, wanted, bucket, plan, facts, drift=drift) if plan.actions else None
     if waiting is not None and isinstance(waiting.outcome, Done):
         facts.plan = waiting.plan
@@ -156,12 +158,6 @@ async def _converge(
     facts.applied_retention = format_retention(bucket.retention)
     facts.applied_shard_group = format_seconds(bucket.shard_group, "dhms")
     return Done(Reason.SYNCED, f"bucket {bucket.name!r} keeps its data {in_words(bucket.retention)}")
-
-
-def _settled(status: dict[str, Any]) -> int | None:
-    """The generation that status calls Ready."""
-    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])
-    return status.get("observedGeneration") if ready else None
 
 
 def _changed_by_hand(wanted: DesiredBucket, bucket: Bucket | None, facts: PolicyFacts) -> bool:

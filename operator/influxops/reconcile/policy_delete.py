@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from influxops.api.common import Deletion
+from influxops.api.common import CONFIRM_DELETE, FINALIZER, Deletion
 from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
 from influxops.api.retentionpolicy import RetentionPolicySpec
@@ -12,7 +12,7 @@ from influxops.core.marker import read_description
 from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, NotFound
-from influxops.reconcile.context import CONFIRM_DELETE, FINALIZER, LET_GO_AFTER, Context, Link
+from influxops.reconcile.context import LET_GO_AFTER, Context, Link
 from influxops.reconcile.finalizer import let_go, remove_finalizer
 from influxops.reconcile.policy_apply import look_up
 from influxops.reconcile.policy_loss import COUNT_TIMEOUT

@@ -5,26 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from influxops.api.common import RECONCILE_AT
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import Adoption, InfluxTaskSpec
 from influxops.api.read import read
+from influxops.core.conditions import settled_generation
 from influxops.core.desired import DesiredTask, SpecFault
 from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.ownership import Claim, Match, match
 from influxops.core.pending import MAX_DIFF, task_actions, task_basis
 from influxops.core.plan import CreateTask, DeleteTask, Plan, Refusal, UpdateTask
-from influxops.core.record import Record
+from influxops.core.record import Record, unpack
 from influxops.core.task_plan import plan_task
 from influxops.influx.errors import InfluxError, Unavailable
 from influxops.reconcile import script as scripts
 from influxops.reconcile.approval import Shown, asks, hold
-from influxops.reconcile.context import RECONCILE_AT, Context, Link
+from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task_known import known_good, settled_generation
+from influxops.reconcile.task_known import known_good
 from influxops.reconcile.task_times import look_for_lateness, set_next_run
 from influxops.reconcile.task_writes import HASH, create, delete_stored, refresh, settle_unknown, update
 
@@ -141,7 +143,7 @@ async def _held(
     plan: Plan,
 ) -> Outcome | None:
     """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
-    settled = state.verified[0] if state.verified else settled_generation(state)
+    settled = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
     # The script that is wanted is the one that was stored last: if another one is there, somebody else put it there.
     by_hand = any(isinstance(a, CreateTask) or (isinstance(a, UpdateTask) and a.send_flux) for a in plan.actions)
     same = state.script_hash == HASH + desired.digest and not state.parked_step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from influxops.api.common import Deletion
+from influxops.api.common import FINALIZER, Deletion
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
@@ -11,7 +11,7 @@ from influxops.core.observed import TaskRecord
 from influxops.core.outcome import Gone, Outcome, Reason, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
-from influxops.reconcile.context import FINALIZER, LET_GO_AFTER, Context, Link
+from influxops.reconcile.context import LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import let_go
 from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again

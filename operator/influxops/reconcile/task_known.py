@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from influxops.api.common import RECONCILE_AT
 from influxops.api.influxtask import InfluxTaskSpec
+from influxops.core.conditions import settled_generation
 from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.record import Record, unpack
-from influxops.reconcile.context import RECONCILE_AT, Context, Link
+from influxops.reconcile.context import Context, Link
 from influxops.reconcile.references import owner_of
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_writes import HASH
@@ -20,7 +22,7 @@ def known_good(
     what it refers to has changed since. After a restart this makes 10,000 tasks cost not one request.
     """
     snapshot = link.snapshot
-    status_generation = state.verified[0] if state.verified else settled_generation(state)
+    status_generation = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
     if state.recheck or state.plan is not None or status_generation != record.generation or not state.script_hash:
         return None
     if state.verified and state.verified[1] != link.generation:
@@ -44,10 +46,3 @@ def known_good(
         and (task.status is TaskStatus.ACTIVE) == state.active
     )
     return task if right else None
-
-
-def settled_generation(state: TaskState) -> int | None:
-    """The generation that status calls Ready, from before this process started."""
-    status = unpack(state.packed_status)
-    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or [])
-    return status.get("observedGeneration") if ready else None

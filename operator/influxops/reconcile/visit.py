@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from influxops.api.common import RECONCILE_AT
 from influxops.core.conditions import of_outcome, stamp
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record, pack, unpack
 from influxops.core.task_status import TaskFacts, task_status
-from influxops.reconcile.context import RECONCILE_AT, Context
+from influxops.reconcile.context import Context
 from influxops.reconcile.policy import facts_in, reconcile_policy
 from influxops.reconcile.policy_delete import finish_policy
 from influxops.reconcile.state import TaskState, seed
@@ -46,7 +47,9 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
     if isinstance(outcome, Gone):
         context.tasks.pop(record.key, None)
         return outcome
-    if isinstance(outcome, Wait) and (outcome.again or outcome.quiet or _stays_settled(record, state, outcome)):
+    if isinstance(outcome, Wait) and (
+        outcome.again or outcome.quiet or _stays_settled(record, unpack(state.packed_status), outcome)
+    ):
         return outcome
     announce(context, record, state.outcome, outcome)
     state.outcome = outcome
@@ -56,12 +59,8 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
     return outcome
 
 
-def _stays_settled(record: Record, state: TaskState, outcome: Wait) -> bool:
+def _stays_settled(record: Record, status: dict[str, Any], outcome: Wait) -> bool:
     """True when an outage meets an object that was right and has not changed: the connection tells of it, once."""
-    return _was_settled(record, unpack(state.packed_status), outcome)
-
-
-def _was_settled(record: Record, status: dict[str, Any], outcome: Wait) -> bool:
     if not outcome.parked or record.deleting:
         return False
     return status.get("observedGeneration") == record.generation and isinstance(_outcome_in(status), Done)
@@ -110,7 +109,7 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
     if isinstance(outcome, Gone):
         context.policies.pop(record.key, None)
         return outcome
-    if isinstance(outcome, Wait) and (outcome.quiet or _was_settled(record, previous, outcome)):
+    if isinstance(outcome, Wait) and (outcome.quiet or _stays_settled(record, previous, outcome)):
         return outcome
     announce(context, record, _outcome_in(previous) if previous.get("conditions") else None, outcome)
     status: dict[str, Any] = {

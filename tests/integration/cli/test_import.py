@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,9 @@ from devstack.influx import InfluxOrg
 from devstack.stack import Stack
 from influxops.core.marker import Owner, stamp_script
 from tests.integration.cli.styles import STYLES
+from tests.support import command
 from tests.support.lab import HOURLY, TASK, Influx
 from tests.support.operator import OperatorProcess
-
-PROGRAM = Path(sys.executable).with_name("influxops")
 
 
 @pytest.fixture
@@ -30,17 +27,7 @@ def influx(influx_org: InfluxOrg) -> Influx:
 
 def influxops(org: InfluxOrg, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command with the variables that the influx CLI knows."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("INFLUX", "KUBECONFIG"))}
-    variables = {"INFLUX_HOST": org.url, "INFLUX_ORG": org.org, "INFLUX_TOKEN": org.token}
-    done = subprocess.run(
-        [str(PROGRAM), *map(str, arguments)],
-        check=False,
-        env=env | variables,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    done = command.influxops(*arguments, INFLUX_HOST=org.url, INFLUX_ORG=org.org, INFLUX_TOKEN=org.token)
     assert org.token not in done.stdout + done.stderr
     return done
 

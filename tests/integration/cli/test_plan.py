@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +15,10 @@ import yaml
 from devstack.influx import InfluxOrg
 from devstack.stack import Stack
 from influxops.core.marker import Owner, stamp_description, stamp_script
+from tests.support.command import influxops
 from tests.support.gate import Gate
 from tests.support.lab import HOURLY, Influx
 
-PROGRAM = Path(sys.executable).with_name("influxops")
 OWN = f'option task = {{name: "telemetry/cpu", every: 6h}}\n{HOURLY}'
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -74,18 +72,8 @@ def write(path: Path, *objects: dict[str, Any]) -> None:
 def run(influx_org: InfluxOrg) -> Run:
     """Run ``influxops plan`` with the token in the environment."""
 
-    def go(*arguments: object, stdin: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        env = {key: value for key, value in os.environ.items() if not key.startswith(("INFLUX", "KUBECONFIG"))}
-        done = subprocess.run(
-            [str(PROGRAM), "plan", *map(str, arguments)],
-            check=False,
-            input=stdin,
-            env=env | {"INFLUX_TOKEN": influx_org.token} | variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
+    def go(*arguments: object, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        done = influxops("plan", *arguments, stdin=stdin, **{"INFLUX_TOKEN": influx_org.token, **variables})
         assert influx_org.token not in done.stdout + done.stderr
         return done
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import command
+from tests.support.command import PLUGIN, PROGRAM
 from tests.support.lab import POLICY, TASK, Lab
-
-PROGRAM = Path(sys.executable).with_name("influxops")
-PLUGIN = Path(sys.executable).with_name("kubectl-influx")
 
 
 def influxops(lab: Lab, *arguments: str, stdin: str = "", program: Path = PROGRAM) -> subprocess.CompletedProcess[str]:
     """Run a command in the lab's namespace."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("INFLUX")}
-    done = subprocess.run(
-        [str(program), *arguments, "-n", lab.namespace],
-        check=False,
-        input=stdin,
-        env=env | {"KUBECONFIG": str(lab.stack.kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    kubeconfig = str(lab.stack.kubeconfig)
+    return command.influxops(*arguments, "-n", lab.namespace, stdin=stdin, program=program, KUBECONFIG=kubeconfig)
 
 
 def test_approve_shows_the_plan_and_asks(lab: Lab) -> None:
@@ -127,17 +114,8 @@ def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
     instance = lab.influx.task(lost)["flux"].split("owner=")[1].partition("/")[0]
 
     def orphans(*arguments: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [str(PROGRAM), "orphans", *arguments, "--instance-id", instance],
-            check=False,
-            input=stdin,
-            env={**os.environ, "KUBECONFIG": str(lab.stack.kubeconfig)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.stdout
+        given = {"KUBECONFIG": str(lab.stack.kubeconfig), "INFLUXOPS_INSTANCE_ID": instance}
+        return command.influxops("orphans", *arguments, stdin=stdin, **given).stdout
 
     listed = orphans("list")
     assert lost in listed

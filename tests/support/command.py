@@ -1,0 +1,29 @@
+"""Commands as users run them: a process with an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(sys.executable).with_name("influxops")
+PLUGIN = Path(sys.executable).with_name("kubectl-influx")
+
+
+def influxops(
+    *arguments: object, stdin: str = "", program: Path = PROGRAM, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command. Of the variables of InfluxDB and Kubernetes it sees only those given; a traceback fails the test."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("INFLUX", "KUBECONFIG"))}
+    done = subprocess.run(
+        [str(program), *map(str, arguments)],
+        check=False,
+        input=stdin,
+        env=env | variables,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
