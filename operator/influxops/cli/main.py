@@ -13,6 +13,7 @@ from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, release, resume, suspend
 from influxops.cli.plan import plan
 from influxops.cli.run import run
+from influxops.cli.validate import validate
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("plan")(plan)
+app.command("validate")(validate)
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
     app.command()(command)
