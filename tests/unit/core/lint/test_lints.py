@@ -6,7 +6,7 @@ import pytest
 
 from influxops.core.lint.catalogue import RULES
 from influxops.core.lint.rule import Rule
-from tests.support.flux import hits, names, written
+from tests.support.lints import hits, names, written
 
 READ = 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)'
 LOCATION = ', location: timezone.location(name: "Europe/Berlin")'
