@@ -11,22 +11,29 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devstack.binaries import ensure
+from devstack.binaries import ensure, ensure_tools
 from devstack.errors import DevstackError
 from devstack.influx import InfluxOrg
 from devstack.progress import Progress
+from devstack.recipes import TOOLS
 from devstack.stack import Stack
 
 CRDS = Path(__file__).parents[2] / "crds"
 SERVED_SECONDS = 60.0
 
 
-def build_servers(config: pytest.Config) -> None:
-    """Build the servers that are missing before the first test: it takes minutes, shows progress, has no time limit."""
+def build_servers(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Build the servers that are missing before the first test: it takes minutes, shows progress, has no time limit.
+
+    What only some tests need is built when one of these is among the items: it uses a fixture with the recipe's name.
+    """
+    used = {name for item in items if isinstance(item, pytest.Function) for name in item.fixturenames}
+    tools = [recipe for recipe in TOOLS if recipe.name in used]
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         try:
             ensure(Progress())
+            ensure_tools(tools, Progress())
         except DevstackError as error:
             pytest.exit(str(error), returncode=1)
 
