@@ -83,6 +83,10 @@ def test_ready_means_that_influxdb_has_it_all(flux: Flux, lab: Lab, name: str, m
     flux.delete(kustomization)
     lab.in_influx("no task is left", lab.influx.tasks, lambda tasks: tasks == [])
     eventually("nothing is left", lab.objects, lambda left: left == [], story=lambda: lab.operator.tail(word=name))
+    # The namespace was part of it, and the Secret with the token went in any order with the rest.
+    eventually(
+        "the namespace is gone", lambda: lab.call("GET", f"/api/v1/namespaces/{name}")[0], lambda code: code == 404
+    )
     assert all(lab.influx.bucket(one) for one in POLICIES)  # they hold data, and their default is Orphan
 
 
