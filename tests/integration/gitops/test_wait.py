@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 
 from tests.support.expect import condition
+from tests.support.gate import Gate
 from tests.support.lab import CONNECTION, HOURLY, POLICY, TASK, Lab
 
 BROKEN = 'from(bucket: "raw") |> range(start: -1h) |> nonsense()'
@@ -60,6 +62,25 @@ def test_race(lab: Lab) -> None:
         assert wait(lab, "influxtask/cpu", READY, "--timeout=20s") == 0
         stored = lab.influx.task(lab.status(TASK, "cpu")["taskID"])["flux"]
         assert stored.endswith(f"// {turn}")
+
+
+def test_a_run_does_not_vouch_for_a_spec_that_has_not_been_looked_at(lab: Lab) -> None:
+    """While the check of a new script takes its time, a run of the old one ends, and the status tells of it: of no more."""
+    reads = 'from(bucket: "raw") |> range(start: -1h) |> map(fn: (r) => ({r with _value: float(v: r._value)}))\n'
+    with Gate(lab.org.url) as gate:
+        lab.connect(url=gate.url)
+        lab.task("cpu", reads, every="1s")
+        lab.until(TASK, "cpu", "has run", lambda one: one["status"].get("lastRun"))
+        gate.slows = lambda body: b"influxops-check" in body
+        gate.delay, gate.mode = 6.0, "slow"
+        lab.patch(TASK, "cpu", flux=BROKEN)
+        lab.influx.write("raw", f'cpu usage="12,5" {int(time.time())}')
+        item = lab.until(TASK, "cpu", "has failed", lambda one: condition(one, "Failing"))
+        assert item["status"]["observedGeneration"] == 1
+        assert {one["observedGeneration"] for one in item["status"]["conditions"]} == {1}
+        assert wait(lab, "influxtask/cpu", READY, "--timeout=1s") != 0
+        gate.mode = "pass"
+        lab.rests(TASK, "cpu", "InvalidScript")
 
 
 def test_what_the_handbook_says(lab: Lab) -> None:
