@@ -53,6 +53,13 @@ STATES = (
         CONNECTION, "other-user", "Current", "Healthy", "OwnerMismatch: 1 managed tasks belong to another InfluxDB user"
     ),
     State(CONNECTION, "deleting", *GOING),
+    State(
+        CONNECTION,
+        "dying",
+        "Terminating",
+        "Progressing",
+        "Being deleted, Deleting: 1 objects still use this connection",
+    ),
     State(TASK, "new", *NEW),
     State(TASK, "synced", "Current", "Healthy", "Synced: task "),
     State(TASK, "changed", *NEW),
@@ -148,6 +155,7 @@ def gallery(lab: Lab, other: InfluxOrg) -> Iterator[dict[State, Object]]:
     lab.patch(CONNECTION, "dying", url=NOBODY)
     lab.rests(CONNECTION, "dying", "ConnectionNotReady")
     lab.delete(TASK, "held-up")
+    lab.delete(CONNECTION, "dying")
     lab.synced(POLICY, "unconfirmed")
     lab.influx.write("unconfirmed", f"m v=1 {int(time.time())}")
     lab.delete(POLICY, "unconfirmed")

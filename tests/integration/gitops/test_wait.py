@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 
 import pytest
@@ -71,15 +72,16 @@ def test_a_run_does_not_vouch_for_a_spec_that_has_not_been_looked_at(lab: Lab) -
         lab.connect(url=gate.url)
         lab.task("cpu", reads, every="1s")
         lab.until(TASK, "cpu", "has run", lambda one: one["status"].get("lastRun"))
-        gate.slows = lambda body: b"influxops-check" in body
-        gate.delay, gate.mode = 6.0, "slow"
+        checked = threading.Event()
+        gate.slows = lambda body: b"influxops-check" in body and checked.wait(60)
+        gate.delay, gate.mode = 0.0, "slow"
         lab.patch(TASK, "cpu", flux=BROKEN)
         lab.influx.write("raw", f'cpu usage="12,5" {int(time.time())}')
         item = lab.until(TASK, "cpu", "has failed", lambda one: condition(one, "Failing"))
         assert item["status"]["observedGeneration"] == 1
         assert {one["observedGeneration"] for one in item["status"]["conditions"]} == {1}
         assert wait(lab, "influxtask/cpu", READY, "--timeout=1s") != 0
-        gate.mode = "pass"
+        checked.set()
         lab.rests(TASK, "cpu", "InvalidScript")
 
 
