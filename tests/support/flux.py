@@ -1,4 +1,7 @@
-"""A real kustomize-controller of Flux CD. Only its source is a stand-in: a Bucket whose artifact lies on loopback."""
+"""A real kustomize-controller of Flux CD. Only its source is a stand-in: a Bucket whose artifact lies on loopback.
+
+The source-controller does not run here, for not all of its Go modules verify; what it would write is one status.
+"""
 
 from __future__ import annotations
 
