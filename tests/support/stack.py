@@ -15,7 +15,7 @@ from devstack.binaries import ensure, ensure_tools
 from devstack.errors import DevstackError, ServerFailed
 from devstack.influx import InfluxOrg
 from devstack.progress import Progress
-from devstack.recipes import TOOLS
+from devstack.recipes import TOOLS, Recipe
 from devstack.stack import Stack
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -25,10 +25,9 @@ SERVED_SECONDS = 60.0
 def build_servers(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Build the servers that are missing before the first test: it takes minutes, shows progress, has no time limit.
 
-    What only some tests need is built when one of these is among the items: it uses a fixture with the recipe's name.
+    What only some tests need is built when one of these is among the items.
     """
-    used = {name for item in items if isinstance(item, pytest.Function) for name in item.fixturenames}
-    tools = [recipe for recipe in TOOLS if recipe.name in used]
+    tools = tools_for(items)
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         try:
@@ -36,6 +35,12 @@ def build_servers(config: pytest.Config, items: list[pytest.Item]) -> None:
             ensure_tools(tools, Progress())
         except DevstackError as error:
             pytest.exit(str(error), returncode=1)
+
+
+def tools_for(items: list[pytest.Item]) -> list[Recipe]:
+    """The recipes that these tests ask for, by a fixture named after one: ``flux_tool``, ``kstatus_tool``."""
+    used = {name for item in items if isinstance(item, pytest.Function) for name in item.fixturenames}
+    return [recipe for recipe in TOOLS if f"{recipe.name}_tool" in used]
 
 
 def needs_servers(items: list[pytest.Item]) -> bool:

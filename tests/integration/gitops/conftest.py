@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,16 +50,28 @@ def lab(stack: Stack, operator: OperatorProcess, namespace: str, influx_org: Inf
 
 
 @pytest.fixture(scope="session")
-def flux(stack: Stack) -> Iterator[Flux]:
+def flux_tool() -> dict[str, Path]:
+    """The paths of kustomize-controller and its CRD. Asking for it has them built before the first test."""
+    return ensure_tools([FLUX])
+
+
+@pytest.fixture(scope="session")
+def kstatus_tool() -> dict[str, Path]:
+    """The path of kstatus, in the same way."""
+    return ensure_tools([KSTATUS])
+
+
+@pytest.fixture(scope="session")
+def flux(stack: Stack, flux_tool: dict[str, Path]) -> Iterator[Flux]:
     """The real kustomize-controller."""
-    with Flux(stack, ensure_tools([FLUX])) as running:
+    with Flux(stack, flux_tool) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def kstatus() -> Judge:
+def kstatus(kstatus_tool: dict[str, Path]) -> Judge:
     """What the reference implementation of kstatus calls each object: Current, InProgress, Failed, Terminating."""
-    program = ensure_tools([KSTATUS])["kstatus"]
+    program = kstatus_tool["kstatus"]
 
     def judge(objects: list[dict[str, Any]]) -> list[str]:
         text = "\n".join(map(json.dumps, objects))
