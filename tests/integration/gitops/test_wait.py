@@ -86,9 +86,12 @@ def test_a_run_does_not_vouch_for_a_spec_that_has_not_been_looked_at(lab: Lab) -
 
 
 def test_what_the_handbook_says(lab: Lab) -> None:
-    """The three ways of docs/how-to/wait.md."""
-    lab.connect()
+    """The commands of docs/how-to/wait.md."""
+    lab.connection()
     lab.task("cpu", every="1s")
+    lab.policy("raw", "raw", "30d", dataLossApproval="30d")
+    assert wait(lab, "influxconnections,retentionpolicies,influxtasks", READY, "--all", "--timeout=20s") == 0
+    assert all(condition(item)["status"] == "True" for _, item in lab.objects())
     first_run = "--for=jsonpath={.status.lastRun.state}=success"
     assert wait(lab, "influxtask/cpu", first_run, "--timeout=20s") == 0
     lab.patch(TASK, "cpu", flux=BROKEN)
