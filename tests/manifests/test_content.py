@@ -106,7 +106,7 @@ def test_the_template_renders_with_and_without_its_optional_values() -> None:
     values = _sample("task-peak")["spec"]["template"]["values"]
     text = render_template(source, values)
     assert 'from(bucket: "raw")' in text
-    assert "aggregateWindow(every: 1m, fn: max, createEmpty: false)" in text
+    assert 'aggregateWindow(every: 1m, fn: max, timeSrc: "_start", createEmpty: false)' in text
     assert "contains" not in text
     assert "\n\n" not in text
     assert 'contains(value: r.host, set: ["a", "b\\""])' in render_template(source, values | {"hosts": ["a", 'b"']})
