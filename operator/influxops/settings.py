@@ -1,6 +1,6 @@
 """What the operator can be told: one table of options for flags, environment and help.
 
-Every field is a flag of ``influxops run`` (``--log-format``) and a variable (``INFLUXOPS_LOG_FORMAT``); the flag wins.
+Every field is a flag of ``influxops operator`` (``--log-format``) and a variable (``INFLUXOPS_LOG_FORMAT``); the flag wins.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ConfigError(Exception):
 
 
 class Settings(BaseSettings):
-    """The options of ``influxops run``. Frozen; the descriptions are the help of the flags."""
+    """The options of ``influxops operator``. Frozen; the descriptions are the help of the flags."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 

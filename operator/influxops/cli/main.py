@@ -11,8 +11,8 @@ from influxops import __version__
 from influxops.cli import orphans
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, release, resume, suspend
+from influxops.cli.operate import operator
 from influxops.cli.plan import plan
-from influxops.cli.run import run
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run)
+app.command("operator")(operator)
 app.command("plan")(plan)
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
