@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "INFLUXOPS_"
 """What the variables of the environment begin with."""
 
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _INSTANCE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -156,7 +156,7 @@ class Settings(BaseSettings):
         if self.lease_namespace:
             return self.lease_namespace
         try:
-            return _POD_NAMESPACE.read_text(encoding="utf-8").strip() or "default"
+            return POD_NAMESPACE.read_text(encoding="utf-8").strip() or "default"
         except OSError:
             return "default"
 

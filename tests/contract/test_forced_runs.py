@@ -32,7 +32,8 @@ async def _ended(port: InfluxPort, run: Run) -> Run:
             found[:] = [await port.get_run(run.task_id, run.id)]
         except NotFound:
             return False  # for a moment the server has let go of it and not yet written its record
-        return found[0].finished_at is not None
+        # Why it failed is written a moment after it has failed.
+        return found[0].finished_at is not None and (found[0].state is not RunState.FAILED or bool(found[0].error))
 
     await until_async(ended)
     return found[0]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from influxops import __version__
 from influxops.cli import orphans
+from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, release, resume, suspend
 from influxops.cli.operate import operator
 from influxops.cli.plan import plan
+from influxops.cli.runs import logs, runs
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -29,6 +32,9 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run)
+for wanted in _ON_RUNS:
+    app.command()(wanted)
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
     app.command()(command)

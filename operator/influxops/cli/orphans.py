@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from influxops.cli.cluster import Context, Kubeconfig, Yes, with_client
+from influxops.cli.cluster import Context, Instance, Kubeconfig, Yes, with_client
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
     from influxops.kube.client import KubeClient
     from influxops.preview.orphans import Orphan
     from influxops.preview.planner import Source
-
-Instance = Annotated[
-    str,
-    typer.Option(
-        "--instance-id", envvar="INFLUXOPS_INSTANCE_ID", help="Id of the installation; default that of the cluster."
-    ),
-]
 
 app = typer.Typer(
     name="orphans",

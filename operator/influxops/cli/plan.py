@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from influxops.cli.cluster import with_client
-from influxops.cli.output import TOKEN, write
+from influxops.cli.output import TOKEN, colored, write
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def plan(
         preview = _of_cluster(kubeconfig, context, instance_id, namespace)
     else:
         preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id))
-    color = output is Output.TEXT and out is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    color = output is Output.TEXT and out is None and colored()
     match output:
         case Output.TEXT:
             text = as_text(preview, color=color)
