@@ -24,6 +24,7 @@ Namespace = Annotated[
     str,
     typer.Option("-n", "--namespace", help="Namespace of the object; default that of the context, as with kubectl."),
 ]
+AllNamespaces = Annotated[bool, typer.Option("-A", "--all-namespaces", help="Of every namespace.")]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", envvar="KUBECONFIG", help="File with the access to the cluster.")
 ]

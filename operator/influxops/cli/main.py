@@ -16,6 +16,8 @@ from influxops.cli.objects import approve, reconcile, release, resume, suspend
 from influxops.cli.operate import operator
 from influxops.cli.plan import plan
 from influxops.cli.runs import logs, runs
+from influxops.cli.top import top
+from influxops.cli.tree import tree
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -32,7 +34,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("import")(import_)

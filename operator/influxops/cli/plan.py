@@ -28,6 +28,7 @@ class Output(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    YAML = "yaml"
     MARKDOWN = "markdown"
 
 
@@ -71,7 +72,8 @@ def plan(
     if cluster and (url or org):
         raise ConfigError("--url and --org go with -f; the objects of a cluster have their own InfluxConnection")
     gc.disable()  # a process of a second or two, most of which are imports
-    from influxops.preview.show import as_json, as_markdown, as_text  # here, so that --help starts fast
+    from influxops.preview.show import as_data, as_json, as_markdown, as_text  # here, so that --help starts fast
+    from influxops.preview.yamltext import document
 
     if cluster:
         preview = _of_cluster(kubeconfig, context, instance_id, namespace)
@@ -83,6 +85,8 @@ def plan(
             text = as_text(preview, color=color)
         case Output.JSON:
             text = as_json(preview)
+        case Output.YAML:
+            text = document(as_data(preview))
         case Output.MARKDOWN:
             text = as_markdown(preview)
     write(text, out)

@@ -1,0 +1,161 @@
+"""``influxops tree`` and ``influxops top``, as processes, against real servers."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+
+import pytest
+import yaml
+
+from tests.integration.operator.test_run_commands import FAILS, WORKS, good, influxops, ran
+from tests.support import command
+from tests.support.lab import CONNECTION, POLICY, TASK, Lab
+from tests.support.reader import reader_kubeconfig
+
+MOVES = 'from(bucket: "raw") |> range(start: -1h) |> to(bucket: "hourly")\n'
+
+
+def squeezed(text: str) -> list[str]:
+    """The lines with one blank where there are many."""
+    return [re.sub(r" {2,}", " ", line).strip() for line in text.splitlines()]
+
+
+def test_the_tree(lab: Lab) -> None:
+    """Connection, policies, tasks, and the buckets of each task with the policies that manage them."""
+    lab.connect()
+    lab.policy("hourly", "hourly", "52w")
+    lab.task("moves", MOVES)
+    lab.task("broken", "x = nobody\n")
+    lab.synced(POLICY, "hourly")
+    moves = lab.task_id("moves")
+    lab.rests(TASK, "broken", "InvalidScript")
+    ran(lab, moves, 1)
+    lab.until(TASK, "moves", "its run", lambda one: one["status"].get("lastRun"))
+    ns = lab.namespace
+    lines = squeezed(good(influxops(lab, "tree")))
+    lines[4] = re.sub(r"\d+s success", "AGE success", lines[4])
+    assert lines == [
+        "NAME READY REASON LAST RUN RESULT",
+        f"InfluxConnection {ns}/main True Synced",
+        f"├─ RetentionPolicy {ns}/hourly True Synced",
+        f"├─ InfluxTask {ns}/broken False InvalidScript",
+        f"└─ InfluxTask {ns}/moves True Synced AGE success",
+        "├─ reads raw (infinite, no RetentionPolicy)",
+        f"└─ writes hourly (364d, RetentionPolicy {ns}/hourly)",
+    ]
+    assert "undefined identifier nobody" in good(influxops(lab, "tree", "-o", "wide"))
+    found = json.loads(good(influxops(lab, "tree", "connection/main", "-o", "json")))
+    (root,) = found["items"]
+    assert (root["kind"], root["name"], found["notes"]) == ("InfluxConnection", "main", [])
+    task = next(child for child in root["children"] if child["name"] == "moves")
+    assert [(bucket["use"], bucket["name"]) for bucket in task["children"]] == [("reads", "raw"), ("writes", "hourly")]
+    assert task["children"][1]["policy"] == f"{ns}/hourly"
+    one = yaml.safe_load(good(influxops(lab, "tree", "moves", "-o", "yaml")))["items"][0]
+    assert [child["name"] for child in one["children"]] == ["moves"]
+    alone = squeezed(good(influxops(lab, "tree", "rp/hourly")))
+    assert alone[1:] == [f"InfluxConnection {ns}/main True Synced", f"└─ RetentionPolicy {ns}/hourly True Synced"]
+
+
+def test_what_is_missing_is_said(lab: Lab) -> None:
+    """A bucket that went, a connection that nobody made, and a Secret that the user may not read."""
+    lab.connect()
+    lab.influx.new_bucket("hourly")
+    lab.task("moves", MOVES)
+    lab.synced(TASK, "moves")
+    lab.influx.call("DELETE", f"buckets/{lab.influx.bucket('hourly')['id']}")
+    assert "writes hourly False DependencyNotReady" in " ".join(squeezed(good(influxops(lab, "tree"))))
+    lab.create(TASK, "lost", {"connectionRef": {"name": "nowhere"}, "flux": MOVES, "every": "1h"})
+    done = influxops(lab, "tree")
+    assert f"InfluxConnection {lab.namespace}/nowhere Unknown NotFound" in squeezed(good(done))
+    assert "nowhere does not exist, and objects refer to it" in done.stderr
+    narrow = influxops(lab, "tree", "moves", kubeconfig=reader_kubeconfig(lab.stack, lab.namespace))
+    assert f"└─ InfluxTask {lab.namespace}/moves" in good(narrow)
+    assert "writes hourly" not in narrow.stdout
+    assert "buckets are not shown" in narrow.stderr
+
+
+def test_top(lab: Lab) -> None:
+    """Failures, order, and what a run by hand does not count for."""
+    lab.connect()
+    lab.task("good", WORKS)
+    lab.task("bad", FAILS)
+    lab.task("idle", WORKS, cron="0 3 * * *")
+    good_id, bad_id = lab.task_id("good"), lab.task_id("bad")
+    lab.synced(TASK, "idle")
+    ran(lab, good_id, 1, 2, 3)
+    ran(lab, bad_id, 1)
+    head, *rows = squeezed(good(influxops(lab, "top", "--sort", "failed")))
+    assert head == "NAMESPACE NAME SCHEDULE RUNS FAILED MEAN LAST MAX BUSY LATE"
+    cells = [row.split() for row in rows]
+    assert [cell[1] for cell in cells] == ["bad", "good", "idle"]
+    assert [cell[3:5] for cell in cells[:2]] == [["1", "100%"], ["3", "0%"]]
+    assert cells[1][-1] == "-"  # nobody is late for a run by hand
+    assert rows[2].endswith("idle 0 3 * * * 0 - - - - - -")
+    found = json.loads(good(influxops(lab, "top", "--sort", "runs", "--limit", "1", "-o", "json")))
+    (most,) = found["items"]
+    runs = [run for run in lab.influx.runs(good_id) if run.get("finishedAt")]
+    took = [datetime.fromisoformat(run["finishedAt"]) - datetime.fromisoformat(run["startedAt"]) for run in runs]
+    assert (most["name"], most["runs"], most["failed"], most["taskID"]) == ("good", 3, 0, good_id)
+    assert most["totalSeconds"] == pytest.approx(sum(took, timedelta()).total_seconds(), abs=0.001)
+    assert most["busyShare"] == pytest.approx(most["meanSeconds"] / 3600, abs=0.00001)
+    assert found["notes"] == ["2 more tasks are not shown; --limit shows more"]
+    wide = good(influxops(lab, "top", "-o", "wide"))
+    assert good_id in wide
+    assert f"{lab.namespace}/main" in wide
+
+
+def test_top_of_the_schedule_knows_how_late_runs_start(lab: Lab) -> None:
+    """A task of every second runs by itself, a moment after its slot."""
+    lab.connect()
+    lab.task("often", WORKS, every="1s", offset="1s")
+    task_id = lab.task_id("often")
+    lab.in_influx("a run", lambda: [run for run in lab.influx.runs(task_id) if run.get("finishedAt")])
+    (often,) = json.loads(good(influxops(lab, "top", "-o", "json")))["items"]
+    assert 0 <= often["lateSeconds"] < 5
+    assert often["schedule"] == "1s +1s"
+
+
+def test_top_without_the_secret_or_the_server(lab: Lab) -> None:
+    """What status holds; and zeros where nobody answers, each with a note."""
+    lab.connect()
+    lab.task("good", WORKS)
+    ran(lab, lab.task_id("good"), 1)
+    lab.until(TASK, "good", "its run", lambda one: one["status"].get("history"))
+    kubeconfig = reader_kubeconfig(lab.stack, lab.namespace)
+    done = influxops(lab, "top", kubeconfig=kubeconfig)
+    assert squeezed(good(done))[1].split()[:4] == [lab.namespace, "good", "1h", "1"]
+    assert "only the runs of .status.history are counted" in done.stderr
+    lab.patch(CONNECTION, "main", url="http://127.0.0.1:9")
+    done = influxops(lab, "top")
+    assert squeezed(good(done))[1].split()[:4] == [lab.namespace, "good", "1h", "0"]
+    assert "are not counted: " in done.stderr
+    assert "cannot connect" in done.stderr
+    lab.patch(CONNECTION, "main", url=lab.org.url)  # so that the task can go
+
+
+def test_all_namespaces(lab: Lab) -> None:
+    """-A goes with no name; it shows at least what this test has made."""
+    lab.connect()
+    lab.task("good", WORKS)
+    lab.synced(TASK, "good")
+    kubeconfig = str(lab.stack.kubeconfig)
+    trees = json.loads(good(command.influxops("tree", "-A", "-o", "json", KUBECONFIG=kubeconfig)))["items"]
+    assert (lab.namespace, "main") in [(tree["namespace"], tree["name"]) for tree in trees]
+    tasks = json.loads(good(command.influxops("top", "-A", "--limit", "500", "-o", "json", KUBECONFIG=kubeconfig)))
+    assert (lab.namespace, "good") in [(task["namespace"], task["name"]) for task in tasks["items"]]
+    refused = command.influxops("tree", "good", "-A", KUBECONFIG=kubeconfig)
+    assert refused.returncode == 2
+    assert "exclude each other" in refused.stderr
+
+
+def test_nothing_there(lab: Lab) -> None:
+    """A sentence, not an empty table; for programs an empty list. And mistakes."""
+    for name in ("tree", "top"):
+        done = influxops(lab, name)
+        assert (good(done), done.stderr.startswith("no Influx")) == ("", True)
+        assert json.loads(good(influxops(lab, name, "-o", "json"))) == {"items": [], "notes": []}
+    assert "does not exist; kubectl get influxtasks" in influxops(lab, "tree", "nobody").stderr
+    assert "'cost' is not one of" in influxops(lab, "top", "--sort", "cost").stderr
+    assert "--since: 'x' is not a duration" in influxops(lab, "top", "--since", "x").stderr
