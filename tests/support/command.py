@@ -9,6 +9,7 @@ from pathlib import Path
 
 PROGRAM = Path(sys.executable).with_name("influxops")
 PLUGIN = Path(sys.executable).with_name("kubectl-influx")
+COMPLETE = Path(sys.executable).with_name("kubectl_complete-influx")
 
 
 def influxops(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from influxops.cli.names import names, namespaces, run_ids
 from influxops.core.keys import Key, Kind
 from influxops.settings import ConfigError
 
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="NAME of an InfluxTask, or KIND/NAME, for example retentionpolicy/raw.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="NAME of an InfluxTask, or KIND/NAME, for example retentionpolicy/raw.",
+        autocompletion=names,
+    ),
+]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run, as influxops runs shows it.", autocompletion=run_ids)
 ]
 Namespace = Annotated[
     str,
-    typer.Option("-n", "--namespace", help="Namespace of the object; default that of the context, as with kubectl."),
+    typer.Option(
+        "-n",
+        "--namespace",
+        help="Namespace of the object; default that of the context, as with kubectl.",
+        autocompletion=namespaces,
+    ),
 ]
 AllNamespaces = Annotated[bool, typer.Option("-A", "--all-namespaces", help="Of every namespace.")]
 Kubeconfig = Annotated[

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import Context, Instance, Kubeconfig, Name, Namespace, existing, home, task_key, with_client
+from influxops.cli.cluster import (
+    Context,
+    Instance,
+    Kubeconfig,
+    Name,
+    Namespace,
+    RunId,
+    existing,
+    home,
+    task_key,
+    with_client,
+)
 from influxops.cli.run_rows import length
 from influxops.cli.runs import check_run_id, run_of, seconds
 from influxops.core.conditions import rfc3339
@@ -43,7 +54,7 @@ Timeout = Annotated[str, typer.Option("--timeout", help="With --wait: longest ti
 
 def retry(
     name: Name,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, as influxops runs shows it.")],
+    run: RunId,
     namespace: Namespace = "",
     wait: WaitFlag = False,
     timeout: Timeout = "10m",

@@ -10,6 +10,7 @@ import typer
 
 from influxops import __version__
 from influxops.cli import orphans
+from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, release, resume, suspend
@@ -40,6 +41,7 @@ for wanted in _ON_RUNS:
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
     app.command()(command)
+app.command()(completion)
 app.add_typer(orphans.app)
 
 
@@ -67,6 +69,7 @@ def print_version() -> None:
 def main() -> None:
     """The entry point. A user's mistake is one sentence on stderr and exit status 2, never a traceback."""
     try:
+        answer(app)
         app()
     except ConfigError as error:
         typer.echo(f"influxops: {error}", err=True)

@@ -11,6 +11,7 @@ import typer
 
 from influxops.cli.cluster import Context, Instance, Kubeconfig, Name, Namespace, existing, home, task_key, with_client
 from influxops.cli.forms import Form, Listing, Output, show
+from influxops.cli.names import run_ids
 from influxops.cli.run_rows import COLUMNS, footer, item, row
 from influxops.cli.table import printable
 from influxops.core.durations import DurationError, parse_duration
@@ -73,7 +74,9 @@ def logs(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="[RUN]", help="Id of a run, as influxops runs shows it; default the run that began last."
+            metavar="[RUN]",
+            help="Id of a run, as influxops runs shows it; default the run that began last.",
+            autocompletion=run_ids,
         ),
     ] = "",
     namespace: Namespace = "",

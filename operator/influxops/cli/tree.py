@@ -8,6 +8,7 @@ import typer
 
 from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, home, key_of, with_client
 from influxops.cli.forms import Column, Form, Listing, Output, show
+from influxops.cli.names import names
 from influxops.core.tree import Node, lines
 from influxops.settings import ConfigError
 
@@ -32,6 +33,7 @@ def tree(
         typer.Argument(
             metavar="[NAME]",
             help="NAME of an InfluxTask, or KIND/NAME, for example connection/main; default all of the namespace.",
+            autocompletion=names,
         ),
     ] = "",
     namespace: Namespace = "",
