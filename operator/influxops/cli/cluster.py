@@ -49,6 +49,10 @@ Instance = Annotated[
         "--instance-id", envvar="INFLUXOPS_INSTANCE_ID", help="Id of the installation; default that of the cluster."
     ),
 ]
+Url = Annotated[
+    str,
+    typer.Option("--url", help="Where you reach InfluxDB, if not at the connection's spec.url: a forwarded port."),
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
 _KINDS = {

@@ -16,6 +16,7 @@ from influxops.cli.cluster import (
     Name,
     Namespace,
     RunId,
+    Url,
     existing,
     home,
     task_key,
@@ -62,6 +63,7 @@ def retry(
     kubeconfig: Kubeconfig = "",
     context: Context = "",
     instance_id: Instance = "",
+    url: Url = "",
 ) -> None:
     """Run the slot of a run again: a new run with the same scheduled time, which is now() in the script.
 
@@ -76,7 +78,7 @@ def retry(
         from influxops.cli.native import native_task
 
         found = await existing(client, key)
-        async with native_task(client, key, found, instance_id, read_only=False) as native:
+        async with native_task(client, key, found, instance_id, url, read_only=False) as native:
             _check_active(key, found, native)
             old = await run_of(native.port, native.task.id, run, name=key.name, namespace=key.namespace)
             return await _force(native, key, old.scheduled_for, wait=limit if wait else 0, force=force)
@@ -96,6 +98,7 @@ def run(
     kubeconfig: Kubeconfig = "",
     context: Context = "",
     instance_id: Instance = "",
+    url: Url = "",
 ) -> None:
     """Run a task once, for one slot: for example for a window that was missed.
 
@@ -120,7 +123,7 @@ def run(
         from influxops.cli.native import native_task
 
         found = await existing(client, key)
-        async with native_task(client, key, found, instance_id, read_only=False) as native:
+        async with native_task(client, key, found, instance_id, url, read_only=False) as native:
             _check_active(key, found, native)
             this_moment = at.strip().lower() == NOW
             if not this_moment:

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
-from influxops.api.read import read
-from influxops.cli.native import Object
+from influxops.cli.native import Object, check_url, spec_of
 from influxops.core.age import age
 from influxops.core.conditions import parse_rfc3339
 from influxops.core.durations import format_retention
@@ -29,10 +27,11 @@ AT_ONCE = 8
 """Scripts whose syntax tree is asked for at a time."""
 
 
-async def grow(client: KubeClient, namespace: str | None, root: Key | None) -> tuple[list[Node], list[str]]:
+async def grow(client: KubeClient, namespace: str | None, root: Key | None, url: str) -> tuple[list[Node], list[str]]:
     """The trees of a namespace (None: of all), or of one object, and notes on what is missing.
 
-    Raises ConfigError when ``root`` does not exist.
+    ``url`` stands for the address of the one connection that is shown. Raises ConfigError when there are several, or when
+    ``root`` does not exist.
     """
     objects = await _objects(client, namespace)
     if root is not None and root not in objects:
@@ -45,12 +44,13 @@ async def grow(client: KubeClient, namespace: str | None, root: Key | None) -> t
         branch = hung.setdefault(where, [])
         if key != where and (root is None or root.kind is Kind.CONNECTION or key == root):
             branch.append(key)
+    check_url(url, hung)
     notes: list[str] = []
     nodes = []
     for where in sorted(hung, key=str):
         if where not in objects:
             await _fetch(client, where, objects, notes)
-        nodes.append(await _connection(client, where, sorted(hung[where], key=_order), objects, notes))
+        nodes.append(await _connection(client, where, sorted(hung[where], key=_order), objects, notes, url))
     return nodes, notes
 
 
@@ -76,10 +76,10 @@ async def _fetch(client: KubeClient, where: Key, objects: dict[Key, Object], not
 
 
 async def _connection(
-    client: KubeClient, where: Key, branch: list[Key], objects: Mapping[Key, Object], notes: list[str]
+    client: KubeClient, where: Key, branch: list[Key], objects: Mapping[Key, Object], notes: list[str], url: str
 ) -> Node:
     node = object_node(where, objects.get(where))
-    link = await _open(client, where, objects, notes) if any(key.kind is Kind.TASK for key in branch) else None
+    link = await _open(client, where, objects, notes, url) if any(key.kind is Kind.TASK for key in branch) else None
     try:
         slots = asyncio.Semaphore(AT_ONCE)
 
@@ -97,13 +97,14 @@ async def _connection(
     return node
 
 
-async def _open(client: KubeClient, where: Key, objects: Mapping[Key, Object], notes: list[str]) -> PreviewLink | None:
+async def _open(
+    client: KubeClient, where: Key, objects: Mapping[Key, Object], notes: list[str], url: str
+) -> PreviewLink | None:
     """The connection with its tasks and buckets; None, and a note, when it cannot be read."""
     if where not in objects:
         return None
     try:
-        spec = read(InfluxConnectionSpec, objects[where].get("spec") or {}, "spec")
-        return await open_link(where, spec, SecretResolver(client))
+        return await open_link(where, spec_of(objects[where], url), SecretResolver(client))
     except (SpecInvalid, InfluxError, MissingReference, KubeError) as error:
         notes.append(f"{where}: buckets are not shown: {error}")
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from influxops.core.ownership import Claim, match
 from influxops.core.schedule import Schedule, of_texts
 from influxops.engine.connect import credentials
 from influxops.influx.client import InfluxClient
-from influxops.influx.errors import InfluxError, NotFound
+from influxops.influx.errors import InfluxError, NotFound, Unauthorized, Unavailable
 from influxops.kube.errors import Forbidden, MissingReference
 from influxops.kube.references import connection_of
 from influxops.kube.secrets import SecretResolver
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-class NoToken(ConfigError):
-    """The Secret with the token is not there, or the user may not read it."""
+class NoAnswer(ConfigError):
+    """InfluxDB cannot be asked: the user may not read the token or it is not there, or the server is out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +49,26 @@ class Native:
 
 
 @asynccontextmanager
-async def connected(client: KubeClient, connection: Key, *, read_only: bool) -> AsyncIterator[tuple[InfluxPort, str]]:
-    """A client of InfluxDB for a connection, and the name of its organization.
+async def connected(
+    client: KubeClient, connection: Key, url: str = "", *, read_only: bool
+) -> AsyncIterator[tuple[InfluxPort, str]]:
+    """A client of InfluxDB for a connection, and the name of its organization; ``url`` in place of the connection's.
 
-    Raises NoToken, and ConfigError for a connection that does not exist or is not valid, and for what InfluxDB refuses
+    Raises NoAnswer, and ConfigError for a connection that does not exist or is not valid, and for what InfluxDB refuses
     within the block.
     """
-    found = await existing(client, connection)
     try:
-        spec = read(InfluxConnectionSpec, found.get("spec") or {}, "spec")
+        found = await existing(client, connection)
+        spec = spec_of(found, url)
         known = await credentials(SecretResolver(client), connection.namespace, spec)
     except SpecInvalid as error:
         raise ConfigError(f"{connection} is not valid: {error}") from error
     except MissingReference as error:
-        raise NoToken(f"{connection}: {error}") from error
+        raise NoAnswer(f"{connection}: {error}") from error
     except Forbidden as error:
-        raise NoToken(
-            f"{connection}: you may not read a Secret that it names ({error}). These commands use your own access: "
-            f"ask for the right to get that Secret in namespace {connection.namespace}"
+        raise NoAnswer(
+            f"{connection}: you may not read it or a Secret that it names ({error}). These commands use your own access: "
+            f"ask for the right to get both in namespace {connection.namespace}"
         ) from error
     try:
         port = InfluxClient(replace(known.settings, read_only=read_only))
@@ -74,8 +76,33 @@ async def connected(client: KubeClient, connection: Key, *, read_only: bool) -> 
             yield port, spec.org
         finally:
             await port.close()
+    except Unavailable as error:
+        raise NoAnswer(
+            f"{connection}: {error}. This address is where the operator finds InfluxDB; from elsewhere forward a port and "
+            "name it with --url"
+        ) from error
+    except Unauthorized as error:
+        ref = spec.token_secret_ref
+        raise ConfigError(
+            f"{connection}: {error}. InfluxDB refuses the token in Secret {connection.namespace}/{ref.name}, key {ref.key}: "
+            "put a valid one there"
+        ) from error
     except InfluxError as error:
         raise ConfigError(f"{connection}: {error}") from error
+
+
+def check_url(url: str, connections: Collection[Key]) -> None:
+    """Refuse one address for several connections. Raises ConfigError."""
+    if url and len(connections) > 1:
+        raise ConfigError(
+            f"--url stands for one connection, and here are {len(connections)}: name one object, or a namespace"
+        )
+
+
+def spec_of(found: Object, url: str) -> InfluxConnectionSpec:
+    """The spec of a connection, with another address if one is given. Raises SpecInvalid."""
+    spec = read(InfluxConnectionSpec, found.get("spec") or {}, "spec")
+    return spec.model_copy(update={"url": url}) if url else spec
 
 
 async def org_id_of(port: InfluxPort, org: str) -> str:
@@ -96,13 +123,13 @@ def connection_key(key: Key, found: Object) -> Key:
 
 @asynccontextmanager
 async def native_task(
-    client: KubeClient, key: Key, found: Object, instance: str, *, read_only: bool
+    client: KubeClient, key: Key, found: Object, instance: str, url: str = "", *, read_only: bool
 ) -> AsyncIterator[Native]:
     """The task of an InfluxTask, if it carries the mark of that very object.
 
-    ``instance`` is the id of the installation; empty: that of the cluster. Raises NoToken and ConfigError.
+    ``instance`` is the id of the installation; empty: that of the cluster. ``url`` as for ``connected``. Raises NoAnswer and ConfigError.
     """
-    async with connected(client, connection_key(key, found), read_only=read_only) as (port, _):
+    async with connected(client, connection_key(key, found), url, read_only=read_only) as (port, _):
         task_id = str((found.get("status") or {}).get("taskID") or "")
         if not task_id:
             raise ConfigError(f"{key} has no task in InfluxDB yet. {_why(found)}")

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import Context, Instance, Kubeconfig, Name, Namespace, existing, home, task_key, with_client
+from influxops.cli.cluster import (
+    Context,
+    Instance,
+    Kubeconfig,
+    Name,
+    Namespace,
+    Url,
+    existing,
+    home,
+    task_key,
+    with_client,
+)
 from influxops.cli.forms import Form, Listing, Output, show
 from influxops.cli.names import run_ids
 from influxops.cli.run_rows import COLUMNS, footer, item, row
@@ -37,26 +48,27 @@ def runs(
     kubeconfig: Kubeconfig = "",
     context: Context = "",
     instance_id: Instance = "",
+    url: Url = "",
 ) -> None:
     """List the runs of a task, newest slot first, and draw how long they took.
 
-    Queued and running ones are among them. InfluxDB remembers three days. Where you may not read the connection's Secret,
-    the runs of .status.history are shown, and a note says so.
+    Queued and running ones are among them. InfluxDB remembers three days. Where you may not read the connection's Secret, or
+    do not reach InfluxDB, the runs of .status.history are shown, and a note says so.
     """
     key = task_key(name, home(namespace, kubeconfig, context))
     age = seconds(since, "--since") if since else None
 
     async def work(client: KubeClient) -> Listing:
-        from influxops.cli.native import NoToken, native_task
+        from influxops.cli.native import NoAnswer, native_task
         from influxops.core.runs import from_status
 
         found = await existing(client, key)
         listing = Listing(COLUMNS, empty=f"{key} has no runs that InfluxDB remembers")
         known: Sequence[Run]
         try:
-            async with native_task(client, key, found, instance_id, read_only=True) as native:
+            async with native_task(client, key, found, instance_id, url, read_only=True) as native:
                 known = await native.port.list_runs(native.task.id, limit)
-        except NoToken as error:
+        except NoAnswer as error:
             known = from_status(found.get("status") or {}).recent[:limit]
             listing.notes.append(f"these are the runs of .status.history: {error}")
         if age is not None:
@@ -83,6 +95,7 @@ def logs(
     kubeconfig: Kubeconfig = "",
     context: Context = "",
     instance_id: Instance = "",
+    url: Url = "",
 ) -> None:
     """Print the log of a run. The line with the whole script is left out: kubectl get influxtask -o yaml has the script."""
     key = task_key(name, home(namespace, kubeconfig, context))
@@ -93,7 +106,7 @@ def logs(
         from influxops.cli.native import native_task
 
         found = await existing(client, key)
-        async with native_task(client, key, found, instance_id, read_only=True) as native:
+        async with native_task(client, key, found, instance_id, url, read_only=True) as native:
             task_id = native.task.id
             if run:
                 wanted = await run_of(native.port, task_id, run, name=key.name, namespace=key.namespace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, home, with_client
+from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, Url, home, with_client
 from influxops.cli.forms import Form, Listing, Output, show
 from influxops.cli.runs import seconds
 from influxops.cli.top_rows import COLUMNS, Sort, Usage, item, ranked, row
@@ -30,12 +30,13 @@ def top(
     output: Output = Form.TABLE,
     kubeconfig: Kubeconfig = "",
     context: Context = "",
+    url: Url = "",
 ) -> None:
     """Rank tasks by what they cost: runs, failures, durations, how busy they are and how late they start.
 
     BUSY is the mean duration as a share of the time from one slot to the next: above 100 % runs overlap. LATE is the mean
     time from slot plus offset to the start of the runs that nobody asked for by hand. One query a connection. Where you may
-    not read a connection's Secret, the runs of .status.history are taken, and a note says so.
+    not read a connection's Secret, or do not reach InfluxDB, the runs of .status.history are taken, and a note says so.
     """
     wanted = None if all_namespaces else home(namespace, kubeconfig, context)
     begin = datetime.now(UTC) - timedelta(seconds=seconds(since, "--since"))
@@ -43,7 +44,7 @@ def top(
     async def work(client: KubeClient) -> tuple[list[Usage], list[str]]:
         from influxops.cli.usage import collect
 
-        return await collect(client, wanted, begin)
+        return await collect(client, wanted, begin, url)
 
     found, notes = with_client(kubeconfig, context, work)
     where = "any namespace" if wanted is None else f"namespace {wanted}"

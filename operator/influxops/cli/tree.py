@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, home, key_of, with_client
+from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, Url, home, key_of, with_client
 from influxops.cli.forms import Column, Form, Listing, Output, show
 from influxops.cli.names import names
 from influxops.core.tree import Node, lines
@@ -41,11 +41,12 @@ def tree(
     output: Output = Form.TABLE,
     kubeconfig: Kubeconfig = "",
     context: Context = "",
+    url: Url = "",
 ) -> None:
     """Show connections with their policies and tasks, and tasks with the buckets they read and write.
 
     A bucket stands with the RetentionPolicy that manages it. Buckets are read from the scripts in InfluxDB; where you may
-    not read the connection's Secret they are left out, and a note says so.
+    not read the connection's Secret, or do not reach InfluxDB, they are left out, and a note says so.
     """
     if name and all_namespaces:
         raise ConfigError("NAME and -A exclude each other: an object has one namespace")
@@ -55,7 +56,7 @@ def tree(
     async def work(client: KubeClient) -> tuple[list[Node], list[str]]:
         from influxops.cli.forest import grow
 
-        return await grow(client, wanted, root)
+        return await grow(client, wanted, root, url)
 
     nodes, notes = with_client(kubeconfig, context, work)
     where = "any namespace" if wanted is None else f"namespace {wanted}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from influxops.cli.native import NoToken, Object, connected, org_id_of
+from influxops.cli.native import NoAnswer, Object, check_url, connected, org_id_of
 from influxops.cli.top_rows import Usage
 from influxops.core.keys import Key, Kind
 from influxops.core.observed import Run
@@ -20,20 +20,26 @@ MOST_IDS = 1000
 """Tasks that a query names; of more it asks for the runs of all tasks, and drops those of others."""
 
 
-async def collect(client: KubeClient, namespace: str | None, begin: datetime) -> tuple[list[Usage], list[str]]:
-    """The tasks of a namespace (None: of all) with the runs that started since ``begin``, and notes on what is missing."""
+async def collect(
+    client: KubeClient, namespace: str | None, begin: datetime, url: str
+) -> tuple[list[Usage], list[str]]:
+    """The tasks of a namespace (None: of all) with the runs that started since ``begin``, and notes on what is missing.
+
+    ``url`` stands for the address of the one connection that these tasks have. Raises ConfigError when they have several.
+    """
     tasks: dict[Key, dict[Key, Object]] = {}
     for body in await client.list_objects(Kind.TASK, namespace):
         key = Key(Kind.TASK, body["metadata"]["namespace"], body["metadata"]["name"])
         connection = connection_of(key, body.get("spec") or {})
         if connection is not None:
             tasks.setdefault(connection, {})[key] = body
+    check_url(url, tasks)
     found: list[Usage] = []
     notes: list[str] = []
     for connection, bodies in sorted(tasks.items()):
         try:
-            runs = await _runs(client, connection, [_task_id(body) for body in bodies.values()], begin)
-        except NoToken as error:
+            runs = await _runs(client, connection, [_task_id(body) for body in bodies.values()], begin, url)
+        except NoAnswer as error:
             notes.append(f"tasks of {connection}: only the runs of .status.history are counted: {error}")
             runs = None
         except ConfigError as error:
@@ -43,12 +49,12 @@ async def collect(client: KubeClient, namespace: str | None, begin: datetime) ->
     return found, notes
 
 
-async def _runs(client: KubeClient, connection: Key, ids: list[str], begin: datetime) -> dict[str, list[Run]]:
-    """The runs by the id of their task. Raises NoToken and ConfigError."""
+async def _runs(client: KubeClient, connection: Key, ids: list[str], begin: datetime, url: str) -> dict[str, list[Run]]:
+    """The runs by the id of their task. Raises NoAnswer and ConfigError."""
     wanted = {task_id for task_id in ids if task_id}
     if not wanted:
         return {}
-    async with connected(client, connection, read_only=True) as (port, org):
+    async with connected(client, connection, url, read_only=True) as (port, org):
         org_id = await org_id_of(port, org)
         few = wanted if len(wanted) <= MOST_IDS else None
         return _by_task(await port.recent_runs(org_id, begin, few, requested=True))

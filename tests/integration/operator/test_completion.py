@@ -40,7 +40,5 @@ def test_names_runs_and_namespaces(lab: Lab) -> None:
     assert set(runs) == {run_id}
     assert runs[run_id].startswith("success, for 20")
     assert lab.namespace in offered(lab, "runs", "-n", "")
-    assert set(offered(lab, "ru")) == {"run", "runs"}
     kubeconfig = str(lab.stack.kubeconfig)
-    assert set(in_bash(f"influxops logs -n {lab.namespace} ", KUBECONFIG=kubeconfig)) == {"cpu-hourly", "disk"}
     assert in_bash(f"influxops logs -n {lab.namespace} cpu-hourly ", KUBECONFIG=kubeconfig) == [run_id]
