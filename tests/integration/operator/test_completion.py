@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 
-from tests.integration.operator.test_run_commands import WORKS, ran
-from tests.support.command import PROGRAM
+from tests.support.command import PROGRAM, in_bash
 from tests.support.lab import POLICY, TASK, Lab
-from tests.unit.cli.test_completion import in_bash
+from tests.support.runcommands import WORKS, ran
 
 
 def offered(lab: Lab, *words: str) -> dict[str, str]:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 import pytest
 import yaml
 
-from tests.integration.operator.test_run_commands import FAILS, WORKS, good, influxops, ran
 from tests.support import command
 from tests.support.lab import CONNECTION, POLICY, TASK, Lab
 from tests.support.reader import reader_kubeconfig
+from tests.support.runcommands import FAILS, WORKS, good, influxops, ran
 
 MOVES = 'from(bucket: "raw") |> range(start: -1h) |> to(bucket: "hourly")\n'
 

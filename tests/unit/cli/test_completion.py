@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,29 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import command
-from tests.support.command import COMPLETE, PROGRAM
+from tests.support.command import COMPLETE, in_bash
 
 NOWHERE = {"KUBECONFIG": "/nowhere/config"}
-
-
-def in_bash(line: str, **variables: str) -> list[str]:
-    """What bash offers at the end of a line, once it has the script."""
-    bash = shutil.which("bash")
-    assert bash is not None, "these tests need bash"
-    script = f"""
-        source <({PROGRAM} completion bash)
-        COMP_WORDS=({line})
-        [[ {line!r} == *' ' ]] && COMP_WORDS+=('')
-        COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
-        _influxops_completion {PROGRAM} >&2
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("INFLUX", "KUBE"))}
-    done = subprocess.run(
-        [bash, "-c", script], env=env | variables, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
 
 
 @pytest.mark.parametrize(
