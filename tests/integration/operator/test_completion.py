@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from tests.support.command import PROGRAM, in_bash
+from tests.support.expect import eventually
 from tests.support.lab import POLICY, TASK, Lab
 from tests.support.runcommands import WORKS, ran
 
@@ -21,6 +22,11 @@ def offered(lab: Lab, *words: str) -> dict[str, str]:
     return dict(line.partition("\t")[::2] for line in lines)
 
 
+def expect(lab: Lab, wanted: set[str], *words: str) -> dict[str, str]:
+    """Ask until exactly this is offered: who presses Tab is not kept waiting for a cluster that is busy."""
+    return eventually(f"completion of {words}", lambda: offered(lab, *words), lambda found: set(found) == wanted)
+
+
 def test_names_runs_and_namespaces(lab: Lab) -> None:
     """Of the namespace that stands on the line, behind what is typed already."""
     lab.connect()
@@ -32,12 +38,11 @@ def test_names_runs_and_namespaces(lab: Lab) -> None:
     lab.synced(POLICY, "raw")
     lab.until(TASK, "cpu-hourly", "its run", lambda one: one["status"].get("history"))
     there = ("-n", lab.namespace)
-    assert offered(lab, "runs", *there, "") == {"cpu-hourly": "InfluxTask", "disk": "InfluxTask"}
-    assert set(offered(lab, "suspend", *there, "c")) == {"cpu-hourly"}
-    assert set(offered(lab, "tree", *there, "rp/")) == {"rp/raw"}
-    runs = offered(lab, "retry", *there, "cpu-hourly", "")
-    assert set(runs) == {run_id}
+    expect(lab, {"cpu-hourly", "disk"}, "runs", *there, "")
+    expect(lab, {"cpu-hourly"}, "suspend", *there, "c")
+    expect(lab, {"rp/raw"}, "tree", *there, "rp/")
+    runs = expect(lab, {run_id}, "retry", *there, "cpu-hourly", "")
     assert runs[run_id].startswith("success, for 20")
-    assert lab.namespace in offered(lab, "runs", "-n", "")
-    kubeconfig = str(lab.stack.kubeconfig)
-    assert in_bash(f"influxops logs -n {lab.namespace} cpu-hourly ", KUBECONFIG=kubeconfig) == [run_id]
+    eventually("the namespace", lambda: offered(lab, "runs", "-n", ""), lambda found: lab.namespace in found)
+    line = f"influxops logs -n {lab.namespace} cpu-hourly "
+    eventually("the run", lambda: in_bash(line, KUBECONFIG=str(lab.stack.kubeconfig)), lambda found: found == [run_id])

@@ -83,6 +83,19 @@ def test_a_failed_run_says_why_and_is_tried_again(crowd: Lab) -> None:
     }
 
 
+def test_a_run_that_waits_is_under_way(crowd: Lab) -> None:
+    """It is not asked for twice; and --wait gives up in time, with 1, since it did not succeed."""
+    name, task_id = made(crowd)
+    waits = ran(crowd, task_id, -2, over=False)[0]  # of the day after tomorrow
+    refused = influxops(crowd, "retry", name, waits)
+    assert refused.returncode == 2
+    assert f"run {waits} of slot {slot(-2)} is scheduled already" in refused.stderr
+    done = influxops(crowd, "retry", name, waits, "--force", "--wait", "--timeout", "1s")
+    assert done.returncode == 1
+    assert "is not over after 1s; it goes on" in done.stderr
+    assert RUN.fullmatch(done.stdout.strip())
+
+
 def test_logs_without_the_script(crowd: Lab) -> None:
     """Of the run that began last, or of the one that is named; a secret that stands in the script stays there."""
     name, task_id = made(crowd)
