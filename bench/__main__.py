@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import busy, scenario
+from bench import busy, commands, scenario
 from bench.figures import Figure, show
 from bench.setup import say
 from devstack.errors import DevstackError
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--objects", default="1000,10000", help="numbers of InfluxTasks, separated by commas")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"), help="where the JSON goes")
-    parser.add_argument("--only", choices=("sizes", "busy"), help="leave out the other part")
+    parser.add_argument("--only", choices=("sizes", "commands", "busy"), help="leave out the other parts")
     arguments = parser.parse_args()
     logs = arguments.output.parent / "bench-logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -30,10 +30,13 @@ def main() -> int:
     say(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; logs in {logs}")
     figures: list[Figure] = []
     try:
-        for size in [int(text) for text in arguments.objects.split(",")] if arguments.only != "busy" else []:
+        for size in [int(text) for text in arguments.objects.split(",")] if arguments.only in {None, "sizes"} else []:
             figures += scenario.measure(size, logs)
             _write(figures, arguments.output)
-        if arguments.only != "sizes":
+        if arguments.only in {None, "commands"}:
+            figures += commands.measure(logs)
+            _write(figures, arguments.output)
+        if arguments.only in {None, "busy"}:
             figures += busy.measure(logs)
             _write(figures, arguments.output)
     except DevstackError as error:

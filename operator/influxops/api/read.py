@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -42,9 +43,15 @@ def unknown_fields(manifest: Mapping[str, Any]) -> list[FieldError]:
     """Fields that the kind does not have, as ``kubectl`` finds them (the models ignore them). Raises KeyError for a kind
     that is not ours.
     """
-    schema = structural(kind_of(str(manifest.get("kind"))).model)
-    schema["properties"].pop("metadata")
+    schema = _without_metadata(str(manifest.get("kind")))
     return list(_unknown({key: value for key, value in manifest.items() if key != "metadata"}, schema, ""))
+
+
+@cache
+def _without_metadata(kind: str) -> dict[str, Any]:
+    schema = structural(kind_of(kind).model)
+    schema["properties"].pop("metadata")
+    return schema
 
 
 def _unknown(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[FieldError]:

@@ -1,4 +1,6 @@
-"""The reference of the command line, from the commands' own help: ``python -m influxops.cli.docgen [--check] docs/reference``."""
+"""The reference of the command line, from the commands' own help, and of the lints, from their own words:
+``python -m influxops.cli.docgen [--check] docs/reference``.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,11 @@ import typer
 
 from influxops.api.crdgen import write
 from influxops.cli.main import app
+from influxops.core.lint.catalogue import RULES
+from influxops.core.lint.rule import Rule
 
 FILE = "commands.md"
+LINTS = "lints.md"
 _HIDDEN = frozenset({"help"})
 
 
@@ -28,6 +33,26 @@ def text() -> str:
     for name, command in sorted(_all(group, "")):
         lines += ["", *_command(name, command)]
     return "\n".join(lines) + "\n"
+
+
+def lints() -> str:
+    """The page of the lints."""
+    lines = [
+        "# Lints",
+        "",
+        "Written by `make generate` from the lints themselves, whose examples are tests. `influxops validate` finds them;",
+        "`// influxops:ignore[rule] reason` on the line, or on a line of its own before it, silences one.",
+    ]
+    for rule in RULES:
+        lines += ["", f"## {rule.name}", "", f"{rule.severity.value.capitalize()}. {rule.summary} {rule.why}", ""]
+        lines += [f"To mend it: {rule.remedy}.", *_examples(rule)]
+    return "\n".join(lines) + "\n"
+
+
+def _examples(rule: Rule) -> Iterator[str]:
+    for word, example in (("wrong", rule.bad), ("right", rule.good)):
+        if example:
+            yield from ("", "```js", f"// {word}", *example.replace(" |> ", "\n    |> ").split("\n"), "```")
 
 
 def _all(group: Any, before: str) -> Iterator[tuple[str, Any]]:
@@ -66,8 +91,8 @@ def _cell(help_: str | None) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or with ``--check`` say whether it is up to date; returns the exit status."""
-    return write({FILE: text()}, arguments, "influxops.cli.docgen", "the commands' help")
+    """Write the pages, or with ``--check`` say whether they are up to date; returns the exit status."""
+    return write({FILE: text(), LINTS: lints()}, arguments, "influxops.cli.docgen", "the commands' help")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from influxops.cli.plan import plan
 from influxops.cli.runs import logs, runs
 from influxops.cli.top import top
 from influxops.cli.tree import tree
+from influxops.cli.validate import validate
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -38,6 +39,7 @@ app.command("plan")(plan)
 _ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
 for wanted in _ON_RUNS:
     app.command()(wanted)
+app.command("validate")(validate)
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
     app.command()(command)

@@ -13,6 +13,7 @@ import typer
 
 from influxops.cli.cluster import with_client
 from influxops.cli.output import TOKEN, colored, write
+from influxops.core.keys import Key, Kind
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ def plan(
         typer.Option(
             "-n", "--namespace", help="With --cluster: this namespace only; else that of objects which name none."
         ),
+    ] = "",
+    connection: Annotated[
+        str,
+        typer.Option("--connection", help="Only what uses this InfluxConnection, NAME or NAMESPACE/NAME."),
     ] = "",
     url: Annotated[
         str, typer.Option("--url", help="InfluxDB to plan against, in place of that of every InfluxConnection.")
@@ -76,9 +81,9 @@ def plan(
     from influxops.preview.yamltext import document
 
     if cluster:
-        preview = _of_cluster(kubeconfig, context, instance_id, namespace)
+        preview = _of_cluster(kubeconfig, context, instance_id, namespace, connection)
     else:
-        preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id))
+        preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id, connection))
     color = output is Output.TEXT and out is None and colored()
     match output:
         case Output.TEXT:
@@ -97,26 +102,34 @@ def plan(
     raise typer.Exit(CHANGES if detailed_exitcode and preview.changes else 0)
 
 
-async def _of_files(files: list[str], namespace: str, url: str, org: str, instance: str) -> Preview:
+async def _of_files(files: list[str], namespace: str, url: str, org: str, instance: str, connection: str) -> Preview:
     from influxops.preview.manifests import read_manifests
     from influxops.preview.planner import plan as work_out
-    from influxops.preview.sources import from_manifests
+    from influxops.preview.sources import from_manifests, of_connection
 
     manifests = read_manifests(files, namespace or "default")
     override = {"url": url, "allowInsecure": True} if url else {}
     if org:
         override["org"] = org
     source = from_manifests(manifests, instance, os.environ.get(TOKEN, ""), override)
+    if connection:
+        source = of_connection(source, _connection(connection, namespace))
     preview = await work_out(source)
     preview.faults[:0] = manifests.faults
     return preview
 
 
-def _of_cluster(kubeconfig: str, context: str, instance: str, namespace: str) -> Preview:
+def _of_cluster(kubeconfig: str, context: str, instance: str, namespace: str, connection: str) -> Preview:
     from influxops.preview.planner import plan as work_out
-    from influxops.preview.sources import from_cluster
+    from influxops.preview.sources import from_cluster, of_connection
 
     async def work(client: KubeClient) -> Preview:
-        return await work_out(await from_cluster(client, instance, namespace or None))
+        source = await from_cluster(client, instance, namespace or None)
+        return await work_out(of_connection(source, _connection(connection, namespace)) if connection else source)
 
     return with_client(kubeconfig, context, work)
+
+
+def _connection(name: str, namespace: str) -> Key:
+    before, slash, after = name.partition("/")
+    return Key(Kind.CONNECTION, before if slash else namespace or "default", after if slash else name)

@@ -92,6 +92,8 @@ class DesiredTask:
     header_lines: int
     buckets: frozenset[str]
     """Every bucket that the script names by a literal."""
+    window: Window | None
+    """The window prelude, where the script uses ``v``."""
 
 
 def desired_task(
@@ -126,6 +128,7 @@ def desired_task(
         rendered=rendered,
         header_lines=1,
         buckets=facts.reads | facts.writes,
+        window=window,
     )
 
 

@@ -22,6 +22,7 @@ from influxops.kube.secrets import SecretResolver
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.preview.item import Item
 from influxops.preview.manifests import Manifest, Manifests
+from influxops.preview.places import Document
 from influxops.preview.planner import plan
 from influxops.preview.sources import from_manifests
 from influxops.preview.world import ManifestCluster
@@ -106,7 +107,8 @@ async def _tried(connection: dict[str, Any], found: list[Found], wanted: Wanted)
     """Plan all of it, and note what would not be taken over as it is."""
     bodies = [connection, *(one.body for one in found)]
     objects = [
-        Manifest(str(body["kind"]), wanted.namespace, str(body["metadata"]["name"]), body, "") for body in bodies
+        Manifest(str(body["kind"]), wanted.namespace, str(body["metadata"]["name"]), body, Document("", [], None))
+        for body in bodies
     ]
     preview = await plan(from_manifests(Manifests(objects=objects), "import", wanted.token))
     items = {(item.kind, item.name): item for item in preview.items}

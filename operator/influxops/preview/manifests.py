@@ -14,6 +14,7 @@ import yaml
 from influxops.core.keys import VERSION, Kind
 from influxops.core.record import canonical
 from influxops.preview.item import Fault
+from influxops.preview.places import Document
 
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml where PyYAML was built with it: ten times faster."""
@@ -40,8 +41,12 @@ class Manifest:
     namespace: str
     name: str
     body: dict[str, Any]
-    place: str
-    """``file:line`` of its beginning."""
+    document: Document
+
+    @property
+    def place(self) -> str:
+        """``file:line`` of its beginning."""
+        return f"{self.document.file}:{self.document.line}"
 
 
 @dataclass(slots=True)
@@ -63,8 +68,8 @@ def read_manifests(paths: Iterable[str], namespace: str) -> Manifests:
     found = Manifests()
     seen: dict[tuple[str, str, str], Manifest] = {}
     for name, text in _texts(paths, found.faults):
-        for body, place in _documents(name, text, found.faults):
-            _take(found, seen, body, place, namespace)
+        for body, document in _documents(name, text, found.faults):
+            _take(found, seen, body, document, namespace)
     return found
 
 
@@ -92,10 +97,11 @@ def _texts(paths: Iterable[str], faults: list[Fault]) -> Iterator[tuple[str, str
                 faults.append(Fault(str(file), "is no UTF-8 text"))
 
 
-def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any, str]]:
+def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any, Document]]:
+    lines = text.split("\n")
     if name.endswith(".json"):
         try:
-            yield json.loads(text), f"{name}:1"
+            yield json.loads(text), Document(name, lines, None)
         except ValueError as error:
             faults.append(Fault(name, f"is no valid JSON: {error}"))
         return
@@ -109,11 +115,11 @@ def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any,
             node = loader.get_node()
             if node is None:
                 break
-            place = f"{name}:{node.start_mark.line + 1}"
+            line = node.start_mark.line + 1
             try:
-                yield loader.construct_document(node), place
+                yield loader.construct_document(node), Document(name, lines, node, line)
             except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-                faults.append(Fault(place, f"is no valid YAML: {_problem(error)}"))
+                faults.append(Fault(f"{name}:{line}", f"is no valid YAML: {_problem(error)}"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -128,15 +134,18 @@ def _problem(error: Exception) -> str:
     return str(getattr(error, "problem", None) or error).splitlines()[0]
 
 
-def _take(found: Manifests, seen: dict[tuple[str, str, str], Manifest], body: Any, place: str, namespace: str) -> None:
+def _take(
+    found: Manifests, seen: dict[tuple[str, str, str], Manifest], body: Any, document: Document, namespace: str
+) -> None:
     if body is None:
         return
+    place = f"{document.file}:{document.line}"
     if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict | None) or "kind" not in body:
         found.faults.append(Fault(place, "is no Kubernetes object: apiVersion, kind and metadata are missing"))
         return
     if isinstance(body.get("items"), list):
-        for item in body["items"]:
-            _take(found, seen, item, place, namespace)
+        for number, item in enumerate(body["items"]):
+            _take(found, seen, item, document.item(number), namespace)
         return
     meta = body.get("metadata") or {}
     kind, name = str(body["kind"]), meta.get("name")
@@ -151,7 +160,7 @@ def _take(found: Manifests, seen: dict[tuple[str, str, str], Manifest], body: An
         except (TypeError, ValueError, RecursionError) as error:
             found.faults.append(Fault(place, f"{kind} {name} holds what JSON cannot: {error}"))
             return
-    manifest = Manifest(kind, str(meta.get("namespace") or namespace), name, body, place)
+    manifest = Manifest(kind, str(meta.get("namespace") or namespace), name, body, document)
     if not ours:
         found.others.append(manifest)
         return

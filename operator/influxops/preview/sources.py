@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from influxops.kube.secrets import SecretResolver
 from influxops.preview.manifests import Manifest, Manifests
 from influxops.preview.planner import Source
 from influxops.preview.world import ClusterView, ManifestCluster
+from influxops.settings import ConfigError
 from influxops.watch.projection import project
 
 _CREATED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +70,18 @@ async def from_cluster(client: KubeClient, instance: str, namespace: str | None)
     instance = instance or await client.namespace_uid("kube-system") or ""
     view = ClusterView(client)
     return Source(cache, {}, view, SecretResolver(client), instance, live=True)
+
+
+def of_connection(source: Source, connection: Key) -> Source:
+    """The same without the objects of other connections. Raises ConfigError when none is left."""
+    cache = Cache()
+    for kind in (Kind.CONNECTION, Kind.POLICY, Kind.TASK):
+        for record in source.cache.records(kind):
+            if connection in (record.key, connection_of(record.key, record.spec())):
+                cache.upsert(record)
+    if not cache.count(Kind.POLICY) + cache.count(Kind.TASK):
+        raise ConfigError(f"nothing uses {connection}: correct --connection, which is NAME or NAMESPACE/NAME")
+    return replace(source, cache=cache)
 
 
 def _missing_connections(cache: Cache) -> set[Key]:

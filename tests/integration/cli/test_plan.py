@@ -259,6 +259,29 @@ def test_url_and_org_stand_for_a_connection(run: Run, tmp_path: Path, influx_org
     assert "1 to create" in done.stdout
 
 
+def test_one_connection_only(run: Run, files: Path) -> None:
+    """The objects of other connections are neither planned nor connected to."""
+    other = task("elsewhere", connectionRef={"name": "other"})
+    write(files / "tasks.yaml", task("here"), other)
+    done = run("-f", files, "--connection", "ns/main")
+    assert done.returncode == 0, done.stdout
+    assert "InfluxTask ns/here" in done.stdout
+    assert "elsewhere" not in done.stdout
+    wrong = run("-f", files, "--connection", "nobody", "-n", "ns")
+    assert wrong.returncode == 2
+    assert "nothing uses InfluxConnection ns/nobody: correct --connection" in wrong.stderr
+
+
+def test_a_script_that_is_too_large(run: Run, files: Path) -> None:
+    """The limit, with the place; the others are planned."""
+    write(files / "tasks.yaml", task("large", flux=f"{HOURLY}// {'x' * 262144}\n"), task("good"))
+    done = run("-f", files)
+    assert done.returncode == 1
+    assert f"! InfluxTask ns/large ({files}/tasks.yaml:1): InvalidSpec: spec.flux: Too long" in done.stdout
+    assert "+ InfluxTask ns/good" in done.stdout
+    assert "x" * 1000 not in done.stdout
+
+
 def test_standard_input(run: Run, influx_org: InfluxOrg) -> None:
     """As ``kustomize build | influxops plan -f -`` has it."""
     text = yaml.safe_dump(task("new"))

@@ -1,0 +1,1 @@
+"""Lints of Flux scripts: pure functions over the syntax tree."""

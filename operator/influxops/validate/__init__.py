@@ -1,0 +1,1 @@
+"""Manifests and scripts judged without a cluster: schema, templates, Flux, lints."""

@@ -1,0 +1,206 @@
+"""Judges manifests and scripts, step by step: files, schema, templates, syntax, the operator's own rules, types, lints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from influxops.api.errors import SpecInvalid
+from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.read import read_object, unknown_fields
+from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
+from influxops.core.flux.facts import ScriptFacts, facts_of
+from influxops.core.flux.render import to_user_place
+from influxops.core.keys import Kind
+from influxops.core.lint.aggregates import Rollup, rollups
+from influxops.core.lint.catalogue import lint
+from influxops.core.lint.flow import TooBig
+from influxops.core.lint.rule import Severity
+from influxops.core.lint.script import Script
+from influxops.core.marker import Owner
+from influxops.engine.renderer import TemplateProcess
+from influxops.preview.manifests import Manifests
+from influxops.validate.parser import FluxFault, NoParser, Parser
+from influxops.validate.problem import Problem, Report
+from influxops.validate.sources import Source
+from influxops.validate.templates import Specs, rendered, subject_of
+
+_OWN_WORDS = frozenset({"ignored-task-option", "denied-package"})
+"""Lints that say, with the place, what the operator's own check says without."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """One script on its way."""
+
+    source: Source
+    facts: ScriptFacts
+    task: DesiredTask | None = None
+    fault: SpecFault | None = None
+    script: Script | None = None
+
+
+async def judge(
+    manifests: Manifests, plain: list[Source], parser: Parser, retention: Mapping[str, int] | None = None
+) -> Report:
+    """Judge everything. ``retention`` is that of a real server's buckets, in seconds, for what no manifest tells."""
+    report = Report(checker=parser.name)
+    report.problems += [_file_fault(place, message) for place, message in manifests.faults]
+    renderer = TemplateProcess()
+    try:
+        sources = [source async for source in rendered(manifests, _specs(manifests, report), renderer, report)]
+    finally:
+        await renderer.close()
+    report.objects = len(manifests.objects)
+    sources += plain
+    report.scripts = len(sources)
+    for source in sources:
+        source.retention = {**(retention or {}), **source.retention}
+    try:
+        await _scripts(sources, parser, report)
+    except NoParser as error:
+        report.checker = ""
+        report.problems.append(Problem("", 0, 0, "parser", str(error)))
+    report.problems.sort(key=lambda one: (one.file, one.line, one.column, one.rule))
+    return report
+
+
+def _file_fault(place: str, message: str) -> Problem:
+    """A fault of a file, whose place is ``file``, ``file:line`` or ``file:line:column``."""
+    file = place
+    numbers: list[int] = []
+    while ":" in file and len(numbers) < 2 and file.rpartition(":")[2].isdigit():
+        file, _, number = file.rpartition(":")
+        numbers.insert(0, int(number))
+    line, column = ([*numbers, 1, 1] if numbers else [0, 0])[:2]
+    return Problem(file, line, column, "file", message)
+
+
+def _specs(manifests: Manifests, report: Report) -> Specs:
+    """The specs that keep the schema and the rules of the CRD; what does not is reported, as the API server would."""
+    good: Specs = []
+    for manifest in manifests.objects:
+        faults = unknown_fields(manifest.body)
+        try:
+            good.append((manifest, read_object(manifest.body).spec))
+        except SpecInvalid as error:
+            faults += error.errors
+        for fault in faults:
+            line, column = manifest.document.field(fault.path)
+            report.problems.append(
+                Problem(manifest.document.file, line, column, "schema", str(fault), subject=subject_of(manifest))
+            )
+    return good
+
+
+async def _scripts(sources: list[Source], parser: Parser, report: Report) -> None:
+    found: list[_Work] = []
+    texts = [source.text for source in sources]
+    for source, tree in zip(sources, await parser.trees(texts), strict=True):
+        if isinstance(tree, list):
+            report.problems += [_flux(source, fault) for fault in tree]
+            continue
+        try:
+            found.append(_Work(source, facts_of(source.text, {"files": [tree]})))
+        except (ValueError, KeyError, IndexError):
+            report.problems.append(source.problem("flux", "the syntax tree of the script cannot be read"))
+            continue
+        source.tree = tree
+    for work in found:
+        _desire(work)
+    # The lints work while the parser's process checks the types.
+    types = _types([work for work in found if not work.fault], parser)
+    for problems in await asyncio.gather(types, asyncio.to_thread(_lints, found)):
+        report.problems += problems
+
+
+def _flux(source: Source, fault: FluxFault) -> Problem:
+    return source.problem("flux", fault.message, fault.line, fault.column)
+
+
+def _desire(work: _Work) -> None:
+    source = work.source
+    spec = source.spec
+    if spec is None:
+        every = {} if work.facts.task else {"every": "1h"}
+        spec = InfluxTaskSpec.model_validate({"connectionRef": {"name": "any"}, "flux": source.text or " ", **every})
+    limits = source.policy.allowed_buckets
+    buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
+    owner = Owner("validate", Kind.TASK.value, source.namespace or "default", source.name or "script")
+    try:
+        work.task = desired_task(spec, source.text, work.facts, owner, "validate", source.policy, buckets)
+    except SpecFault as fault:
+        work.fault = fault
+
+
+async def _types(found: list[_Work], parser: Parser) -> list[Problem]:
+    problems: list[Problem] = []
+    pairs = [(work, work.task) for work in found if work.task is not None]
+    for (work, task), faults in zip(pairs, await parser.check([task.script for _, task in pairs]), strict=True):
+        for fault in faults:
+            place = None
+            if fault.line > task.header_lines:
+                place = to_user_place(work.source.text, task.rendered, fault.line - task.header_lines, fault.column)
+            problems.append(_flux(work.source, FluxFault(*(place or (0, 0)), fault.message)))
+    return problems
+
+
+def _lints(found: list[_Work]) -> list[Problem]:
+    problems: list[Problem] = []
+    written: dict[tuple[str, str, str], list[tuple[_Work, Rollup]]] = defaultdict(list)
+    for work in found:
+        source, task = work.source, work.task
+        known = task is not None and (source.spec is not None or work.facts.task is not None)
+        try:
+            work.script = Script(
+                source.text,
+                source.tree or {},
+                schedule=task.schedule if task and known else None,
+                window=task.window if task and known else None,
+                retention=source.retention,
+                denies=source.policy.denies,
+            )
+            place = f"{source.file}:{source.place(1, 1)[0]}"
+            for one in rollups(work.script, f"{source.subject} ({place})" if source.subject else place):
+                written[*_group(source), one.bucket].append((work, one))
+        except (TooBig, RecursionError):
+            message = "the script unfolds to more than a lint can follow: only syntax and types are checked"
+            problems.append(source.problem("too-big", message, severity=Severity.WARNING))
+            work.script = None
+    for work in found:
+        group = _group(work.source)
+        others = [
+            one
+            for bucket in sorted(work.facts.reads)
+            for other, one in written.get((*group, bucket), ())
+            if other is not work
+        ]
+        problems += _of_lints(work, others)
+    return problems
+
+
+def _group(source: Source) -> tuple[str, str]:
+    """The connection whose buckets a script uses; all .flux files share one."""
+    if source.spec is None:
+        return ("", "")
+    ref = source.spec.connection_ref
+    return (ref.namespace or source.namespace, ref.name)
+
+
+def _of_lints(work: _Work, upstream: list[Rollup]) -> Iterator[Problem]:
+    hits = lint(work.script, upstream) if work.script else []
+    for hit in hits:
+        yield work.source.problem(
+            hit.rule.name,
+            hit.message,
+            hit.line,
+            hit.column,
+            (hit.end_line, hit.end_column),
+            severity=hit.severity or hit.rule.severity,
+            remedy=hit.rule.remedy,
+        )
+    told = any(hit.rule.name in _OWN_WORDS and (hit.severity or hit.rule.severity) is Severity.ERROR for hit in hits)
+    if work.fault is not None and not told:
+        yield work.source.problem("script", str(work.fault))
