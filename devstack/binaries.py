@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -62,11 +63,22 @@ def ensure(progress: Progress | None = None) -> Binaries:
         missing = tuple(name for name in own if not found[name].exists())
         if missing:
             work.append((recipe, missing))
+    _build_all(work, progress)
+    return Binaries(**{field.name: found[_program(field.name)] for field in fields(Binaries)})
+
+
+def ensure_tools(recipes: Sequence[Recipe], progress: Progress | None = None) -> dict[str, Path]:
+    """All binaries and files of these recipes by name, building what is not in the cache. Raises DevstackError."""
+    missing = {recipe.name: tuple(n for n in recipe.names if not built(recipe, n).exists()) for recipe in recipes}
+    _build_all([(recipe, missing[recipe.name]) for recipe in recipes if missing[recipe.name]], progress or Progress())
+    return {name: built(recipe, name) for recipe in recipes for name in recipe.names}
+
+
+def _build_all(work: Sequence[tuple[Recipe, tuple[str, ...]]], progress: Progress) -> None:
     for recipe, _ in work:
         toolchain.require(recipe)  # of all, before the first is built: that takes minutes
     for number, (recipe, missing) in enumerate(work, start=1):
         build(recipe, missing, progress, counter=f"{number} of {len(work)}")
-    return Binaries(**{field.name: found[_program(field.name)] for field in fields(Binaries)})
 
 
 def given(name: str) -> Path | None:

@@ -74,14 +74,26 @@ def _compile(
 
     log.write_text("")
     helper = toolchain.helper_command(recipe, scratch)
-    for command in [*([helper] if helper else []), recipe.arguments(output, binaries)]:
+    programs = tuple(name for name in binaries if name in recipe.packages)
+    for command in [*([helper] if helper else []), *([recipe.arguments(output, programs)] if programs else [])]:
         code = _run(command, cwd=source, env=env, log=log, tick=tick)
         if code != 0:
             raise BuildFailed(
                 f"{title} failed with exit code {code} after {elapsed(time.monotonic() - begin)}. "
                 f"The end of {log}:\n{tail(log)}"
             )
+    for name in set(binaries) - set(programs):
+        shutil.copyfile(_module_directory(recipe, source, env) / recipe.files[name], output / name)
     progress.say(f"{title}: done in {elapsed(time.monotonic() - begin)}")
+
+
+def _module_directory(recipe: Recipe, source: Path, env: dict[str, str]) -> Path:
+    """Where Go keeps the sources of the recipe's module, which the build has fetched. Raises BuildFailed."""
+    command = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", recipe.module]
+    done = subprocess.run(command, cwd=source, env=env, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not done.stdout.strip():
+        raise BuildFailed(f"the sources of {recipe.module} are not found: {done.stderr.strip()}")
+    return Path(done.stdout.strip())
 
 
 def _run(command: list[str], *, cwd: Path, env: dict[str, str], log: Path, tick: Callable[[], None]) -> int:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from devstack import background
-from devstack.binaries import ensure
+from devstack.binaries import ensure, ensure_tools
 from devstack.endpoint import Endpoint
 from devstack.errors import DevstackError
 from devstack.progress import Progress
+from devstack.recipes import TOOLS
 from devstack.state import DEFAULT_NAME, Place, ServerState, State
 
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", parents=[name], help="end a stack and remove its data; logs are kept")
     down.set_defaults(run=_down)
     build = commands.add_parser("build", help="build the servers that are missing, and start nothing")
+    build.add_argument("--all", action="store_true", help="also what only some tests need: Flux CD, kstatus")
     build.set_defaults(run=_build)
     return parser
 
@@ -73,9 +75,11 @@ def _down(options: argparse.Namespace) -> int:
     return 0
 
 
-def _build(_: argparse.Namespace) -> int:
+def _build(options: argparse.Namespace) -> int:
     binaries = ensure(Progress())
     print(f"All servers are built: {binaries.assets()}")
+    if options.all:
+        print("\n".join(f"{name}: {path}" for name, path in ensure_tools(TOOLS, Progress()).items()))
     return 0
 
 

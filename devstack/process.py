@@ -35,8 +35,12 @@ class Server:
         port: int,
         health: str,
         ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``directory`` is the working folder, ``health`` a URL for people; ``ready`` is asked until it says yes."""
+        """``directory`` is the working folder, ``health`` a URL for people; ``ready`` is asked until it says yes.
+
+        ``environment`` is added to what servers inherit.
+        """
         self.name = name
         self.port = port
         self.health = health
@@ -44,6 +48,7 @@ class Server:
         self._command = tuple(command)
         self._directory = directory
         self._ready = ready
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -133,7 +138,7 @@ class Server:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), *self._command],
                 cwd=self._directory,
-                env=server_environment(os.environ),
+                env=server_environment(os.environ) | self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

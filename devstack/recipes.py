@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.errors import DevstackError
@@ -29,6 +29,8 @@ class Recipe:
     tags: str = ""
     libflux: bool = False
     """The package links the Rust library of Flux: needs cargo, a C compiler and pkg-config."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Name of a file that is wanted beside the binaries to its path within the module."""
 
     @property
     def directory(self) -> Path:
@@ -41,12 +43,27 @@ class Recipe:
         return required_version((self.directory / "go.mod").read_text(), self.module)
 
     @property
+    def go(self) -> tuple[int, int]:
+        """The oldest Go that builds it."""
+        match = re.search(r"^go (\d+)\.(\d+)", (self.directory / "go.mod").read_text(), re.MULTILINE)
+        return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+    @property
     def key(self) -> str:
         """Name, version and a hash of all that goes into the build: equal keys mean equal binaries."""
-        digest = hashlib.sha256(json.dumps([self.packages, self.ldflags, self.tags]).encode())
+        digest = hashlib.sha256(json.dumps(self._options()).encode())
         for path in self.sources():
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that is built: binaries and files."""
+        return (*self.packages, *self.files)
+
+    def _options(self) -> list[object]:
+        options: list[object] = [self.packages, self.ldflags, self.tags]
+        return [*options, self.files] if self.files else options
 
     def sources(self) -> list[Path]:
         """The files of the module, in a fixed order."""
@@ -94,3 +111,14 @@ INFLUXD = Recipe(
 
 RECIPES = (ETCD, KUBE, INFLUXD)
 """In the order in which they are built: the quick one first, so that a broken setup shows at once."""
+
+KSTATUS = Recipe(name="kstatus", module="sigs.k8s.io/cli-utils", packages={"kstatus": "."})
+FLUX = Recipe(
+    name="flux",
+    module="github.com/fluxcd/kustomize-controller",
+    packages={"kustomize-controller": "github.com/fluxcd/kustomize-controller"},
+    files={"kustomizations.yaml": "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
+)
+
+TOOLS = (KSTATUS, FLUX)
+"""What no stack needs and some tests do: built when one of these is about to run."""

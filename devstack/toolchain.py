@@ -53,7 +53,8 @@ def helper_command(recipe: Recipe, scratch: Path) -> list[str] | None:
 
 
 def _require_go(recipe: Recipe) -> None:
-    wanted = f"Go {_dotted(GO_MINIMUM)} or later"
+    minimum = max(GO_MINIMUM, recipe.go)
+    wanted = f"Go {_dotted(minimum)} or later"
     found = _output(["go", "version"], GOTOOLCHAIN="local")
     if found is None:
         raise MissingTool(
@@ -62,7 +63,7 @@ def _require_go(recipe: Recipe) -> None:
         )
     version = parse_version(found)
     may_switch = version >= GO_SWITCHES and (_output(["go", "env", "GOTOOLCHAIN"]) or "").strip() != "local"
-    if version < GO_MINIMUM and not may_switch:
+    if version < minimum and not may_switch:
         raise MissingTool(
             f"Building {recipe.name} {recipe.version} needs {wanted}, and go on PATH is "
             f"{_dotted(version)}: install a newer one from https://go.dev/dl/."

@@ -15,7 +15,7 @@ from tests.support import stack as support
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test, so that no test's time limit includes it."""
     if not session.config.option.collectonly and support.needs_servers(session.items):
-        support.build_servers(session.config)
+        support.build_servers(session.config, session.items)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 -- Health of InfluxConnection, InfluxTask and RetentionPolicy for Argo CD, the same text for the three kinds.
--- argocd-cm.yaml holds it; tests/manifests keeps both equal and runs it over testdata/.
+-- argocd-cm.yaml holds it; the tests keep both equal and run it over objects of a real operator.
 local hs = { status = "Progressing", message = "Waiting for influxops" }
 
 local status = obj.status
@@ -43,6 +43,9 @@ if holds("Stalled") then
   return hs
 end
 if obj.metadata.deletionTimestamp ~= nil then
+  if holds("Reconciling") then
+    hs.message = hs.message .. ", " .. text(conditions["Reconciling"])
+  end
   return hs
 end
 if holds("Reconciling") then
@@ -71,8 +74,10 @@ end
 if ready.status == "True" then
   hs.status = "Healthy"
   hs.message = text(ready)
-  if holds("Late") then
-    hs.message = text(conditions["Late"])
+  for _, type in ipairs({ "Late", "OwnerMismatch" }) do
+    if holds(type) then
+      hs.message = text(conditions[type])
+    end
   end
 elseif ready.status == "False" then
   hs.status = "Degraded"

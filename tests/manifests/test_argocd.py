@@ -2,46 +2,77 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import lupa
 import pytest
 import yaml
 
 from tests.manifests.support import MANIFESTS
+from tests.support import argocd
+from tests.support.gallery import STATES, State
+from tests.support.lab import CONNECTION, PLURALS
+from tests.support.record_gallery import recorded
 
-ARGOCD = MANIFESTS / "argocd"
-DATA = yaml.safe_load((ARGOCD / "argocd-cm.yaml").read_text())["data"]
-KINDS = ("InfluxConnection", "InfluxTask", "RetentionPolicy")
-CASES = yaml.safe_load((Path(__file__).parent / "argocd-health.yaml").read_text())
+OBJECTS = recorded()
+Object = dict[str, Any]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLURALS)
 def test_the_config_map_holds_health_lua(kind: str) -> None:
     """Word for word."""
-    assert DATA[f"resource.customizations.health.influxops.dev_{kind}"] == (ARGOCD / "health.lua").read_text()
+    assert argocd.scripts(kind, "health") == (MANIFESTS / "argocd/health.lua").read_text()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_actions_are_well_formed(kind: str) -> None:
-    """What discovery offers is defined, and nothing else."""
-    actions = yaml.safe_load(DATA[f"resource.customizations.actions.influxops.dev_{kind}"])
-    names = [definition["name"] for definition in actions["definitions"]]
-    assert names == (["reconcile"] if kind == "InfluxConnection" else ["reconcile", "suspend", "resume"])
-    for name in names:
-        assert f"{name} = " in actions["discovery.lua"]
+@pytest.mark.parametrize("kind", PLURALS)
+def test_what_discovery_offers_is_defined(kind: str) -> None:
+    """And nothing else is."""
+    actions = yaml.safe_load(argocd.scripts(kind, "actions"))
+    names = {definition["name"] for definition in actions["definitions"]}
+    own = {"accept"} if kind == CONNECTION else {"suspend", "resume", "approve"}
+    assert names == {"reconcile"} | own
+    assert set(argocd.run(actions["discovery.lua"], OBJECTS[f"{kind}-synced"])) == names
 
 
-def test_every_verdict_has_a_case() -> None:
-    """The states of Argo CD that the script can give."""
-    assert {case["health"]["status"] for case in CASES} == {"Progressing", "Degraded", "Suspended", "Healthy"}
+def test_every_verdict_has_a_state() -> None:
+    """Of those that Argo CD knows for an object that exists."""
+    assert {state.health for state in STATES} == {"Progressing", "Degraded", "Suspended", "Healthy"}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_health(case: dict[str, Any]) -> None:
-    """Health.lua over real shapes of status, in a real Lua."""
-    lua = lupa.LuaRuntime()
-    lua.globals().obj = lua.table_from(case["object"], recursive=True)
-    result = lua.execute((ARGOCD / "health.lua").read_text())
-    assert {"status": result.status, "message": result.message} == case["health"]
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_health(state: State) -> None:
+    """Health.lua over what a real API server gave, in a Lua as poor as that of Argo CD."""
+    status, message = argocd.health(OBJECTS[str(state)])
+    assert status == state.health
+    assert message.startswith(state.message)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "verdict"),
+    [
+        ("synced", {"status": None}, ("Progressing", "Waiting for influxops")),
+        ("bad-script", {"spec": {"suspend": True}}, ("Degraded", "InvalidScript: ")),
+        ("failing", {"spec": {"suspend": True}}, ("Suspended", "Suspended by spec.suspend")),
+    ],
+)
+def test_health_of_what_is_seldom_met(name: str, change: Object, verdict: tuple[str, str]) -> None:
+    """No status at all (CRDs without their default), and what comes first when two things hold."""
+    status, message = argocd.health(OBJECTS[f"InfluxTask-{name}"] | change)
+    assert status == verdict[0]
+    assert message.startswith(verdict[1])
+
+
+def test_an_action_that_makes_no_sense_says_so() -> None:
+    """The buttons are disabled; `argocd app actions run` may still try."""
+    with pytest.raises(argocd.LuaError, match="no plan waits"):
+        argocd.action_patch(OBJECTS["InfluxTask-synced"], "approve")
+    with pytest.raises(argocd.LuaError, match="nothing to accept"):
+        argocd.action_patch(OBJECTS["InfluxConnection-synced"], "accept")
+
+
+@pytest.mark.parametrize(
+    "script", ["return os.date()", "return string.upper('a')", "return ('a'):upper()", "return math.pi"]
+)
+def test_the_lua_of_the_tests_is_as_poor_as_that_of_argo_cd(script: str) -> None:
+    """Or a script could pass here and fail there."""
+    with pytest.raises(argocd.LuaError):
+        argocd.run(script, {})

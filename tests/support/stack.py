@@ -11,24 +11,36 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devstack.binaries import ensure
-from devstack.errors import DevstackError
+from devstack.binaries import ensure, ensure_tools
+from devstack.errors import DevstackError, ServerFailed
 from devstack.influx import InfluxOrg
 from devstack.progress import Progress
+from devstack.recipes import TOOLS, Recipe
 from devstack.stack import Stack
 
 CRDS = Path(__file__).parents[2] / "crds"
 SERVED_SECONDS = 60.0
 
 
-def build_servers(config: pytest.Config) -> None:
-    """Build the servers that are missing before the first test: it takes minutes, shows progress, has no time limit."""
+def build_servers(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Build the servers that are missing before the first test: it takes minutes, shows progress, has no time limit.
+
+    What only some tests need is built when one of these is among the items.
+    """
+    tools = tools_for(items)
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         try:
             ensure(Progress())
+            ensure_tools(tools, Progress())
         except DevstackError as error:
             pytest.exit(str(error), returncode=1)
+
+
+def tools_for(items: list[pytest.Item]) -> list[Recipe]:
+    """The recipes that these tests ask for, by a fixture named after one: ``flux_tool``, ``kstatus_tool``."""
+    used = {name for item in items if isinstance(item, pytest.Function) for name in item.fixturenames}
+    return [recipe for recipe in TOOLS if f"{recipe.name}_tool" in used]
 
 
 def needs_servers(items: list[pytest.Item]) -> bool:
@@ -77,4 +89,8 @@ def fresh_namespace(stack: Stack) -> Iterator[str]:
     name = f"test-{secrets.token_hex(4)}"
     stack.kube.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    stack.kube.call("DELETE", f"/api/v1/namespaces/{name}")
+    try:
+        stack.kube.call("DELETE", f"/api/v1/namespaces/{name}")
+    except ServerFailed as error:
+        if ": 404 " not in str(error):  # the test has deleted it
+            raise

@@ -167,6 +167,8 @@ class InfluxConnectionStatus(Status):
     org_id: str | None = None
     """Id of the organization. Another id later means another target: nothing is written until the annotation
     `influxops.dev/accept-target` names it."""
+    found_org_id: str | None = None
+    """Id of the organization that `url` and `org` lead to now; only while it is not `orgID` and waits to be accepted."""
     user: str | None = None
     """Name of the InfluxDB user behind the token; tasks run with all rights of this user."""
     user_id: str | None = None

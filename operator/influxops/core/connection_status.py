@@ -18,6 +18,8 @@ class ConnectionFacts:
     version: str = ""
     url: str = ""
     org_id: str = ""
+    found_org_id: str = ""
+    """Another organization than ``org_id``, which waits to be accepted."""
     user: str = ""
     user_id: str = ""
     managed: int = 0
@@ -61,6 +63,7 @@ def connection_status(
         "version": facts.version,
         "url": facts.url,
         "orgID": facts.org_id,
+        "foundOrgID": facts.found_org_id,
         "user": facts.user,
         "userID": facts.user_id,
         "lastHandledReconcileAt": facts.handled_reconcile_at,

@@ -35,7 +35,7 @@ def publish_runs(tools: Tools, changed: Iterable[Key], states: Mapping[Key, Task
         if record is None or record.deleting or state.outcome is None:
             continue  # its first visit will say it all at once
         before = unpack(state.packed_status)
-        status = current_task_status(tools.context, record, state)
+        status = current_task_status(tools.context, state)
         state.packed_status = pack(status)
         tools.later(key, record.uid, status, urgent=outcome_changed(before, status))
 

@@ -109,7 +109,8 @@ class Connections:
             outcome = Wait(Reason.DELETING, message, after=2.0)
             previous = record.status()
             conditions = stamp(of_outcome(outcome), previous.get("conditions") or [], record.generation, context.now())
-            await context.statuses.now(key, record.uid, {**previous, "conditions": conditions})
+            status = {**previous, "observedGeneration": record.generation, "conditions": conditions}
+            await context.statuses.now(key, record.uid, status)
             return outcome
         await self.end(key)
         await remove_finalizer(context, record)

@@ -58,6 +58,7 @@ class Report:
             version=link.version or str(previous.get("version") or ""),
             url=link.spec.url if link.org_id else str(previous.get("url") or ""),
             org_id=link.org_id or str(previous.get("orgID") or ""),
+            found_org_id=link.problem.found_org_id if link.problem else "",
             user=link.user.name if link.user else str(previous.get("user") or ""),
             user_id=link.user.id if link.user else str(previous.get("userID") or ""),
             breaker=link.breaker.state.value,

@@ -133,7 +133,7 @@ class Target:
         record = self._tools.context.objects.get(self._link.key)
         message = moved(status, record.annotations if record is not None else {}, org_id)
         if message:
-            raise Refused(Problem(Reason.TARGET_CHANGED, message, stalled=True))
+            raise Refused(Problem(Reason.TARGET_CHANGED, message, stalled=True, found_org_id=org_id))
 
 
 def moved(status: Mapping[str, Any], annotations: Mapping[str, str], org_id: str) -> str:

@@ -31,6 +31,7 @@ _Loader.yaml_implicit_resolvers = {
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
+_MOST_NODES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _texts(paths: Iterable[str], faults: list[Fault]) -> Iterator[tuple[str, str
                 faults.append(Fault("standard input", "is no UTF-8 text"))
             continue
         path = Path(given)
-        if path.is_dir():
+        if is_folder(path):
             files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
             if not files:
                 faults.append(Fault(given, "the folder holds no .yaml, .yml or .json file"))
@@ -97,18 +98,30 @@ def _texts(paths: Iterable[str], faults: list[Fault]) -> Iterator[tuple[str, str
                 faults.append(Fault(str(file), "is no UTF-8 text"))
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is one."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long; reading it says so
+        return False
+
+
 def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any, Document]]:
     lines = text.split("\n")
     if name.endswith(".json"):
         try:
-            yield json.loads(text), Document(name, lines, None)
-        except ValueError as error:
+            body = json.loads(text.removeprefix("\ufeff"))
+        except json.JSONDecodeError as error:
+            faults.append(Fault(f"{name}:{error.lineno}:{error.colno}", f"is no valid JSON: {error.msg}"))
+        except (ValueError, RecursionError) as error:
             faults.append(Fault(name, f"is no valid JSON: {error}"))
+        else:
+            yield body, Document(name, lines, _json_node(text))
         return
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:
-        faults.append(Fault(name, f"is no valid YAML: {_problem(error)}"))
+        faults.append(Fault(name, f"is no valid YAML: {_problem(error, text)}"))
         return
     try:
         while loader.check_node():
@@ -116,22 +129,53 @@ def _documents(name: str, text: str, faults: list[Fault]) -> Iterator[tuple[Any,
             if node is None:
                 break
             line = node.start_mark.line + 1
+            if "*" in text and _too_many(node):
+                faults.append(
+                    Fault(f"{name}:{line}", "its aliases (*) multiply to more than a manifest may hold: write it out")
+                )
+                continue
             try:
                 yield loader.construct_document(node), Document(name, lines, node, line)
             except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-                faults.append(Fault(f"{name}:{line}", f"is no valid YAML: {_problem(error)}"))
+                faults.append(Fault(f"{name}:{line}", f"is no valid YAML: {_problem(error, text)}"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        faults.append(Fault(place, f"is no valid YAML: {_problem(error)}; what follows in this file is not read"))
+        faults.append(Fault(place, f"is no valid YAML: {_problem(error, text)}; what follows in this file is not read"))
     except yaml.YAMLError as error:
-        faults.append(Fault(name, f"is no valid YAML: {_problem(error)}"))
+        faults.append(Fault(name, f"is no valid YAML: {_problem(error, text)}"))
     finally:
         loader.dispose()
 
 
-def _problem(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
+def _problem(error: Exception, text: str = "") -> str:
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+    helm = "; it holds {{ }}: if it is a Helm template, render it first (helm template … | influxops … -)"
+    return problem + (helm if "{{" in text else "")
+
+
+def _json_node(text: str) -> yaml.Node | None:
+    """The places of a JSON file: nearly all JSON is YAML."""
+    loader = _Loader(text.removeprefix("\ufeff"))
+    try:
+        return loader.get_single_node()  # type: ignore[no-any-return]
+    except (yaml.YAMLError, RecursionError):
+        return None
+    finally:
+        loader.dispose()
+
+
+def _too_many(node: yaml.Node) -> bool:
+    """Whether aliases multiply a document beyond what any manifest is."""
+    count, stack = 0, [node]
+    while stack and count <= _MOST_NODES:
+        one = stack.pop()
+        count += 1
+        if isinstance(one, yaml.MappingNode):
+            stack += [part for pair in one.value for part in pair]
+        elif isinstance(one, yaml.SequenceNode):
+            stack += one.value
+    return count > _MOST_NODES
 
 
 def _take(
@@ -152,7 +196,12 @@ def _take(
     ours = str(body.get("apiVersion", "")).startswith("influxops.dev/")
     if not isinstance(name, str) or not name:
         if ours:
-            found.faults.append(Fault(place, f"{kind} has no metadata.name: write one"))
+            what = (
+                "has no metadata.name: write one"
+                if name in (None, "")
+                else "has a metadata.name that is no text: quote it"
+            )
+            found.faults.append(Fault(place, f"{kind} {what}"))
         return
     if ours:
         try:

@@ -33,6 +33,8 @@ class Problem:
     reason: Reason
     message: str
     stalled: bool = False
+    found_org_id: str = ""
+    """The organization that the connection leads to now, when it led to another before."""
 
 
 class Link(Protocol):

@@ -33,6 +33,8 @@ class TaskState:
     late_slot: datetime | None = None
     """The slot that should have succeeded by now; worked out anew at each sweep."""
     outcome: Outcome | None = None
+    generation: int = -1
+    """Of the spec that ``outcome`` is of; the record may have a newer one that waits for its visit."""
     plan: dict[str, Any] | None = None
     """``status.plan``, while one waits."""
     held_for: tuple[Any, ...] = ()

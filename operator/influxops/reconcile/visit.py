@@ -52,8 +52,8 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
     ):
         return outcome
     announce(context, record, state.outcome, outcome)
-    state.outcome = outcome
-    status = current_task_status(context, record, state)
+    state.outcome, state.generation = outcome, record.generation
+    status = current_task_status(context, state)
     state.packed_status = pack(status)
     await context.statuses.now(record.key, record.uid, status)
     return outcome
@@ -66,7 +66,7 @@ def _stays_settled(record: Record, status: dict[str, Any], outcome: Wait) -> boo
     return status.get("observedGeneration") == record.generation and isinstance(_outcome_in(status), Done)
 
 
-def current_task_status(context: Context, record: Record, state: TaskState) -> dict[str, Any]:
+def current_task_status(context: Context, state: TaskState) -> dict[str, Any]:
     """The status that a task's memory comes to now."""
     previous = unpack(state.packed_status)
     outcome = state.outcome or _outcome_in(previous)
@@ -81,7 +81,7 @@ def current_task_status(context: Context, record: Record, state: TaskState) -> d
         handled_reconcile_at=state.handled_reconcile_at,
         plan=state.plan,
     )
-    generation = record.generation if state.outcome is not None else int(previous.get("observedGeneration") or -1)
+    generation = state.generation if state.outcome is not None else int(previous.get("observedGeneration") or -1)
     return task_status(previous, outcome, facts, generation, context.now())
 
 

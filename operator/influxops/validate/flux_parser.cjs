@@ -1,4 +1,4 @@
-// Reads {"do": "parse" | "check", "script": …} line by line and answers each with one line of JSON.
+// Says {"ready": true}, then reads {"do": "parse" | "check", "script": …} line by line and answers each with one line of JSON.
 // The parser and the type checker are @influxdata/flux-lsp-node, InfluxData's own, compiled to WebAssembly.
 'use strict'
 const readline = require('node:readline')
@@ -40,6 +40,7 @@ async function diagnostics(script, number) {
 }
 
 async function main() {
+  answer({ ready: true })
   let number = 0
   for await (const line of readline.createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     const request = JSON.parse(line)

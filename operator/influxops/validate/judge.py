@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from influxops.api.errors import SpecInvalid
-from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.errors import FieldError, SpecInvalid
+from influxops.api.influxtask import MAX_SCRIPT, InfluxTaskSpec
 from influxops.api.read import read_object, unknown_fields
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
@@ -27,6 +28,8 @@ from influxops.validate.problem import Problem, Report
 from influxops.validate.sources import Source
 from influxops.validate.templates import Specs, rendered, subject_of
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NAME_FAULT = "must be a lowercase RFC 1123 subdomain of at most 253 characters, such as cpu-hourly"
 _OWN_WORDS = frozenset({"ignored-task-option", "denied-package"})
 """Lints that say, with the place, what the operator's own check says without."""
 
@@ -54,7 +57,7 @@ async def judge(
     finally:
         await renderer.close()
     report.objects = len(manifests.objects)
-    sources += plain
+    sources = [source for source in [*sources, *plain] if _is_script(source, report)]
     report.scripts = len(sources)
     for source in sources:
         source.retention = {**(retention or {}), **source.retention}
@@ -65,6 +68,20 @@ async def judge(
         report.problems.append(Problem("", 0, 0, "parser", str(error)))
     report.problems.sort(key=lambda one: (one.file, one.line, one.column, one.rule))
     return report
+
+
+def _is_script(source: Source, report: Report) -> bool:
+    """Whether there is anything to read; if not, that is reported."""
+    if not source.text.strip():
+        message = "the script is empty: write Flux into it"
+    elif len(source.text) > MAX_SCRIPT:
+        message = f"the script is longer than {MAX_SCRIPT // 1024} KiB, the most of an InfluxTask: split it"
+    elif "\0" in source.text:
+        message = "the script holds a NUL character, at which InfluxDB stops reading: remove it"
+    else:
+        return True
+    report.problems.append(source.problem("script", message))
+    return False
 
 
 def _file_fault(place: str, message: str) -> Problem:
@@ -87,6 +104,8 @@ def _specs(manifests: Manifests, report: Report) -> Specs:
             good.append((manifest, read_object(manifest.body).spec))
         except SpecInvalid as error:
             faults += error.errors
+        if not _NAME.fullmatch(manifest.name) or len(manifest.name) > 253:
+            faults.append(FieldError("metadata.name", _NAME_FAULT))
         for fault in faults:
             line, column = manifest.document.field(fault.path)
             report.problems.append(
@@ -166,8 +185,7 @@ def _lints(found: list[_Work]) -> list[Problem]:
             for one in rollups(work.script, f"{source.subject} ({place})" if source.subject else place):
                 written[*_group(source), one.bucket].append((work, one))
         except (TooBig, RecursionError):
-            message = "the script unfolds to more than a lint can follow: only syntax and types are checked"
-            problems.append(source.problem("too-big", message, severity=Severity.WARNING))
+            problems.append(_too_big(source))
             work.script = None
     for work in found:
         group = _group(work.source)
@@ -177,8 +195,16 @@ def _lints(found: list[_Work]) -> list[Problem]:
             for other, one in written.get((*group, bucket), ())
             if other is not work
         ]
-        problems += _of_lints(work, others)
+        try:
+            problems += list(_of_lints(work, others))
+        except (TooBig, RecursionError):
+            problems.append(_too_big(work.source))
     return problems
+
+
+def _too_big(source: Source) -> Problem:
+    message = "the script unfolds to more than a lint can follow: only syntax and types are checked"
+    return source.problem("too-big", message, severity=Severity.WARNING)
 
 
 def _group(source: Source) -> tuple[str, str]:

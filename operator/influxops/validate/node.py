@@ -19,6 +19,9 @@ _LINE = 256 * 1024 * 1024
 """Longest answer in bytes: the tree of the largest script."""
 _PATIENCE = 60.0
 """Seconds for one script."""
+_DEEP = ("Program is nested too deep", "unreachable", "Maximum call stack size exceeded")
+"""What the compiler says of scripts that nest too deep."""
+_DEEPEST = 1000
 _MOST = 4
 """Most processes."""
 _INNER = (dict, list)
@@ -35,11 +38,14 @@ class NodeParser:
 
     async def trees(self, scripts: Sequence[str]) -> list[Node | list[FluxFault]]:
         """The tree of each script's one file, or what is wrong with its syntax."""
-        answers = await self._ask("parse", scripts)
+        answers = await self._ask("parse", ["" if _too_deep(script) else script for script in scripts])
         found: list[Node | list[FluxFault]] = []
         broken: list[int] = []
         for place, answer in enumerate(answers):
             tree = answer.get("tree")
+            if _too_deep(scripts[place]):
+                found.append([_crashed({"crash": _DEEP[0]})])
+                continue
             if tree is None:
                 found.append([_crashed(answer)])
                 continue
@@ -108,15 +114,28 @@ class _Child:
 
     async def _start(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
-            self._child = await asyncio.create_subprocess_exec(
-                self._found.node,
-                str(_SCRIPT),
-                str(self._found.package),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_LINE,
-            )
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    self._found.node,
+                    str(_SCRIPT),
+                    str(self._found.package),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=_LINE,
+                )
+            except OSError as error:
+                raise NoParser(
+                    f"scripts are not checked: {self._found.node} cannot be run: {error.strerror or error}; install "
+                    "Node.js 18 or later, or give --url"
+                ) from error
+            answer = await _answer(self._child)
+            if "ready" not in answer:
+                await self.close()
+                raise NoParser(
+                    f"scripts are not checked: {self._found.node} cannot load {self._found.package.name}: "
+                    f"{answer.get('crash')}; install Node.js 18 or later, or give --url"
+                )
         return self._child
 
 
@@ -130,10 +149,18 @@ async def _answer(child: asyncio.subprocess.Process) -> Mapping[str, Any]:
     except ValueError:
         return {"crash": "the syntax tree is too large"}
     if not line.endswith(b"\n"):
-        why = (await child.stderr.read()).decode(errors="replace").strip().splitlines() if child.stderr else []
-        return {"crash": why[-1] if why else "Node.js ended"}
-    answer: Mapping[str, Any] = orjson.loads(line)
+        return {"crash": await _last_words(child)}
+    try:
+        answer: Mapping[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:  # deeper than 1024 levels
+        return {"crash": "Program is nested too deep"}
     return answer
+
+
+async def _last_words(child: asyncio.subprocess.Process) -> str:
+    why = (await child.stderr.read()).decode(errors="replace").strip().splitlines() if child.stderr else []
+    told = [text for text in why if "Error" in text] or [text for text in why if not text.startswith("Node.js v")]
+    return told[0].strip() if told else "Node.js ended"
 
 
 async def _write(child: asyncio.subprocess.Process, what: str, scripts: Sequence[str]) -> None:
@@ -148,7 +175,23 @@ async def _write(child: asyncio.subprocess.Process, what: str, scripts: Sequence
 
 
 def _crashed(answer: Mapping[str, Any]) -> FluxFault:
-    return FluxFault(0, 0, f"the Flux compiler fails on this script: {answer.get('crash')}")
+    why = str(answer.get("crash") or "its process ended")
+    if why in _DEEP:
+        why = "it is nested too deep, for InfluxDB as well; split the expression into variables"
+    return FluxFault(0, 0, f"the Flux compiler fails on this script: {why}")
+
+
+def _too_deep(script: str) -> bool:
+    """Whether brackets nest deeper than any parser takes; those in strings count, too, which matters to nobody."""
+    depth = 0
+    for char in script:
+        if char in "([{":
+            depth += 1
+            if depth > _DEEPEST:
+                return True
+        elif char in ")]}":
+            depth = max(0, depth - 1)
+    return False
 
 
 def _faults(script: str, found: Sequence[Mapping[str, Any]]) -> list[FluxFault]:

@@ -76,17 +76,22 @@ class ServerParser:
             )
         self._org_id = found
 
-    async def _all(self, scripts: Sequence[str], work: Callable[[str], Awaitable[T]]) -> list[T]:
+    async def _all(self, scripts: Sequence[str], work: Callable[[str], Awaitable[T]]) -> list[T | list[FluxFault]]:
+        """Ask for each. Where one makes the server fail, that is said of it; where all do, it is the server."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(script: str) -> T:
+        async def one(script: str) -> T | InfluxError:
             async with gate:
-                return await work(script)
+                try:
+                    return await work(script)
+                except InfluxError as error:
+                    return error
 
-        try:
-            return list(await asyncio.gather(*(one(script) for script in scripts)))
-        except InfluxError as error:
-            raise NoParser(f"scripts are not checked: {error}") from error
+        answers = await asyncio.gather(*(one(script) for script in scripts))
+        errors = [answer for answer in answers if isinstance(answer, InfluxError)]
+        if errors and len(errors) == len(scripts):
+            raise NoParser(f"scripts are not checked: {errors[0]}")
+        return [[FluxFault(0, 0, f"not checked: {one}")] if isinstance(one, InfluxError) else one for one in answers]
 
 
 def _fault(error: ScriptInvalid) -> FluxFault:

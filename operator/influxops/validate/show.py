@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from influxops.core.lint.catalogue import RULES
 from influxops.core.lint.rule import Severity
@@ -88,8 +89,16 @@ def as_sarif(report: Report, version: str) -> str:
         "semanticVersion": version,
         "rules": [*(_rule(name, text) for name, text in _OTHER_RULES.items()), *_lint_rules()],
     }
-    results = [_result(one, names.index(one.rule)) for one in report.problems]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    results = [_result(one, names.index(one.rule)) for one in report.problems if one.file]
+    # GitHub takes no result without a place: that scripts could not be checked belongs to the run itself.
+    notes = [{"level": one.severity.value, "message": {"text": one.message}} for one in report.problems if not one.file]
+    invocation = {"executionSuccessful": not notes, **({"toolExecutionNotifications": notes} if notes else {})}
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [invocation],
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -119,6 +128,14 @@ def _lint_rules() -> list[dict[str, Any]]:
     ]
 
 
+def _uri(file: str) -> str:
+    """A file as SARIF names it: relative to the working directory where it lies below it, and with % for odd characters."""
+    path = Path(file)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
 def _result(problem: Problem, index: int) -> dict[str, Any]:
     text = ". ".join(filter(None, [problem.message, problem.remedy]))
     found: dict[str, Any] = {
@@ -128,7 +145,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "message": {"text": f"{problem.subject}: {text}" if problem.subject else text},
     }
     if problem.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": PurePath(problem.file).as_posix()}}
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file)}}
         if problem.line:
             place["region"] = {"startLine": problem.line, "startColumn": max(problem.column, 1)}
             if problem.end_line:

@@ -52,10 +52,7 @@ async def rendered(
             except TemplateFault as fault:
                 report.problems.append(_problem(source, f"the template cannot be rendered: {fault}"))
                 continue
-        if source.text.strip():
-            yield source
-        else:
-            report.problems.append(source.problem("script", "the script is empty: write Flux into it"))
+        yield source
 
 
 def subject_of(manifest: Manifest) -> str:

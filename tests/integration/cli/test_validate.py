@@ -198,7 +198,7 @@ def test_the_forms_of_the_findings(tmp_path: Path) -> None:
     (result,) = run["results"]
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "window-time-src"
     place = result["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == str(file)
+    assert place["artifactLocation"]["uri"] == file.as_uri()
     assert place["region"]["startLine"] == line
 
 
@@ -236,6 +236,70 @@ def test_without_node_the_rest_is_judged(tmp_path: Path) -> None:
     assert "`node` is not on the PATH; install it, or give --url" in problems[0]["message"]
     given = found(tmp_path, INFLUXOPS_FLUX_PARSER=str(tmp_path))
     assert "does not hold the npm package @influxdata/flux-lsp-node" in given[0]["message"]
+
+
+@pytest.mark.parametrize(
+    "program", ["#!/bin/sh\nexit 1", "#!/bin/sh\necho 'SyntaxError: old' >&2; exit 1", "no program"]
+)
+def test_a_node_that_does_not_work_is_told_once(tmp_path: Path, program: str) -> None:
+    (tmp_path / "a.yaml").write_text(task("a", GOOD) + "---\n" + task("b", GOOD))
+    node = tmp_path / "bin" / "node"
+    node.parent.mkdir()
+    node.write_text(program)
+    node.chmod(0o755)
+    (problem,) = found(tmp_path / "a.yaml", PATH=f"{node.parent}:/usr/bin:/bin")
+    assert problem["rule"] == "parser"
+    assert "install Node.js 18 or later, or give --url" in problem["message"]
+
+
+def test_odd_files_are_findings(tmp_path: Path) -> None:
+    """Each is told with its place, none hides another, and nothing takes long."""
+    deep = "x = " + "(" * 3000 + "1" + ")" * 3000
+    ors = " or ".join(["r.a == 1"] * 600)
+    bomb = "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 1}]\n" for n in range(10))
+    files = {
+        "empty.flux": "",
+        "long.flux": "x" * 300_000,
+        "mark.flux": "\ufeffx = 1",
+        "deep.flux": deep,
+        "ors.flux": f'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => {ors}) |> mean() |> yield()',
+        "nul.flux": "x = 1 // \0",
+        "deep.json": "[" * 5000,
+        "bad.json": '{"apiVersion": "influxops.dev/v1alpha1",\n "a" 1}',
+        "bomb.yaml": f"kind: InfluxTask\napiVersion: influxops.dev/v1alpha1\nmetadata: {{name: x}}\nspec:\n{bomb}",
+        "helm.yaml": "apiVersion: influxops.dev/v1alpha1\nkind: InfluxTask\nmetadata: {name: {{ .Values.x }}}\n",
+        "number.yaml": task("a", GOOD).replace("name: a", "name: 123"),
+        "upper.yaml": task("Upper", GOOD),
+        "kustomization.yaml": "resources: [a.yaml]  # influxops.dev/v1alpha1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "json.json").write_text(json.dumps(yaml.safe_load(task("j", GOOD, every="1x")), indent=1))
+    (tmp_path / "wide.yaml").write_bytes(task("w", GOOD).encode("utf-16"))
+    paths = [str(path) for path in sorted(tmp_path.iterdir())]
+    told: dict[str, list[str]] = {}
+    for one in found(*paths, "x" * 300, f"{tmp_path}/../{tmp_path.name}/upper.yaml"):
+        place = f":{one['line']}" if one["line"] else ""
+        told.setdefault(Path(one["file"]).name + place, []).append(one["message"])
+    words = {
+        "empty.flux:1": "the script is empty",
+        "long.flux:1": "longer than 256 KiB",
+        "mark.flux": "byte order mark",
+        "deep.flux:1": "nested too deep",
+        "ors.flux:1": "too deep",
+        "nul.flux:1": "NUL character",
+        "bad.json:2": "is no valid JSON",
+        "bomb.yaml:1": "aliases",
+        "helm.yaml:1": "render it first",
+        "number.yaml:1": "quote it",
+        "upper.yaml:4": "metadata.name: must be a lowercase",
+        "json.json:12": "spec.every",
+        "wide.yaml": "no UTF-8 text",
+        "x" * 300: "File name too long",
+    }
+    assert dict.fromkeys(told, True) == dict.fromkeys(words, True)
+    for place, word in words.items():
+        assert any(word in message for message in told[place]), (place, told[place])
 
 
 def test_a_package_that_cannot_be_fetched(tmp_path: Path) -> None:

@@ -237,6 +237,7 @@ def test_another_target_needs_consent(lab: Lab, stack: Stack) -> None:
         lab.patch(CONNECTION, "main", org=other.org)
         item = lab.rests(CONNECTION, "main", "TargetChanged", other.org_id, lab.org.org_id, "accept-target")
         assert condition(item, "Stalled")
+        assert (item["status"]["orgID"], item["status"]["foundOrgID"]) == (lab.org.org_id, other.org_id)
         lab.patch(TASK, "cpu", description="changed meanwhile")
         lab.rests(TASK, "cpu", "TargetChanged")
         lab.sweeps()
@@ -246,6 +247,7 @@ def test_another_target_needs_consent(lab: Lab, stack: Stack) -> None:
         lab.annotate(CONNECTION, "main", accept_target=other.org_id)
         item = lab.synced(CONNECTION, "main")
         assert item["status"]["orgID"] == other.org_id
+        assert "foundOrgID" not in item["status"]
         lab.in_influx("the task there", there.tasks, lambda tasks: len(tasks) == 1)
         lab.synced(TASK, "cpu")
         assert lab.influx.task(task_id)

@@ -12,12 +12,13 @@ import pytest
 from devstack import binaries, build
 from devstack.errors import BuildFailed
 from devstack.progress import Progress
-from devstack.recipes import ETCD, KUBE
+from devstack.recipes import ETCD, FLUX, KUBE
 
 COMPILER = """#!/bin/sh
 case "$1" in
-  version) echo go version go1.25.0 linux/amd64; exit 0;;
+  version) echo go version go1.27.0 linux/amd64; exit 0;;
   env) echo local; exit 0;;
+  list) echo "$FAKE_MODULE"; exit 0;;
 esac
 echo "$PWD $*" >> "$RECORD"
 echo "compiling"
@@ -99,6 +100,25 @@ def test_progress_says_what_is_built_and_of_how_many(record: Path) -> None:
     begin, end = stream.getvalue().splitlines()
     assert begin.startswith(f"building etcd {ETCD.version} (2 of 3)")
     assert re.search(r"\(2 of 3\): done in \d+ s$", end)
+
+
+def test_a_file_of_the_module_lies_beside_the_binary(
+    record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file,) = FLUX.files.values()
+    (tmp_path / "module" / file).parent.mkdir(parents=True)
+    (tmp_path / "module" / file).write_text("kind: CustomResourceDefinition\n")
+    (tmp_path / "module" / file).chmod(0o400)
+    monkeypatch.setenv("FAKE_MODULE", str(tmp_path / "module"))
+    monkeypatch.setenv("FAKE_PACKAGES", "kustomize-controller")
+    for _ in range(2):
+        found = binaries.ensure_tools([FLUX], quiet())
+    assert found["kustomize-controller"].exists()
+    assert found["kustomizations.yaml"].read_text() == "kind: CustomResourceDefinition\n"
+    assert len(record.read_text().splitlines()) == 1
+    found["kustomizations.yaml"].unlink()
+    assert binaries.ensure_tools([FLUX], quiet())["kustomizations.yaml"].exists()
+    assert len(record.read_text().splitlines()) == 1
 
 
 def test_only_what_is_missing_is_built(record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from devstack import recipes
 from devstack.errors import DevstackError
-from devstack.recipes import ETCD, INFLUXD, KUBE, RECIPES, Recipe, required_version
+from devstack.recipes import ETCD, FLUX, INFLUXD, KSTATUS, KUBE, RECIPES, TOOLS, Recipe, required_version
+from tests.support.stack import tools_for
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [*RECIPES, *TOOLS], ids=lambda recipe: recipe.name)
 def test_versions_are_pinned_with_checksums(recipe: Recipe) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", recipe.version)
     sums = (recipe.directory / "go.sum").read_text()
@@ -24,6 +25,29 @@ def test_versions_are_pinned_with_checksums(recipe: Recipe) -> None:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_every_module_builds_with_the_oldest_go_that_the_readme_names(recipe: Recipe) -> None:
     assert re.search(r"^go 1\.24(\.0)?$", (recipe.directory / "go.mod").read_text(), re.MULTILINE)
+
+
+def test_what_only_tests_need_says_which_go_it_needs() -> None:
+    assert KSTATUS.go == (1, 24)
+    assert FLUX.go == (1, 26)
+
+
+@pytest.fixture
+def kstatus_tool() -> None:
+    """As a test that needs kstatus asks for it."""
+
+
+def test_a_tool_is_built_for_the_tests_that_ask_for_it(request: pytest.FixtureRequest, kstatus_tool: None) -> None:
+    assert tools_for([request.node]) == [KSTATUS]
+
+
+@pytest.mark.parametrize("flux", ["from()"])
+def test_no_tool_is_built_for_others(request: pytest.FixtureRequest, flux: str) -> None:
+    assert tools_for([request.node]) == []
+
+
+def test_no_stack_needs_the_tools_of_the_tests() -> None:
+    assert not {recipe.name for recipe in RECIPES} & {recipe.name for recipe in TOOLS}
 
 
 def test_servers_tell_their_version() -> None:

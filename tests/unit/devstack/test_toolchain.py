@@ -9,7 +9,7 @@ import pytest
 
 from devstack import toolchain
 from devstack.errors import MissingTool
-from devstack.recipes import ETCD, INFLUXD
+from devstack.recipes import ETCD, FLUX, INFLUXD
 
 
 def program(folder: Path, name: str, script: str) -> None:
@@ -79,6 +79,13 @@ def test_go_that_may_fetch_a_newer_go_is_enough(only: Path) -> None:
     program(only, "go", 'if [ "$1" = env ]; then echo local; else echo go version go1.22.1 linux/amd64; fi')
     with pytest.raises(MissingTool, match=r"1\.22"):
         toolchain.require(ETCD)
+
+
+def test_a_recipe_may_need_a_newer_go(only: Path) -> None:
+    program(only, "go", 'if [ "$1" = env ]; then echo local; else echo go version go1.25.1 linux/amd64; fi')
+    toolchain.require(ETCD)
+    with pytest.raises(MissingTool, match=r"needs Go 1\.26 or later, and go on PATH is 1\.25"):
+        toolchain.require(FLUX)
 
 
 def test_missing_cargo_is_told_for_influxd_and_only_there(only: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from influxops.core.lint.flow import Call, Function, Node, Value, properties
+from influxops.core.lint.flow import Call, Function, Value
+from influxops.core.lint.rows import kept, mentions, record_of, unread
 from influxops.core.lint.rule import Hit, Rule, Severity
 from influxops.core.lint.script import Script
 
@@ -62,9 +63,8 @@ class Rollup:
 
     bucket: str
     function: str
-    measurements: frozenset[str] | None
-    """None: any."""
-    fields: frozenset[str] | None
+    columns: Mapping[str, frozenset[str] | None]
+    """The values that ``_measurement``, ``_field`` and each tag that it sets have; None: any."""
     where: str
     """Which task does it, for people."""
 
@@ -72,14 +72,32 @@ class Rollup:
 def aggregates(script: Script) -> Iterator[Hit]:
     """Aggregates of aggregates within one script."""
     for path in script.flows.paths():
-        before: set[str] = set()
+        before: str | None = None
         for call in path:
             function = merged_by(script, call)
             if function is None:
+                before = before if _keeps_values(call) else None
                 continue
-            if function in before and function in _AGAIN:
-                yield script.hit(_AGAIN[function], call.node, f"{function} of values that are {function}s already")
-            before.add(function)
+            if before and _goes_wrong(before, function):
+                yield script.hit(_AGAIN[function], call.node, f"{function} of values that are {before}s already")
+            before = function
+
+
+def _goes_wrong(first: str, second: str) -> bool:
+    """Whether an aggregate of an aggregate is not what it looks like."""
+    both = _AGAIN.get(first), _AGAIN.get(second)
+    return first in _AGAIN and (first == second or both == (UNMERGEABLE, UNMERGEABLE))
+
+
+def _keeps_values(call: Call) -> bool:
+    """Whether what was an aggregate before a step is one still, and all of it."""
+    if call.name == "filter":
+        function = call.arguments.get("fn")
+        return isinstance(function, Function) and not mentions(function.node.get("body") or {}, "_value")
+    if call.name == "map":
+        found = record_of(call.arguments.get("fn"))
+        return found is not None and found[1] and "_value" not in found[0]
+    return call.name in _HARMLESS | {"to", "set", "duplicate", "rename", "union", "timeShift"}
 
 
 def merged_by(script: Script, call: Call) -> str | None:
@@ -112,8 +130,11 @@ def rollups(script: Script, where: str) -> Iterator[Rollup]:
         if any(call.name not in _HARMLESS | {"to", "set"} for call in path[places[-1] + 1 :]):
             continue
         function = merged_by(script, path[places[-1]])
-        measurements, fields = (kept(script, path, column) for column in ("_measurement", "_field"))
-        yield Rollup(bucket, function or "", measurements, fields, where)
+        if path[-1].arguments.keys() & {"fieldFn", "measurementColumn"}:
+            continue
+        tags = {script.flows.text(call.arguments.get("key")) for call in path if call.name == "set"}
+        columns = {column: kept(script, path, column) for column in {"_measurement", "_field", *tags} if column}
+        yield Rollup(bucket, function or "", columns, where)
 
 
 def across(script: Script, upstream: Iterable[Rollup]) -> Iterator[Hit]:
@@ -125,72 +146,19 @@ def across(script: Script, upstream: Iterable[Rollup]) -> Iterator[Hit]:
         if bucket is None or place is None or any(call.name not in _HARMLESS | {"from"} for call in path[:place]):
             continue
         function = merged_by(script, path[place])
-        wants = {column: kept(script, path[:place], column) for column in ("_measurement", "_field")}
+        if any(unread(path[:place], column) for column in ("_measurement", "_field")):
+            continue
         for rollup in known:
-            if rollup.bucket != bucket or rollup.function != function or function not in _AGAIN:
+            if rollup.bucket != bucket or function is None or not _goes_wrong(rollup.function, function):
                 continue
-            if _meet(rollup.measurements, wants["_measurement"]) and _meet(rollup.fields, wants["_field"]):
+            if all(_meet(values, kept(script, path[:place], column)) for column, values in rollup.columns.items()):
                 yield script.hit(
                     _AGAIN[function],
                     path[place].node,
-                    f"{function} of what {rollup.where} wrote to bucket {bucket!r}, which are {function}s already",
+                    f"{function} of what {rollup.where} wrote to bucket {bucket!r}, which are {rollup.function}s already",
                 )
                 break
 
 
 def _meet(one: frozenset[str] | None, other: frozenset[str] | None) -> bool:
     return one is None or other is None or bool(one & other)
-
-
-def kept(script: Script, path: Iterable[Call], column: str) -> frozenset[str] | None:
-    """The values of a column that a path lets through or sets; None: any."""
-    found: frozenset[str] | None = None
-    for call in path:
-        if call.name == "set" and script.flows.text(call.arguments.get("key")) == column:
-            text = script.flows.text(call.arguments.get("value"))
-            found = None if text is None else frozenset({text})
-        if call.name == "filter":
-            function = call.arguments.get("fn")
-            if isinstance(function, Function):
-                allowed = _compared(function.node.get("body") or {}, column)
-                found = allowed if found is None else found if allowed is None else found & allowed
-    return found
-
-
-def _compared(node: Node, column: str) -> frozenset[str] | None:
-    """The literals that a predicate compares a column with; None when it lets others through as well."""
-    match node.get("type"):
-        case "ParenExpression":
-            return _compared(node.get("expression") or {}, column)
-        case "Block":
-            last = (node.get("body") or [{}])[-1]
-            return _compared(last.get("argument") or {}, column)
-        case "LogicalExpression":
-            left, right = (_compared(node.get(side) or {}, column) for side in ("left", "right"))
-            if str(node.get("operator")).lower() == "and":
-                return right if left is None else left if right is None else left & right
-            return None if left is None or right is None else left | right
-        case "BinaryExpression" if node.get("operator") == "==":
-            sides = [node.get("left") or {}, node.get("right") or {}]
-            for one, other in (sides, sides[::-1]):
-                key = one.get("property") or {}
-                if key.get("name", key.get("value")) == column and other.get("type") == "StringLiteral":
-                    return frozenset({str(other.get("value", ""))})
-    return None
-
-
-def record_of(value: Value | None) -> tuple[dict[str, Node], bool] | None:
-    """The record that a function of one row gives back, and whether it keeps the row's other columns (``with``).
-
-    None when its form tells too little.
-    """
-    if not isinstance(value, Function):
-        return None
-    body = value.node.get("body") or {}
-    if body.get("type") == "Block":
-        body = (body.get("body") or [{}])[-1].get("argument") or {}
-    while body.get("type") == "ParenExpression":
-        body = body.get("expression") or {}
-    if body.get("type") != "ObjectExpression":
-        return None
-    return properties(body), bool(body.get("with"))

@@ -28,7 +28,8 @@ RULES: tuple[Rule, ...] = (
     silence.BAD_IGNORE,
     silence.UNUSED_IGNORE,
 )
-_NAMES = frozenset(rule.name for rule in RULES)
+_NAMES = frozenset(rule.name for rule in RULES) - {silence.BAD_IGNORE.name, silence.UNUSED_IGNORE.name}
+"""What a comment may silence."""
 _CHECKS = (ranges.ranges, windows.windows, aggregates.aggregates, columns.columns, targets.targets)
 
 

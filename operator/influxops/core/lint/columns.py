@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from influxops.core.lint.aggregates import record_of
-from influxops.core.lint.flow import Call, Open, is_read, properties
+from influxops.core.lint.flow import Builtin, Call, Function, Open, Value, is_read, properties
+from influxops.core.lint.rows import compared, record_of
 from influxops.core.lint.rule import Hit, Rule, Severity
 from influxops.core.lint.script import Script
 
@@ -28,13 +28,15 @@ _SAME = frozenset(
     {
         "range", "filter", "limit", "tail", "sort", "fill", "yield", "to", "first", "last", "min", "max", "sample",
         "unique", "difference", "derivative", "increase", "cumulativeSum", "movingAverage", "timeShift", "toFloat",
-        "toInt", "toString", "toUInt", "toBool", "timedMovingAverage", "exponentialMovingAverage", "elapsed",
+        "toInt", "toString", "toUInt", "toBool", "exponentialMovingAverage", "elapsed",
         "truncateTimeColumn", "window", "bottom", "top",
     }
 )  # fmt: skip
 """Steps that lose no column that is needed."""
 _SELECTORS = frozenset({"first", "last", "min", "max", "sample", "unique", "top", "bottom"})
-_AGGREGATES = frozenset({"mean", "sum", "count", "median", "stddev", "spread", "mode", "skew", "integral", "distinct"})
+_AGGREGATES = frozenset(
+    {"mean", "sum", "count", "median", "stddev", "spread", "mode", "skew", "integral", "distinct", "quantile"}
+)
 
 
 @dataclass(slots=True)
@@ -91,6 +93,26 @@ def _step(script: Script, state: _State, call: Call) -> bool:
             state.lose(_NEEDED - frozenset(names), call)
         case "drop" if names is not None:
             state.lose(frozenset(names), call)
+        case "drop" if isinstance(call.arguments.get("fn"), Function):
+            named = compared(call.arguments["fn"].node.get("body") or {}, "column")  # type: ignore[union-attr]
+            if named is None:
+                return False
+            state.lose(named, call)
+        case "pivot":
+            keys = script.flows.texts(call.arguments.get("columnKey"))
+            value = script.flows.text(call.arguments.get("valueColumn"))
+            if keys is None or value is None:
+                return False
+            state.lose(frozenset({*keys, value}), call)
+        case "reduce":
+            identity = call.arguments.get("identity")
+            if not isinstance(identity, Open) or identity.node.get("type") != "ObjectExpression":
+                return False
+            state.lose(_NEEDED - state.key, call)
+            state.restore(frozenset(properties(identity.node)))
+        case "timedMovingAverage":
+            state.lose(frozenset({"_measurement", "_field"}) - state.key, call)
+            state.restore(frozenset({"_time"}))
         case "rename":
             return _rename(script, state, call)
         case "set":
@@ -102,15 +124,45 @@ def _step(script: Script, state: _State, call: Call) -> bool:
         case "group":
             return _group(script, state, call)
         case "aggregateWindow":
-            function = getattr(call.arguments.get("fn"), "name", "")
-            if function not in _SELECTORS:
+            loses = _loses(script, call.arguments.get("fn"))
+            if loses is None:
+                return False
+            if loses:
                 state.lose(frozenset({"_measurement", "_field"}) - state.key, call)
             state.restore(frozenset({"_time"}))
         case name if name in _AGGREGATES and not call.package:
+            if _selects(script, call):
+                return True
             state.lose(frozenset({"_measurement", "_field", "_time"}) - state.key, call)
         case name:
             return name in _SAME and not call.package
     return True
+
+
+def _selects(script: Script, call: Call) -> bool:
+    """Whether a quantile or median picks a row: then all columns stay."""
+    return script.flows.text(call.arguments.get("method")) == "exact_selector"
+
+
+def _loses(script: Script, function: Value | None) -> bool | None:
+    """Whether the function of an aggregateWindow loses columns that are not in the group key; None: nobody can tell."""
+    match function:
+        case Builtin(name, ""):
+            return True if name in _AGGREGATES else False if name in _SELECTORS else None
+        case Function(node, scope):
+            found = script.flows.resolve(node.get("body") or {}, scope)
+            loses = False
+            while isinstance(found, Call):
+                if found.package or len(found.inputs) > 1:
+                    return None
+                if found.name in _AGGREGATES:
+                    loses = loses or not _selects(script, found)
+                elif found.name not in _SAME:
+                    return None
+                if not found.inputs:
+                    return loses
+                found = found.inputs[0]
+    return None
 
 
 def _rename(script: Script, state: _State, call: Call) -> bool:
@@ -124,6 +176,7 @@ def _rename(script: Script, state: _State, call: Call) -> bool:
             return False
         state.lose(frozenset({old}), call)
         state.restore(frozenset({new}))
+        state.key |= frozenset({new}) & {"_measurement", "_field"}  # it may have been in the key under its old name
     return True
 
 

@@ -14,6 +14,8 @@ Node: TypeAlias = Mapping[str, Any]
 
 _MOST_STEPS = 20_000
 _MOST_PATHS = 64
+_FINDS = frozenset({"findColumn", "findRecord", "tableFind"})
+"""Run what is piped into them at once."""
 
 
 class TooBig(Exception):
@@ -153,7 +155,7 @@ def flows_of(file: Node) -> Flows:
         if isinstance(value, Call) and id(node) in tops:
             flows.ends.append(value)
     known = {id(call) for call in flows.ends}
-    flows.ends += [call for call in flows.calls if is_write(call) and id(call) not in known]
+    flows.ends += [call for call in flows.calls if (is_write(call) or call.name in _FINDS) and id(call) not in known]
     return flows
 
 
@@ -251,6 +253,9 @@ def _evaluate(node: Node, scope: Scope, work: _Work) -> Value:
         case "PipeExpression":
             piped = evaluate(node.get("argument") or {}, scope, work)
             return _call(node.get("call") or {}, scope, work, piped)
+        case "IndexExpression":
+            evaluate(node.get("array") or {}, scope, work)
+            return Open(node, scope)
         case _:
             return Open(node, scope)
 

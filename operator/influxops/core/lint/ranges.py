@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import TypeAlias
 
 from influxops.core.durations import format_seconds
@@ -18,7 +17,8 @@ _Spans: TypeAlias = list[tuple[datetime, datetime, datetime]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAWN = _EPOCH + timedelta(days=366)
 _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-_LATER = datetime(2027, 7, 8, 9, 10, 11, tzinfo=UTC)
+_LATER = datetime(2033, 7, 8, 9, 10, 11, tzinfo=UTC)
+_LOOKS_UP = frozenset({"last", "first", "findRecord", "findColumn", "tableFind"})
 
 UNBOUNDED = Rule(
     "unbounded-read",
@@ -73,6 +73,7 @@ RETENTION = Rule(
 def ranges(script: Script) -> Iterator[Hit]:
     """All lints of this module."""
     known: dict[int, _Spans] = {}
+    together: dict[tuple[str | None, int], list[Call]] = {}
     for path in script.flows.paths():
         if not is_read(path[0]):
             continue
@@ -85,6 +86,10 @@ def ranges(script: Script) -> Iterator[Hit]:
             if id(call) not in known:
                 known[id(call)] = _spans(script, call)
             yield from _of_range(script, path, call, known[id(call)])
+            if is_write(path[-1]):
+                together.setdefault((script.bucket(path[0]), id(path[-1])), []).append(call)
+    for calls in together.values():
+        yield from _gap(script, calls[0], [known[id(call)] for call in calls])
 
 
 def _of_range(script: Script, path: tuple[Call, ...], call: Call, known: _Spans) -> Iterator[Hit]:
@@ -92,14 +97,12 @@ def _of_range(script: Script, path: tuple[Call, ...], call: Call, known: _Spans)
     if first is not None and first == instant(script, call.arguments.get("start"), _LATER):
         if first < _DAWN:
             yield script.hit(UNBOUNDED, call.node, "the range begins at the beginning of time", Severity.WARNING)
-        else:
+        elif not any(step.name in _LOOKS_UP for step in path):  # the latest value of a setting, say
             yield script.hit(ABSOLUTE, call.node, f"every run reads from {first:%Y-%m-%d %H:%M:%S} UTC on")
         return
     if not known:
         return
     yield from _cut(script, path, call, known)
-    if is_write(path[-1]):
-        yield from _gap(script, call, known)
     yield from _too_far(script, path[0], call, known)
 
 
@@ -134,13 +137,22 @@ def _cut(script: Script, path: tuple[Call, ...], call: Call, known: _Spans) -> I
                 return
 
 
-def _gap(script: Script, call: Call, known: _Spans) -> Iterator[Hit]:
-    for (_, _, stop), (_, start, _) in pairwise(known):
-        if start > stop:
-            yield script.hit(
-                GAP, call.node, f"no run reads from {stop:%H:%M:%S} to {start:%H:%M:%S}, and so on after each run"
-            )
+def _gap(script: Script, call: Call, known: list[_Spans]) -> Iterator[Hit]:
+    """Whether all ranges of one bucket, which one write puts together, leave anything out."""
+    if not all(known) or any(_fixed(spans) for spans in known):
+        return
+    spans = sorted((start, stop) for each in known for _, start, stop in each)
+    reached = spans[0][1]
+    for start, stop in spans:
+        if start > reached:
+            message = f"no run reads from {reached:%H:%M:%S} to {start:%H:%M:%S}, and so on after each run"
+            yield script.hit(GAP, call.node, message)
             return
+        reached = max(reached, stop)
+
+
+def _fixed(spans: _Spans) -> bool:
+    return len({start for _, start, _ in spans}) == 1
 
 
 def _too_far(script: Script, source: Call, call: Call, known: _Spans) -> Iterator[Hit]:

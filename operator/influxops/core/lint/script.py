@@ -71,6 +71,6 @@ class Script:
 
     def bucket(self, call: Call) -> str | None:
         """The bucket that a read or write names by a literal."""
-        if {"host", "org", "orgID", "bucketID"} & call.arguments.keys():
+        if {"host", "orgID", "bucketID"} & call.arguments.keys():  # ``org`` nearly always names the task's own
             return None
         return self.flows.text(call.arguments.get("bucket"))

@@ -43,6 +43,8 @@ class Ignore:
     """The line that it holds for."""
     rules: tuple[str, ...]
     reason: str
+    meant: bool = False
+    """True for a comment that is not in the form, but looks as if it were meant so."""
     used: set[str] = field(default_factory=set)
 
 
@@ -51,14 +53,18 @@ def silenced(script: Script, hits: Iterable[Hit], known: frozenset[str]) -> Iter
     ignores = list(_ignores(script))
     good = [ignore for ignore in ignores if ignore.rules and ignore.reason and set(ignore.rules) <= known]
     for hit in hits:
-        covering = [one for one in good if one.target == hit.line and hit.rule.name in one.rules]
+        covering = [
+            one for one in good if hit.line <= one.target <= max(hit.line, hit.end_line) and hit.rule.name in one.rules
+        ]
         if not covering:
             yield hit
         for one in covering:
             one.used.add(hit.rule.name)
     for ignore in ignores:
         unknown = sorted(set(ignore.rules) - known)
-        if unknown:
+        if ignore.meant:
+            message = f"a comment silences a lint only when it begins with {_WORD}"
+        elif unknown:
             message = f"there is no rule {unknown[0]!r}"
         elif not ignore.rules:
             message = "the comment names no rule"
@@ -66,7 +72,12 @@ def silenced(script: Script, hits: Iterable[Hit], known: frozenset[str]) -> Iter
             message = "the comment gives no reason"
         else:
             for rule in sorted(set(ignore.rules) - ignore.used):
-                yield Hit(UNUSED_IGNORE, ignore.line, ignore.column, f"{rule} finds nothing on line {ignore.target}")
+                yield Hit(
+                    UNUSED_IGNORE,
+                    ignore.line,
+                    ignore.column,
+                    f"{rule} finds nothing on {'its line' if ignore.target == ignore.line else 'the next line of code'}",
+                )
             continue
         yield Hit(BAD_IGNORE, ignore.line, ignore.column, message)
 
@@ -77,6 +88,8 @@ def _ignores(script: Script) -> Iterator[Ignore]:
     for number, line, start in _comments(script.text, lines, spans):
         text = line[start:].strip().removeprefix("//").strip()
         if not text.startswith(_WORD):
+            if _WORD in "".join(text.split()).lower():
+                yield Ignore(number, start + 1, number, (), "", meant=True)
             continue
         rest = text.removeprefix(_WORD).strip()
         rules: tuple[str, ...] = ()
@@ -98,7 +111,7 @@ def _has_code(line: str) -> bool:
 def _comments(text: str, lines: list[str], spans: list[tuple[int, int]]) -> Iterator[tuple[int, str, int]]:
     """Line number, line, and the index in it where a comment begins."""
     offset = 0
-    if _WORD not in text:
+    if "ignore" not in text.lower():
         return
     for number, line in enumerate(lines, 1):
         at = line.find("//")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from influxops.core.lint.aggregates import kept
-from influxops.core.lint.flow import Call, Node, is_read
+from influxops.core.lint.flow import Call, Node, is_read, is_write
+from influxops.core.lint.rows import kept, record_of, unread
 from influxops.core.lint.rule import Hit, Rule, Severity
 from influxops.core.lint.script import Script
 
@@ -43,8 +43,8 @@ PACKAGE = Rule(
     "denied-package",
     Severity.WARNING,
     "A package is imported that reaches out of InfluxDB, or that the connection's policy denies.",
-    "http, sql, socket, mqtt, kafka and secrets let a task send data anywhere and read the organization's secrets, with all "
-    "the rights of the token's user. What InfluxConnection.spec.policy.deniedFluxPackages denies is an error.",
+    "http, sql, socket, mqtt, kafka, slack and their like send data out; secrets reads the organization's secrets; all of it "
+    "with the rights of the token's user. What InfluxConnection.spec.policy.deniedFluxPackages denies is an error.",
     "do without the package, or silence this line and say why it is needed",
     bad=f'import "http"\nfrom(bucket: "raw") |> {_RANGE} |> to(bucket: "copy")',
     good=f'import "math"\nfrom(bucket: "raw") |> {_RANGE} |> to(bucket: "copy")',
@@ -57,8 +57,20 @@ OUTSIDE = frozenset(
         "experimental/prometheus",
         "http",
         "http/requests",
+        "contrib/bonitoo-io/servicenow",
+        "contrib/bonitoo-io/victorops",
+        "contrib/bonitoo-io/zenoss",
+        "contrib/chobbs/discord",
+        "contrib/sranka/opsgenie",
+        "contrib/sranka/sensu",
+        "contrib/sranka/teams",
+        "contrib/sranka/telegram",
+        "contrib/sranka/webexteams",
         "influxdata/influxdb/secrets",
         "kafka",
+        "pagerduty",
+        "pushbullet",
+        "slack",
         "socket",
         "sql",
     }
@@ -81,16 +93,48 @@ def _same_bucket(script: Script) -> Iterator[Hit]:
         bucket = script.bucket(path[-1])
         if not is_read(path[0]) or bucket is None or script.bucket(path[0]) != bucket:
             continue
-        marks = [place for place, call in enumerate(path) if call.name in {"set", "map", "rename"}]
-        if marks and any(_differs(script, path[: marks[0]], path, column) for column in ("_measurement", "_field")):
+        if any(_parted(script, path, column) for column in _columns(script, path)):
             continue
         yield script.hit(SAME_BUCKET, path[-1].node, f"bucket {bucket!r} is read and written")
 
 
-def _differs(script: Script, before: tuple[Call, ...], path: tuple[Call, ...], column: str) -> bool:
-    """Whether a column is filtered to one value, and leaves the path as another."""
-    read, written = kept(script, before, column), kept(script, path, column)
-    return read is not None and written is not None and not read & written
+def _columns(script: Script, path: tuple[Call, ...]) -> set[str]:
+    """``_measurement``, ``_field``, and the tags that a path sets."""
+    tags = {script.flows.text(call.arguments.get("key")) for call in path if call.name == "set"}
+    return {"_measurement", "_field"} | {tag for tag in tags if tag}
+
+
+def _parted(script: Script, path: tuple[Call, ...], column: str) -> bool:
+    """Whether a column parts what is written from what is read: filtered on, and given another value before the write.
+
+    Also where the text does not tell which values are let through, or which is written: then nobody knows.
+    """
+    changes = [place for place, call in enumerate(path) if _changes(script, call, column)]
+    if not changes:
+        return False
+    before = path[: changes[0]]
+    read = kept(script, before, column)
+    if read is None:
+        return unread(before, column)
+    last = path[changes[-1]]
+    written = kept(script, path[changes[-1] :], column) if last.name == "set" else None
+    if last.name == "map":
+        record = record_of(last.arguments.get("fn"))
+        node = record[0].get(column, {}) if record else {}
+        written = frozenset({str(node["value"])}) if node.get("type") == "StringLiteral" else None
+    return written is None or not read & written
+
+
+def _changes(script: Script, call: Call, column: str) -> bool:
+    if call.name == "set":
+        return script.flows.text(call.arguments.get("key")) == column
+    if call.name == "map":
+        record = record_of(call.arguments.get("fn"))
+        return record is None or column in record[0]
+    if call.name == "rename":
+        return True
+    renamer = {"_field": "fieldFn", "_measurement": "measurementColumn"}.get(column)
+    return is_write(call) and renamer in call.arguments
 
 
 def _options(script: Script) -> Iterator[Hit]:
@@ -112,4 +156,8 @@ def _packages(script: Script) -> Iterator[Hit]:
         if script.denies(path):
             yield script.hit(PACKAGE, node, f"the connection's policy denies the package {path}", Severity.ERROR)
         elif path in OUTSIDE:
-            yield script.hit(PACKAGE, node, f"the package {path} reaches out of InfluxDB")
+            what = "reads the organization's secrets" if path.endswith("/secrets") else "reaches out of InfluxDB"
+            yield script.hit(PACKAGE, node, f"the package {path} {what}")
+    for call in script.flows.calls:
+        if (is_read(call) or is_write(call)) and "host" in call.arguments:
+            yield script.hit(PACKAGE, call.node, f"{call.name}() with host goes to another InfluxDB")

@@ -53,6 +53,8 @@ def instant(script: Script, value: Value | None, now: datetime) -> datetime | No
             for part in back:
                 stop = None if stop is None or part is None else shift(stop, part, -1)
             return stop
+        case Call("time", "", arguments):
+            return _time(script, arguments.get("v"))
         case Call("truncate", "date", arguments):
             moment = instant(script, arguments.get("t"), now)
             unit = duration(script, arguments.get("unit"))
@@ -83,6 +85,19 @@ def _literal(script: Script, value: Value | None, now: datetime) -> datetime | N
                 return None
     except (ValueError, OverflowError):
         return None
+
+
+def _time(script: Script, value: Value | None) -> datetime | None:
+    """``time(v: …)`` of a text or of nanoseconds since 1970."""
+    node = script.flows.literal(value) or {}
+    text = str(node.get("value", ""))
+    try:
+        if node.get("type") == "IntegerLiteral":
+            return _EPOCH + timedelta(microseconds=int(text) / 1000)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _stop(script: Script, now: datetime) -> datetime | None:

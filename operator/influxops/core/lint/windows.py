@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from influxops.core.lint.flow import Call
+from influxops.core.lint.flow import Builtin, Call, Open, Value
+from influxops.core.lint.rows import record_of
 from influxops.core.lint.rule import Hit, Rule, Severity
 from influxops.core.lint.script import Script
 from influxops.core.lint.times import duration
@@ -36,12 +37,32 @@ PUSH_DOWN = Rule(
 def windows(script: Script) -> Iterator[Hit]:
     """All lints of this module."""
     for path in script.writes():
-        for call in path:
-            if call.name == "aggregateWindow":
+        for place, call in enumerate(path):
+            if call.name == "aggregateWindow" and not any(_sets_time(script, step) for step in path[place + 1 :]):
                 yield from _time_source(script, call)
     for call in script.flows.calls:
         if call.name == "aggregateWindow":
             yield from _push_down(script, call)
+
+
+def _sets_time(script: Script, call: Call) -> bool:
+    """Whether a step gives points another time than the window's."""
+    match call.name:
+        case "timeShift":
+            return True
+        case "duplicate":
+            return script.flows.text(call.arguments.get("as")) == "_time"
+        case "rename":
+            return True
+        case "map":
+            found = record_of(call.arguments.get("fn"))
+            if found is None:
+                return True
+            time = found[0].get("_time")
+            key = (time or {}).get("property") or {}
+            return time is not None and key.get("name", key.get("value")) != "_time"
+        case _:
+            return False
 
 
 def _time_source(script: Script, call: Call) -> Iterator[Hit]:
@@ -58,9 +79,26 @@ def _push_down(script: Script, call: Call) -> Iterator[Hit]:
     offset = duration(script, call.arguments.get("offset"))
     if every is not None and period is not None and every != period:
         yield script.hit(PUSH_DOWN, call.node, f"period {period} differs from every {every}: every point is read")
-    elif "location" in call.arguments:
+    elif "location" in call.arguments and not _is_utc(script, call.arguments["location"]):
         yield script.hit(PUSH_DOWN, call.node, "aggregateWindow with a location: every point is read")
-    elif "location" in script.flows.options:
+    elif "location" not in call.arguments and "location" in script.flows.options and not _option_is_utc(script):
         yield script.hit(PUSH_DOWN, call.node, "`option location` holds for this aggregateWindow: every point is read")
     elif offset is not None and (offset.nanoseconds < 0 or offset.months < 0):
         yield script.hit(PUSH_DOWN, call.node, f"offset {offset} is negative: every point is read")
+
+
+def _is_utc(script: Script, location: Value) -> bool:
+    """Whether a location is UTC, with which windows are pushed down (seen in the plan of 2.7.12)."""
+    match location:
+        case Builtin("utc", "timezone"):
+            return True
+        case Call("fixed", "timezone", arguments):
+            offset = duration(script, arguments.get("offset"))
+            return offset is not None and not offset.nanoseconds and not offset.months
+        case _:
+            return False
+
+
+def _option_is_utc(script: Script) -> bool:
+    option = script.flows.options["location"]
+    return isinstance(option, Open) and _is_utc(script, script.flows.resolve(option.node, option.scope))

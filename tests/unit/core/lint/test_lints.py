@@ -54,7 +54,8 @@ def test_every_rule_says_why_and_what_to_do() -> None:
             f'{READ} |> group() |> sum() |> set(key: "_measurement", value: "m") |> set(key: "_field", value: "f") '
             f"|> map(fn: (r) => ({{r with _time: now()}})) {TO}"
         ),
-        f'{READ} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") {TO}',
+        (f'import "influxdata/influxdb"\n{READ} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") '
+        '|> influxdb.wideTo(bucket: "five")'),
         (
             f'import "date"\nfrom(bucket: "raw") |> range(start: date.truncate(t: -1h, unit: 1h), '
             f"stop: date.truncate(t: now(), unit: 1h)) {window()} {TO}"
@@ -95,6 +96,22 @@ def test_scripts_that_are_right(script: str) -> None:
         (f'{READ} |> rename(columns: {{_field: "name"}}) {TO}', "lost-column", 1, 81),
         (f"{READ} |> map(fn: (r) => ({{_time: r._time, _value: r._value}})) {TO}", "lost-column", 1, 81),
         (f"{READ} |> mean() {TO}", "lost-column", 1, 81),
+        (f"{READ} |> quantile(q: 0.9) {TO}", "lost-column", 1, 81),
+        (f'{READ} |> group(columns: ["host"]) |> timedMovingAverage(every: 5m, period: 10m) {TO}', "lost-column", 1, 109),
+        (f'{READ} |> drop(fn: (column) => column == "_measurement") {TO}', "lost-column", 1, 81),
+        (f"{READ} |> reduce(identity: {{n: 0}}, fn: (r, accumulator) => ({{n: accumulator.n + 1}})) {TO}",
+         "lost-column", 1, 81),
+        (f'{READ} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") {TO}', "lost-column", 1, 81),
+        ('x = (from(bucket: "raw") |> findColumn(fn: (key) => true, column: "a"))[0]', "unbounded-read", 1, 6),
+        ('from(bucket: "raw") |> range(start: time(v: "2020-01-01T00:00:00Z")) |> yield()', "absolute-range", 1, 24),
+        ('from(bucket: "raw") |> range(start: time(v: 0)) |> yield()', "unbounded-read", 1, 24),
+        (f'{READ} |> to(bucket: "raw", org: "mine")', "source-is-destination", 1, 81),
+        (f'{READ} |> to(bucket: "x", host: "https://elsewhere", token: "t", org: "o")', "denied-package", 1, 81),
+        ('import "slack"', "denied-package", 1, 1),
+        (f"{READ} {window('median')} {window('stddev', '1h')} {TO}", "median-of-medians", 1, 142),
+        (f"{READ} {TO} // why // influxops:ignore[lost-column] x", "bad-ignore", 1, 100),
+        (f"{READ} {TO} // Influxops: ignore[lost-column] x", "bad-ignore", 1, 100),
+        (f"{READ} {TO} // influxops:ignore[unused-ignore] x", "bad-ignore", 1, 100),
         (f'{READ} |> group(columns: ["host"]) {window("mean")} {TO}', "lost-column", 1, 109),
         (f'import "influxdata/influxdb"\n{READ} |> influxdb.wideTo(bucket: "raw")', "source-is-destination", 2, 81),
         ('option task = {name: "a", every: 1h, concurrency: 2}', "ignored-task-option", 1, 38),
@@ -147,6 +164,15 @@ def test_what_another_task_has_aggregated_is_known() -> None:
     assert names(again % '|> filter(fn: (r) => r._measurement == "mem")', upstream=upstream) == []
     assert names(again % '|> filter(fn: (r) => r._measurement == "cpu" or r._measurement == "mem")', upstream=upstream)
     assert names((again % "").replace("fn: mean", "fn: max"), upstream=upstream) == []
+
+
+@pytest.mark.parametrize("predicate", ['r._measurement != "cpu"', "r._measurement =~ /^disk/", 'r.agg == "max"'])
+def test_what_another_task_wrote_may_be_left_out(predicate: str) -> None:
+    upstream = written(
+        f'{READ} |> filter(fn: (r) => r._measurement == "cpu") |> set(key: "agg", value: "mean") {window("mean")} {TO}'
+    )
+    again = f'from(bucket: "five") |> range(start: -1h) |> filter(fn: (r) => {predicate}) {window("mean", "1h")} '
+    assert names(f'{again}|> to(bucket: "hourly")', upstream=upstream) == []
 
 
 def test_a_policy_that_denies_makes_an_error() -> None:
