@@ -28,7 +28,7 @@ SAMPLE_EVERY = 0.2
 
 
 class Operator:
-    """``influxops run`` with its defaults, and what the kernel and its ``/metrics`` say of it."""
+    """``influxops operator`` with its defaults, and what the kernel and its ``/metrics`` say of it."""
 
     def __init__(self, stack: Stack, log: Path) -> None:
         port = stack.ports.take()
@@ -41,7 +41,7 @@ class Operator:
         self._url = url
         self._server = Server(
             "influxops",
-            [*program, "run", *options],
+            [*program, "operator", *options],
             directory=Path.cwd(),
             log=log,
             port=port,

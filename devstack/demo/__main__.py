@@ -37,7 +37,7 @@ def run() -> int:
     state = up(DEFAULT_NAME, Progress())
     show.step("CRDs: kubectl apply --server-side -f crds")
     samples.install_crds(state)
-    show.step("the operator: influxops run")
+    show.step("the operator: influxops operator")
     operator.start(place, state)
     show.step("ten minutes of sample data into bucket raw")
     samples.write_data(state)

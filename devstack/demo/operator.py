@@ -28,7 +28,7 @@ def start(place: Place, state: State) -> None:
     environment = {**os.environ, "KUBECONFIG": state.kubeconfig}
     command = [
         str(Path(sys.executable).parent / "influxops"),
-        "run",
+        "operator",
         "--log-format",
         "json",
         "--probe-address",

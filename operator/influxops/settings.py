@@ -1,6 +1,6 @@
 """What the operator can be told: one table of options for flags, environment and help.
 
-Every field is a flag of ``influxops run`` (``--log-format``) and a variable (``INFLUXOPS_LOG_FORMAT``); the flag wins.
+Every field is a flag of ``influxops operator`` (``--log-format``) and a variable (``INFLUXOPS_LOG_FORMAT``); the flag wins.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "INFLUXOPS_"
 """What the variables of the environment begin with."""
 
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _INSTANCE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -28,7 +28,7 @@ class ConfigError(Exception):
 
 
 class Settings(BaseSettings):
-    """The options of ``influxops run``. Frozen; the descriptions are the help of the flags."""
+    """The options of ``influxops operator``. Frozen; the descriptions are the help of the flags."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
@@ -156,7 +156,7 @@ class Settings(BaseSettings):
         if self.lease_namespace:
             return self.lease_namespace
         try:
-            return _POD_NAMESPACE.read_text(encoding="utf-8").strip() or "default"
+            return POD_NAMESPACE.read_text(encoding="utf-8").strip() or "default"
         except OSError:
             return "default"
 

@@ -65,7 +65,7 @@ def test_the_image_bears_the_version_and_none_is_latest() -> None:
 def test_arguments_are_options_of_the_program() -> None:
     """Flags and their values, as Settings reads them."""
     command, *flags = CONTAINER["args"]
-    assert command == "run"
+    assert command == "operator"
     names = [flag.removeprefix("--").replace("-", "_") for flag in flags[::2]]
     assert load(dict(zip(names, flags[1::2], strict=True))).log_format == "json"
 
@@ -76,7 +76,7 @@ def test_variables_are_options_of_the_program() -> None:
     variables = {item["name"]: item["value"] for item in yaml.safe_load(overlay["patches"][0]["patch"])[0]["value"]}
     assert {name.removeprefix(PREFIX).lower() for name in variables} <= set(Settings.model_fields)
     done = subprocess.run(
-        [sys.executable, "-m", "influxops", "run"],
+        [sys.executable, "-m", "influxops", "operator"],
         env=os.environ | {"PYTHONPATH": str(ROOT / "operator")} | variables,
         capture_output=True,
         text=True,

@@ -25,10 +25,10 @@ DEADLINE = 150.0
 
 @pytest.fixture
 def operator(cluster: Stack, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """`influxops run` as the ServiceAccount of the Deployment; its log is JSON."""
+    """`influxops operator` as the ServiceAccount of the Deployment; its log is JSON."""
     kubeconfig = cluster.service_account_kubeconfig("influxops-system", "influxops")
     log = tmp_path / "operator.log"
-    command = [sys.executable, "-m", "influxops", "run", "--log-format", "json", "--probe-address", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "influxops", "operator", "--log-format", "json", "--probe-address", "127.0.0.1:0"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INFLUXOPS_")}
     with log.open("wb") as stream:
         process = subprocess.Popen(

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from influxops.core.observed import Bucket, PointCount, Run, RunState, Task, TaskStatus, User
+from influxops.core.observed import Bucket, LogLine, PointCount, Run, RunState, Task, TaskStatus, User
 from influxops.influx.errors import Conflict, Forbidden, InfluxError, Invalid, NotFound, ScriptInvalid
+from influxops.influx.runlog import without_script
 from tests.support.fake_check import check_state
 from tests.support.fake_rules import (
     HOUR,
@@ -287,11 +288,13 @@ class FakeInflux:
 
         await self._do("delete_bucket", (bucket_id,), act)
 
-    async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
+    async def recent_runs(
+        self, org_id: str, since: datetime, task_ids: Collection[str] | None = None, *, requested: bool = False
+    ) -> list[Run]:
         async def act() -> list[Run]:
             self._need("read:orgs")
             found = [
-                replace(run, error="")
+                replace(run, error="", requested_at=run.requested_at if requested else None)
                 for run in self.runs
                 if run.finished_at is not None
                 and run.started_at is not None
@@ -309,14 +312,55 @@ class FakeInflux:
 
         return await self._do("run_errors", (org_id, since, run_ids), act)
 
-    async def list_runs(self, task_id: str, limit: int) -> list[Run]:
+    async def list_runs(self, task_id: str, limit: int, slot: datetime | None = None) -> list[Run]:
         async def act() -> list[Run]:
             self._task(task_id)
             self._need("read:tasks")
-            mine = [replace(run, error="") for run in self.runs if run.task_id == task_id]
+            mine = [run for run in self.runs if run.task_id == task_id and slot in (None, run.scheduled_for)]
             return sorted(mine, key=lambda run: (run.scheduled_for, run.id), reverse=True)[:limit]
 
         return await self._do("list_runs", (task_id, limit), act)
+
+    async def get_run(self, task_id: str, run_id: str) -> Run:
+        async def act() -> Run:
+            self._task(task_id)
+            self._need("read:tasks")
+            return self._run(task_id, run_id)
+
+        return await self._do("get_run", (task_id, run_id), act)
+
+    async def run_log(self, task_id: str, run_id: str) -> list[LogLine]:
+        async def act() -> list[LogLine]:
+            self._need("read:tasks")
+            run = self._run(task_id, run_id)
+            if run.started_at is None:
+                return []
+            lines = [without_script("Started task from script: ..."), f"Completed({run.state.value})", run.error]
+            return [LogLine(run.started_at.isoformat(), line) for line in lines if line]
+
+        return await self._do("run_log", (task_id, run_id), act)
+
+    async def start_run(self, task_id: str, slot: datetime) -> Run:
+        """The run waits: it is up to the test to let it begin and end, by ``add_run`` or by changing ``runs``."""
+
+        async def act() -> Run:
+            task = self._task(task_id)
+            self._need("write:tasks")
+            if task.status is TaskStatus.INACTIVE:
+                raise Invalid("InfluxDB: failed to force run: inactive task")
+            run = Run(
+                self._new_id(),
+                task_id,
+                RunState.SCHEDULED,
+                slot.replace(microsecond=0),
+                None,
+                None,
+                requested_at=self.now(),
+            )
+            self.runs.append(run)
+            return run
+
+        return await self._do("start_run", (task_id, slot), act)
 
     async def count_points(
         self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
@@ -367,6 +411,12 @@ class FakeInflux:
         if task_id not in self.tasks:
             raise NotFound("InfluxDB: failed to find task: task not found")
         return self.tasks[task_id]
+
+    def _run(self, task_id: str, run_id: str) -> Run:
+        found = [run for run in self.runs if (run.task_id, run.id) == (task_id, run_id)]
+        if not found:
+            raise NotFound("InfluxDB: failed to find run: run not found")
+        return found[0]
 
     def _bucket(self, bucket_id: str) -> Bucket:
         if bucket_id not in self.buckets:

@@ -1,7 +1,7 @@
 """Operators as real processes that start in a tenth of a second.
 
 Crash tests start the operator hundreds of times, and most of a start is importing Python modules. So one process
-imports them once, and forks for each start: the child runs ``influxops run`` with its own environment and log file,
+imports them once, and forks for each start: the child runs ``influxops operator`` with its own environment and log file,
 is killed with -9 like any other, and dies with the test run.
 
 Run as a program, this file is that process. It reads one JSON command a line: ``{"run": {...}}`` answers the pid,
@@ -95,7 +95,7 @@ class Nursery:
     def run(
         self, arguments: Sequence[str], env: Mapping[str, str], log: Path, *, sabotage: Sequence[str] = ()
     ) -> Operator:
-        """Start ``influxops run`` with these arguments. ``sabotage`` names functions to call in it first, ``module:name``."""
+        """Start ``influxops operator`` with these arguments. ``sabotage`` names functions to call in it first, ``module:name``."""
         command = {"arguments": list(arguments), "env": dict(env), "log": str(log), "sabotage": list(sabotage)}
         return Operator(self, int(self.ask({"run": command})), log)
 
@@ -159,7 +159,7 @@ def _live(main: Any, command: dict[str, Any]) -> None:
             os.dup2(source, target)
         os.closerange(3, 256)
         os.environ.update(command["env"])
-        sys.argv = ["influxops", "run", *command["arguments"]]
+        sys.argv = ["influxops", "operator", *command["arguments"]]
         for name in command["sabotage"]:
             module, _, function = name.partition(":")
             getattr(importlib.import_module(module), function)()

@@ -1,4 +1,4 @@
-"""The operator as users run it: the process ``influxops run``, its log, its probes and its metrics."""
+"""The operator as users run it: the process ``influxops operator``, its log, its probes and its metrics."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ class OperatorProcess:
     """A running operator that dies with the test run. Use it with ``with``, or ``stop`` it."""
 
     def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
-        """Start it; ``arguments`` follow ``influxops run``. The log is JSON."""
+        """Start it; ``arguments`` follow ``influxops operator``. The log is JSON."""
         self.log = log
         self._address: tuple[str, int] | None = None
         fixed = ("--log-format", "json", "--probe-address", "127.0.0.1:0", "--kubeconfig", str(kubeconfig))
+        launch = (sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), str(PROGRAM), "operator")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("INFLUXOPS_")}
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), str(PROGRAM), "run", *fixed, *arguments],
+                [*launch, *fixed, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from influxops.cli.names import names, namespaces, run_ids
 from influxops.core.keys import Key, Kind
 from influxops.settings import ConfigError
 
@@ -16,20 +18,52 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Name = Annotated[str, typer.Argument(help="NAME of an InfluxTask, or KIND/NAME, for example retentionpolicy/raw.")]
-Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Namespace of the object.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="NAME of an InfluxTask, or KIND/NAME, for example retentionpolicy/raw.",
+        autocompletion=names,
+    ),
+]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run, as influxops runs shows it.", autocompletion=run_ids)
+]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        "-n",
+        "--namespace",
+        help="Namespace of the object; default that of the context, as with kubectl.",
+        autocompletion=namespaces,
+    ),
+]
+AllNamespaces = Annotated[bool, typer.Option("-A", "--all-namespaces", help="Of every namespace.")]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", envvar="KUBECONFIG", help="File with the access to the cluster.")
 ]
 Context = Annotated[str, typer.Option("--context", help="Context of that file.")]
+Instance = Annotated[
+    str,
+    typer.Option(
+        "--instance-id", envvar="INFLUXOPS_INSTANCE_ID", help="Id of the installation; default that of the cluster."
+    ),
+]
+Url = Annotated[
+    str,
+    typer.Option("--url", help="Where you reach InfluxDB, if not at the connection's spec.url: a forwarded port."),
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
 _KINDS = {
     "influxtask": Kind.TASK,
+    "task": Kind.TASK,
     "itask": Kind.TASK,
     "retentionpolicy": Kind.POLICY,
+    "policy": Kind.POLICY,
     "rp": Kind.POLICY,
     "influxconnection": Kind.CONNECTION,
+    "connection": Kind.CONNECTION,
     "iconn": Kind.CONNECTION,
 }
 
@@ -38,16 +72,34 @@ def key_of(name: str, namespace: str) -> Key:
     """The object that a user means. Raises ConfigError for an unknown kind."""
     kind, slash, rest = name.partition("/")
     if not slash:
-        return Key(Kind.TASK, namespace or "default", name)
+        return Key(Kind.TASK, namespace, name)
     word = kind.lower().partition(".")[0]
     found = _KINDS.get(word) or _KINDS.get(word.removesuffix("s")) or _KINDS.get(word.removesuffix("ies") + "y")
     if found is None:
         raise ConfigError(f"{kind!r} is no kind of influxops: write influxtask, retentionpolicy or influxconnection")
-    return Key(found, namespace or "default", rest)
+    return Key(found, namespace, rest)
+
+
+def task_key(name: str, namespace: str) -> Key:
+    """The InfluxTask that a user means. Raises ConfigError for another kind."""
+    key = key_of(name, namespace)
+    if key.kind is not Kind.TASK:
+        raise ConfigError(f"{key} has no runs: name an InfluxTask")
+    return key
+
+
+def home(namespace: str, kubeconfig: str, context: str) -> str:
+    """The namespace that a user means: the given one, else that of the kubeconfig's context, as with kubectl."""
+    if namespace:
+        return namespace
+    from influxops.kube.access import context_namespace  # here, so that --help starts fast
+
+    return context_namespace(kubeconfig or None, context or None) or "default"
 
 
 def with_client(kubeconfig: str, context: str, work: Callable[[KubeClient], Awaitable[T]]) -> T:
     """Do something with a cluster. What it refuses becomes ConfigError: one sentence, no traceback."""
+    gc.disable()  # a process of a second or two, most of which are imports
     from influxops.kube.access import AccessError  # here, so that --help starts fast
     from influxops.kube.client import KubeClient
     from influxops.kube.errors import KubeError

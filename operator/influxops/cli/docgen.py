@@ -66,7 +66,7 @@ def _all(group: Any, before: str) -> Iterator[tuple[str, Any]]:
 def _command(name: str, command: Any) -> Iterator[str]:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param.param_type_name == "option" and param.name not in _HIDDEN]
-    yield f"## influxops {' '.join([name, *(argument.name.upper() for argument in arguments)])}"
+    yield f"## influxops {' '.join([name, *map(_placeholder, arguments)])}"
     yield ""
     yield "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     if arguments or options:
@@ -74,11 +74,16 @@ def _command(name: str, command: Any) -> Iterator[str]:
         yield "| | |"
         yield "| --- | --- |"
     for argument in arguments:
-        yield f"| `{argument.name.upper()}` | {_cell(argument.help)} |"
+        yield f"| `{_placeholder(argument)}` | {_cell(argument.help)} |"
     for option in options:
         names = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
         variable = f" (`{option.envvar}`)" if isinstance(option.envvar, str) else ""
         yield f"| {names} | {_cell(option.help)}{variable} |"
+
+
+def _placeholder(argument: Any) -> str:
+    name = argument.name.upper()
+    return name if argument.required else f"[{name}]"
 
 
 def _cell(help_: str | None) -> str:

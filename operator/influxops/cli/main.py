@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from influxops import __version__
 from influxops.cli import orphans
+from influxops.cli.completion import answer, completion
+from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, release, resume, suspend
+from influxops.cli.operate import operator
 from influxops.cli.plan import plan
-from influxops.cli.run import run
+from influxops.cli.runs import logs, runs
+from influxops.cli.top import top
+from influxops.cli.tree import tree
 from influxops.cli.validate import validate
 from influxops.settings import ConfigError
 
@@ -28,12 +34,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run)
+app.command("operator")(operator)
 app.command("plan")(plan)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
+for wanted in _ON_RUNS:
+    app.command()(wanted)
 app.command("validate")(validate)
 app.command("import")(import_)
 for command in (approve, reconcile, suspend, resume, release):
     app.command()(command)
+app.command()(completion)
 app.add_typer(orphans.app)
 
 
@@ -61,6 +71,7 @@ def print_version() -> None:
 def main() -> None:
     """The entry point. A user's mistake is one sentence on stderr and exit status 2, never a traceback."""
     try:
+        answer(app)
         app()
     except ConfigError as error:
         typer.echo(f"influxops: {error}", err=True)

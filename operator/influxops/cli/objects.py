@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from influxops.api.common import APPROVE, RECONCILE_AT
-from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, key_of, with_client
+from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, home, key_of, with_client
 from influxops.core.keys import Key, Kind
 from influxops.preview.item import Item
 from influxops.preview.show import item_lines
@@ -22,7 +22,7 @@ def approve(
     name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "", yes: Yes = False
 ) -> None:
     """Show the plan that waits in an object's status, and approve exactly that plan."""
-    key = key_of(name, namespace)
+    key = key_of(name, home(namespace, kubeconfig, context))
 
     async def work(client: KubeClient) -> None:
         found: dict[str, Any] = await existing(client, key)
@@ -41,7 +41,7 @@ def approve(
 
 def reconcile(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "") -> None:
     """Have an object looked at now."""
-    key = key_of(name, namespace)
+    key = key_of(name, home(namespace, kubeconfig, context))
 
     async def work(client: KubeClient) -> None:
         found = await existing(client, key)
@@ -66,7 +66,7 @@ def release(
     name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "", yes: Yes = False
 ) -> None:
     """Delete an object and leave its task or bucket in InfluxDB as it is, without the mark of influxops."""
-    key = key_of(name, namespace)
+    key = key_of(name, home(namespace, kubeconfig, context))
     if key.kind is Kind.CONNECTION:
         raise ConfigError("an InfluxConnection has nothing in InfluxDB to release: delete it with kubectl")
 
@@ -84,7 +84,7 @@ def release(
 
 
 def _set_suspend(name: str, namespace: str, kubeconfig: str, context: str, *, value: bool) -> None:
-    key = key_of(name, namespace)
+    key = key_of(name, home(namespace, kubeconfig, context))
     if key.kind is Kind.CONNECTION:
         raise ConfigError("an InfluxConnection cannot be suspended: suspend its InfluxTasks and RetentionPolicies")
 

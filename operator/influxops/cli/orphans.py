@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from influxops.cli.cluster import Context, Kubeconfig, Yes, with_client
+from influxops.cli.cluster import Context, Instance, Kubeconfig, Yes, with_client
+from influxops.cli.forms import Column, Form, Listing, Output, show
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
     from influxops.kube.client import KubeClient
-    from influxops.preview.orphans import Orphan
+    from influxops.preview.item import Fault
+    from influxops.preview.orphans import Orphan, Orphans
     from influxops.preview.planner import Source
 
-Instance = Annotated[
-    str,
-    typer.Option(
-        "--instance-id", envvar="INFLUXOPS_INSTANCE_ID", help="Id of the installation; default that of the cluster."
-    ),
-]
+COLUMNS = (
+    Column("WHAT"),
+    Column("ID"),
+    Column("NAME"),
+    Column("ITS OBJECT"),
+    Column("CONNECTION"),
+    Column("CHANGED BY HAND"),
+    Column("INSTANCE", wide=True),
+)
 
 app = typer.Typer(
     name="orphans",
@@ -30,15 +35,17 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Instance = "") -> None:
-    """List them. Nothing is changed."""
+def list_(
+    output: Output = Form.TABLE, kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Instance = ""
+) -> None:
+    """List them. Nothing is changed. Exit status 1 when a connection could not be asked."""
 
-    async def work(client: KubeClient) -> bool:
-        _, found, sound = await _look(client, instance_id)
-        _show(found)
-        return sound
+    async def work(client: KubeClient) -> Orphans:
+        return (await _look(client, instance_id))[1]
 
-    if not with_client(kubeconfig, context, work):
+    orphans = with_client(kubeconfig, context, work)
+    show(_listing(orphans.found, orphans.faults), output)
+    if orphans.faults:
         raise typer.Exit(1)
 
 
@@ -51,8 +58,9 @@ def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Inst
         from influxops.kube.errors import MissingReference
         from influxops.preview.orphans import clear
 
-        source, found, sound = await _look(client, instance_id)
-        _show(found)
+        source, orphans = await _look(client, instance_id)
+        found, sound = orphans.found, not orphans.faults
+        show(_listing(found, orphans.faults), Form.TABLE)
         if found and not yes:
             typer.confirm(f"\nDelete the tasks among these {len(found)}?", abort=True)
         for orphan in found:
@@ -67,28 +75,24 @@ def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Inst
         raise typer.Exit(1)
 
 
-async def _look(client: KubeClient, instance: str) -> tuple[Source, list[Orphan], bool]:
+async def _look(client: KubeClient, instance: str) -> tuple[Source, Orphans]:
     from influxops.preview.orphans import find_orphans
     from influxops.preview.sources import from_cluster
 
     source = await from_cluster(client, instance, None)
     if not source.instance:
         raise ConfigError("namespace kube-system does not exist; set --instance-id")
-    orphans = await find_orphans(source)
-    for place, message in orphans.faults:
-        typer.echo(f"! {place}: {message}", err=True)
-    return source, orphans.found, not orphans.faults
+    return source, await find_orphans(source)
 
 
-def _show(found: list[Orphan]) -> None:
-    if not found:
-        typer.echo("no orphans")
-        return
-    rows = [("WHAT", "ID", "NAME", "ITS OBJECT", "CONNECTION", "CHANGED BY HAND")]
+def _listing(found: list[Orphan], faults: list[Fault]) -> Listing:
+    listing = Listing(COLUMNS, empty="no orphans")
     for orphan in found:
         owner = f"{orphan.owner.kind} {orphan.owner.namespace}/{orphan.owner.name}"
         connection = f"{orphan.connection.namespace}/{orphan.connection.name}"
-        rows.append((orphan.what, orphan.id, orphan.name, owner, connection, "yes" if orphan.changed else ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        changed = "yes" if orphan.changed else ""
+        listing.rows.append((orphan.what, orphan.id, orphan.name, owner, connection, changed, orphan.owner.instance))
+        told = {"what": orphan.what, "id": orphan.id, "name": orphan.name, "connection": connection}
+        listing.items.append({**told, "owner": dict(orphan.owner._asdict()), "changedByHand": orphan.changed})
+    listing.notes = [f"{place}: {message}" for place, message in faults]
+    return listing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from influxops.settings import ConfigError
 
 TOKEN = "INFLUX_TOKEN"  # noqa: S105  (the name of a variable)
 """Holds the token of an InfluxDB, as for the influx CLI."""
+
+
+def colored() -> bool:
+    """Whether standard output takes colour: a terminal, and nobody has set NO_COLOR (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def write(text: str, out: Path | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from influxops.cli.cluster import with_client
-from influxops.cli.output import TOKEN, write
+from influxops.cli.output import TOKEN, colored, write
 from influxops.core.keys import Key, Kind
 from influxops.settings import ConfigError
 
@@ -30,6 +29,7 @@ class Output(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    YAML = "yaml"
     MARKDOWN = "markdown"
 
 
@@ -77,18 +77,21 @@ def plan(
     if cluster and (url or org):
         raise ConfigError("--url and --org go with -f; the objects of a cluster have their own InfluxConnection")
     gc.disable()  # a process of a second or two, most of which are imports
-    from influxops.preview.show import as_json, as_markdown, as_text  # here, so that --help starts fast
+    from influxops.preview.show import as_data, as_json, as_markdown, as_text  # here, so that --help starts fast
+    from influxops.preview.yamltext import document
 
     if cluster:
         preview = _of_cluster(kubeconfig, context, instance_id, namespace, connection)
     else:
         preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id, connection))
-    color = output is Output.TEXT and out is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    color = output is Output.TEXT and out is None and colored()
     match output:
         case Output.TEXT:
             text = as_text(preview, color=color)
         case Output.JSON:
             text = as_json(preview)
+        case Output.YAML:
+            text = document(as_data(preview))
         case Output.MARKDOWN:
             text = as_markdown(preview)
     write(text, out)

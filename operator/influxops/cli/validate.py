@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from influxops import __version__
-from influxops.cli.output import TOKEN, write
+from influxops.cli.output import TOKEN, colored, write
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def validate(
     if url and not os.environ.get(TOKEN):
         raise ConfigError(f"--url needs a token: set the variable {TOKEN}")
     report = _with_devstack(paths, namespace) if devstack else asyncio.run(_judged(paths, namespace, url, org))
-    write(_text(report, output, color=out is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ), out)
+    write(_text(report, output, color=out is None and colored()), out)
     if out is not None:
         typer.echo(report.summary)
     if any(strict or problem.severity == "error" for problem in report.problems):

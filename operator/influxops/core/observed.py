@@ -129,7 +129,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished run of a task. All times are UTC; ``error`` is the cause from the run's log, never the script."""
+    """One run of a task. All times are UTC; ``error`` is the cause from the run's log, never the script."""
 
     id: str
     task_id: str
@@ -138,6 +138,17 @@ class Run:
     started_at: datetime | None
     finished_at: datetime | None
     error: str = ""
+    requested_at: datetime | None = None
+    """When somebody asked for it; None for a run of the schedule, and where that was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a run's log; never the script."""
+
+    time: str
+    """As the server wrote it, to the nanosecond."""
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

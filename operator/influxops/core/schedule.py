@@ -74,3 +74,13 @@ def of_texts(every: str, cron: str, offset: str) -> Schedule | None:
         return Schedule(parse_duration(every).seconds, None, shift) if every else None
     except ValueError:
         return None
+
+
+def of_text(text: str) -> Schedule | None:
+    """The schedule of a text such as ``1h +10m`` or ``0 3 * * *``, as ``.status.schedule`` has it; None for any other text."""
+    when, _, last = text.rpartition(" ")
+    offset = last.removeprefix("+") if when and last[:1] in {"+", "-"} else ""
+    if not offset:
+        when = text
+    cron = " " in when or when.startswith("@")
+    return of_texts("" if cron else when, when if cron else "", offset)

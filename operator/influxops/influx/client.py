@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from influxops.core.observed import Bucket, PointCount, Run, Task, TaskStatus, User
+from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
 from influxops.influx import buckets, health, points, rights, runs, scripts, tasks
 from influxops.influx.http import Http
 from influxops.influx.settings import ConnectionSettings, Pace, unpaced
@@ -75,14 +75,25 @@ class InfluxClient:
     async def delete_bucket(self, bucket_id: str) -> None:
         await buckets.delete_bucket(self._http, bucket_id)
 
-    async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
-        return await runs.recent_runs(self._http, org_id, since, task_ids)
+    async def recent_runs(
+        self, org_id: str, since: datetime, task_ids: Collection[str] | None = None, *, requested: bool = False
+    ) -> list[Run]:
+        return await runs.recent_runs(self._http, org_id, since, task_ids, requested=requested)
 
     async def run_errors(self, org_id: str, since: datetime, run_ids: Collection[str]) -> dict[str, str]:
         return await runs.run_errors(self._http, org_id, since, run_ids)
 
-    async def list_runs(self, task_id: str, limit: int) -> list[Run]:
-        return await tasks.list_runs(self._http, task_id, limit)
+    async def list_runs(self, task_id: str, limit: int, slot: datetime | None = None) -> list[Run]:
+        return await tasks.list_runs(self._http, task_id, limit, slot)
+
+    async def get_run(self, task_id: str, run_id: str) -> Run:
+        return await tasks.get_run(self._http, task_id, run_id)
+
+    async def run_log(self, task_id: str, run_id: str) -> list[LogLine]:
+        return await tasks.run_log(self._http, task_id, run_id)
+
+    async def start_run(self, task_id: str, slot: datetime) -> Run:
+        return await tasks.start_run(self._http, task_id, slot)
 
     async def count_points(
         self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from influxops.core.observed import Bucket, Run, RunState, Task, TaskStatus, User
+from influxops.core.observed import Bucket, LogLine, Run, RunState, Task, TaskStatus, User
 from influxops.influx.answers import Speaker
 from influxops.influx.errors import Unavailable
+from influxops.influx.runlog import cause_in, without_script
 
 T = TypeVar("T")
 
@@ -71,15 +72,25 @@ def bucket(data: Mapping[str, Any]) -> Bucket:
 
 
 def run(data: Mapping[str, Any]) -> Run:
-    """One run of the runs endpoint."""
+    """One run of the runs endpoint. Its log is part of the answer, with the script: only the cause is kept."""
+    state = RunState(data["status"])
+    messages = [str(entry.get("message") or "") for entry in data.get("log") or []]
+    requested = _instant_or_none(data, "requestedAt")
     return Run(
         id=_text(data, "id"),
         task_id=_text(data, "taskID"),
-        state=RunState(data["status"]),
+        state=state,
         scheduled_for=instant(data["scheduledFor"]),
         started_at=_instant_or_none(data, "startedAt"),
         finished_at=_instant_or_none(data, "finishedAt"),
+        error=cause_in(messages) if state is RunState.FAILED else "",
+        requested_at=requested if requested is not None and requested.year > 1 else None,
     )
+
+
+def log_line(data: Mapping[str, Any]) -> LogLine:
+    """One line of a run's log, without the script."""
+    return LogLine(str(data.get("time") or ""), without_script(_text(data, "message")))
 
 
 def user(data: Mapping[str, Any]) -> User:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from influxops.core.observed import Bucket, PointCount, Run, Task, TaskStatus, User
+from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
 
 
 class InfluxPort(Protocol):
@@ -75,17 +75,33 @@ class InfluxPort(Protocol):
     async def delete_bucket(self, bucket_id: str) -> None:
         """Delete a bucket and all its points. Raises NotFound."""
 
-    async def recent_runs(self, org_id: str, since: datetime, task_ids: Collection[str] | None = None) -> list[Run]:
+    async def recent_runs(
+        self, org_id: str, since: datetime, task_ids: Collection[str] | None = None, *, requested: bool = False
+    ) -> list[Run]:
         """Finished runs that started at or after ``since``, of all tasks or of the given ones, one row a run id, without
-        error texts, oldest first (one query over ``_tasks``).
+        error texts, oldest first (one query over ``_tasks``). ``requested`` also asks when they were asked for by hand.
         """
 
     async def run_errors(self, org_id: str, since: datetime, run_ids: Collection[str]) -> dict[str, str]:
         """The cause of each of these failed runs, from the run's log, without the script that the log quotes."""
 
-    async def list_runs(self, task_id: str, limit: int) -> list[Run]:
-        """A task's latest runs by its own endpoint, also unfinished ones, newest first. For tokens that may not read
-        ``_tasks``.
+    async def list_runs(self, task_id: str, limit: int, slot: datetime | None = None) -> list[Run]:
+        """A task's latest runs by its own endpoint, or those of one slot; also unfinished ones, newest first, with their
+        causes. For one task, and for tokens that may not read ``_tasks``.
+        """
+
+    async def get_run(self, task_id: str, run_id: str) -> Run:
+        """One run of a task, also an unfinished one. Raises NotFound: once ``_tasks`` has forgotten it, and for a moment
+        when it has just ended, until its record is written.
+        """
+
+    async def run_log(self, task_id: str, run_id: str) -> list[LogLine]:
+        """The log of a run, oldest first, without the script that it begins with. Raises NotFound."""
+
+    async def start_run(self, task_id: str, slot: datetime) -> Run:
+        """Ask for a run of a slot (whole seconds) of an ACTIVE task; the run begins within about a second, and one of a
+        slot in the future when that comes. Nothing is deduplicated: asked twice, it runs twice. Raises NotFound, and
+        Invalid for an inactive task.
         """
 
     async def count_points(

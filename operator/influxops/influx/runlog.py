@@ -9,6 +9,7 @@ thousand failed runs would else bring a thousand scripts.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 TAIL = 6000
 """Characters asked for from the end of a log."""
@@ -18,17 +19,27 @@ MAX_ERROR = 1000
 
 _NEXT = '{"runID":'
 _UNRECOVERABLE = "Task encountered unrecoverable error, requires admin action: "
-_NOISE = ("Started task from script:", "Completed(", "trace_id=", _UNRECOVERABLE)
+_STARTED = "Started task from script"
+_NOISE = (_STARTED, "Completed(", "trace_id=", _UNRECOVERABLE)
 
 
 def cause(tail: str) -> str:
     """The error text on one line, from the end of a log's JSON; empty when the log names none. Never the script."""
-    messages = _messages(tail)
+    return cause_in(_messages(tail))
+
+
+def cause_in(messages: Sequence[str]) -> str:
+    """The same from the messages of a whole log."""
     causes = [message for message in messages if not message.startswith(_NOISE)] or [
         message.removeprefix(_UNRECOVERABLE) for message in messages if message.startswith(_UNRECOVERABLE)
     ]
     text = " ".join("; ".join(causes).split())
     return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 1]}…"
+
+
+def without_script(message: str) -> str:
+    """A message of a log; the one that quotes the whole script only says that it began."""
+    return f"{_STARTED} (left out here)" if message.startswith(_STARTED) else message
 
 
 def _messages(tail: str) -> list[str]:

@@ -34,11 +34,13 @@ _STATES = {state.value: state for state in RunState}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def recent_runs(http: Http, org_id: str, since: datetime, task_ids: Collection[str] | None) -> list[Run]:
+async def recent_runs(
+    http: Http, org_id: str, since: datetime, task_ids: Collection[str] | None, *, requested: bool = False
+) -> list[Run]:
     """Finished runs that started at or after ``since``, one a run id, oldest slot first."""
     found: dict[str, Run] = {}
     for ids in [None] if task_ids is None else _batches(task_ids):
-        for row in await _query(http, org_id, _runs_query(since, ids)):
+        for row in await _query(http, org_id, _runs_query(since, ids, requested=requested)):
             run = _run(row)
             if run is not None:
                 found[run.id] = run
@@ -66,10 +68,12 @@ async def _query(http: Http, org_id: str, flux: str) -> list[Row]:
         ) from error
 
 
-def _runs_query(since: datetime, task_ids: Sequence[str] | None) -> str:
+def _runs_query(since: datetime, task_ids: Sequence[str] | None, *, requested: bool) -> str:
+    fields = ("runID", "scheduledFor", "finishedAt", *(("requestedAt",) if requested else ()))
+    wanted = " or ".join(f'r._field == "{field}"' for field in fields)
     only = "" if task_ids is None else f" and {_among('taskID', task_ids)}"
     return (
-        f'{_records(since)}{only} and (r._field == "runID" or r._field == "scheduledFor" or r._field == "finishedAt"))'
+        f"{_records(since)}{only} and ({wanted}))"
         ' |> group() |> keep(columns: ["_time", "_value", "_field", "taskID", "status"])'
         ' |> pivot(rowKey: ["_time", "taskID", "status"], columnKey: ["_field"], valueColumn: "_value")'
     )
@@ -109,7 +113,7 @@ def _batches(ids: Collection[str]) -> Iterator[list[str]]:
 def _run(row: Row) -> Run | None:
     """One row; None when it is no whole record, so that one bad row never hides the others."""
     try:
-        finished = row.get("finishedAt")
+        finished, asked = row.get("finishedAt"), row.get("requestedAt")
         return Run(
             id=row["runID"],
             task_id=row["taskID"],
@@ -117,6 +121,7 @@ def _run(row: Row) -> Run | None:
             scheduled_for=instant(row["scheduledFor"]),
             started_at=instant(row["_time"]),
             finished_at=instant(finished) if finished else None,
+            requested_at=instant(asked) if asked and not asked.startswith("0001-") else None,
         )
     except SHAPE_ERRORS:
         return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from influxops.core.observed import Run, Task, TaskStatus
+from influxops.core.observed import LogLine, Run, Task, TaskStatus
 from influxops.influx import decode
 from influxops.influx.buckets import me
 from influxops.influx.decode import decoded, entries
@@ -14,6 +15,8 @@ from influxops.influx.http import Http
 
 PAGE = 500
 """The most tasks, and the most runs, that the server gives at once."""
+
+_SECOND = timedelta(seconds=1)
 
 READ = "read:tasks"
 WRITE = "write:tasks"
@@ -87,11 +90,36 @@ async def delete_task(http: Http, task_id: str) -> None:
     await http.call("DELETE", f"/api/v2/tasks/{task_id}", right=WRITE)
 
 
-async def list_runs(http: Http, task_id: str, limit: int) -> list[Run]:
-    """The latest runs by the task's own endpoint, newest first; ``limit`` from 1 to 500."""
+async def list_runs(http: Http, task_id: str, limit: int, slot: datetime | None) -> list[Run]:
+    """The latest runs by the task's own endpoint, or those of one slot, newest first; ``limit`` from 1 to 500."""
     params = {"limit": str(max(1, min(limit, PAGE)))}
+    if slot is not None:  # both ends are exclusive, and slots are whole seconds
+        params |= {"afterTime": _rfc3339(slot - _SECOND), "beforeTime": _rfc3339(slot + _SECOND)}
     data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs", params=params, right=READ)
     return decoded(lambda answer: _runs(entries(answer, "runs")), data, http.speaker)
+
+
+async def get_run(http: Http, task_id: str, run_id: str) -> Run:
+    """One run, also one that waits or is under way."""
+    data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs/{run_id}", right=READ)
+    return decoded(decode.run, data, http.speaker)
+
+
+async def run_log(http: Http, task_id: str, run_id: str) -> list[LogLine]:
+    """The log of a run."""
+    data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs/{run_id}/logs", right=READ)
+    return decoded(lambda answer: [decode.log_line(entry) for entry in entries(answer, "events")], data, http.speaker)
+
+
+async def start_run(http: Http, task_id: str, slot: datetime) -> Run:
+    """Ask for a run of a slot; the server begins it within about a second. Asked twice, it runs twice."""
+    body = {"scheduledFor": _rfc3339(slot)}
+    data = await http.call("POST", f"/api/v2/tasks/{task_id}/runs", body=body, right=WRITE)
+    return decoded(decode.run, data, http.speaker)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _runs(found: list[Mapping[str, Any]]) -> list[Run]:

@@ -21,6 +21,8 @@ from kubernetes.aio import config as kubeconfig
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from influxops.settings import POD_NAMESPACE
+
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5.0
@@ -73,7 +75,7 @@ class Access:
     async def load(self) -> None:
         """Read the credentials. Raises ``AccessError``."""
         configuration = Configuration()
-        path = self._kubeconfig()
+        path = kubeconfig_path(self._path)
         try:
             if path is None:
                 kubeconfig.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -131,15 +133,36 @@ class Access:
             request.server_hostname = configuration.tls_server_name
         return await handler(request)
 
-    def _kubeconfig(self) -> str | None:
-        """The file to read, or None for the service account: what kubectl and client-go do, in their order."""
-        given = self._path or os.environ.get("KUBECONFIG")
-        if given:
-            return given
-        if os.environ.get("KUBERNETES_SERVICE_HOST"):
-            return None
-        home = Path.home() / ".kube" / "config"
-        return str(home) if home.exists() else None
+
+def context_namespace(path: str | None = None, context: str | None = None) -> str:
+    """The namespace of a kubeconfig's context, or of the pod; empty when neither names one or the file is no kubeconfig.
+
+    ``path`` and ``context`` as for ``Access``.
+    """
+    file = kubeconfig_path(path)
+    if file is None:
+        try:
+            return POD_NAMESPACE.read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+    try:
+        contexts, active = kubeconfig.list_kube_config_contexts(config_file=file)  # type: ignore[no-untyped-call]
+        chosen = next((one for one in contexts if one["name"] == context), None) if context else active
+        return str(((chosen or {}).get("context") or {}).get("namespace") or "")
+    except Exception:  # a broken file; whoever connects says what is wrong with it
+        log.debug("no namespace in the kubeconfig", exc_info=True)
+        return ""
+
+
+def kubeconfig_path(given: str | None = None) -> str | None:
+    """The file to read, or None for the service account: what kubectl and client-go do, in their order."""
+    named = given or os.environ.get("KUBECONFIG")
+    if named:
+        return named
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return None
+    usual = Path.home() / ".kube" / "config"
+    return str(usual) if usual.exists() else None
 
 
 def _proxy_of(server: str) -> str | None:

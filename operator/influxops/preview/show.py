@@ -31,6 +31,11 @@ def as_text(preview: Preview, *, color: bool) -> str:
 
 def as_json(preview: Preview) -> str:
     """Everything, objects without a change included."""
+    return json.dumps(as_data(preview), indent=2) + "\n"
+
+
+def as_data(preview: Preview) -> dict[str, Any]:
+    """The same as values, for JSON and YAML."""
     items = [
         {
             "kind": item.kind,
@@ -48,7 +53,7 @@ def as_json(preview: Preview) -> str:
     faults = [{"place": place, "message": message} for place, message in preview.faults]
     counts = {verb: preview.count(verb) for verb in _SIGNS}
     summary = {**counts, "unchanged": preview.unchanged, "held": preview.held, "errors": preview.errors}
-    return json.dumps({"items": items, "faults": faults, "notes": preview.notes, "summary": summary}, indent=2) + "\n"
+    return {"items": items, "faults": faults, "notes": preview.notes, "summary": summary}
 
 
 def as_markdown(preview: Preview) -> str:

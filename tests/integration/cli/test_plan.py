@@ -148,12 +148,13 @@ def test_no_change(run: Run, files: Path, influx: Influx, extra: tuple[str, ...]
     assert done.stdout.startswith("Plan: 0 to create, 0 to adopt, 0 to update, 0 to delete; 1 unchanged")
 
 
-def test_json_and_markdown(run: Run, files: Path, tmp_path: Path) -> None:
+def test_json_yaml_and_markdown(run: Run, files: Path, tmp_path: Path) -> None:
     """For programs, and for a comment on a pull request; --out writes a file."""
     write(files / "tasks.yaml", task("new", flux=f"{HOURLY}// ``` and <b>\n"))
     plan = as_json(run("-f", files, "-o", "json"))
     assert [item["verb"] for item in plan["items"]] == ["create"]
     assert plan["summary"]["create"] == 1
+    assert yaml.safe_load(run("-f", files, "-o", "yaml").stdout) == plan
     out = tmp_path / "plan.md"
     done = run("-f", files, "-o", "markdown", "--out", out)
     assert done.stdout.startswith("Plan: 1 to create")

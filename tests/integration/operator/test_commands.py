@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -122,6 +123,12 @@ def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
     assert "raw2" in listed
     assert kept not in listed
     assert lab.influx.task(lost)
+    found = json.loads(orphans("list", "-o", "json"))
+    assert found["notes"] == []
+    assert {"task": "lost", "bucket": "raw2"}.items() <= {
+        item["what"]: item["owner"]["name"] for item in found["items"]
+    }.items()
+    assert next(item for item in found["items"] if item["id"] == lost)["changedByHand"] is False
     orphans("delete", stdin="n\n")
     assert lab.influx.task(lost)
     told = orphans("delete", "--yes")

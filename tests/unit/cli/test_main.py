@@ -34,9 +34,9 @@ def test_version(args: list[str]) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"influxops {__version__}\n", "")
 
 
-def test_help_of_run_names_every_option_in_full() -> None:
+def test_help_of_operator_names_every_option_in_full() -> None:
     """With its default and without cut words."""
-    done = influxops("run", "--help")
+    done = influxops("operator", "--help")
     assert done.returncode == 0
     for name in Settings.model_fields:
         assert flag(name) in done.stdout
@@ -48,11 +48,11 @@ def test_help_of_run_names_every_option_in_full() -> None:
 @pytest.mark.parametrize(
     ("args", "variables", "message"),
     [
-        (["run", "--namespaces", "a"], {}, "influxops: --namespaces needs --instance-id"),
-        (["run"], {"INFLUXOPS_WORKERS": "x"}, "influxops: --workers (or INFLUXOPS_WORKERS): 'x': input should be"),
-        (["run", "--nonsense"], {}, "No such option: --nonsense"),
+        (["operator", "--namespaces", "a"], {}, "influxops: --namespaces needs --instance-id"),
+        (["operator"], {"INFLUXOPS_WORKERS": "x"}, "influxops: --workers (or INFLUXOPS_WORKERS): 'x': input should be"),
+        (["operator", "--nonsense"], {}, "No such option: --nonsense"),
         (["start"], {}, "No such command 'start'"),
-        (["run", "extra"], {}, "unexpected extra argument"),
+        (["operator", "extra"], {}, "unexpected extra argument"),
     ],
 )
 def test_a_mistake_ends_with_status_2_and_no_traceback(
@@ -69,5 +69,5 @@ def test_a_mistake_ends_with_status_2_and_no_traceback(
 def test_no_arguments_show_the_help() -> None:
     """A new user is told what there is."""
     done = influxops()
-    assert "run" in done.stdout + done.stderr
+    assert "operator" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -105,7 +105,7 @@ def test_no_addresses(text: str) -> None:
 
 def test_the_lease_lives_beside_the_pod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Unless told otherwise; outside a cluster in namespace default."""
-    monkeypatch.setattr(module, "_POD_NAMESPACE", tmp_path / "namespace")
+    monkeypatch.setattr(module, "POD_NAMESPACE", tmp_path / "namespace")
     assert load().own_namespace() == "default"
     (tmp_path / "namespace").write_text("influxops-system\n")
     assert load().own_namespace() == "influxops-system"

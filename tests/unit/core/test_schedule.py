@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from influxops.core.cron import parse
-from influxops.core.schedule import Schedule, of_texts
+from influxops.core.schedule import Schedule, of_text, of_texts
 
 
 @given(st.integers(1, 10**7), st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
@@ -35,3 +35,28 @@ def test_a_daily_cron_every_shortest_gap() -> None:
 @pytest.mark.parametrize("texts", [("", "", ""), ("1x", "", ""), ("", "nonsense", ""), ("1mo", "", "")])
 def test_what_cannot_be_understood_is_none(texts: tuple[str, str, str]) -> None:
     assert of_texts(*texts) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("1h", ("1h", "", "")),
+        ("1h30m +10m", ("1h30m", "", "10m")),
+        ("15s -5s", ("15s", "", "-5s")),
+        ("0 3 * * *", ("", "0 3 * * *", "")),
+        ("0 3 * * 1-5", ("", "0 3 * * 1-5", "")),
+        ("0 3 * * * +1h", ("", "0 3 * * *", "1h")),
+        ("@daily", ("", "@daily", "")),
+        ("@daily +5m", ("", "@daily", "5m")),
+    ],
+)
+def test_a_schedule_from_the_text_in_status(text: str, parts: tuple[str, str, str]) -> None:
+    """Every, or cron, and an offset."""
+    assert of_text(text) == of_texts(*parts)
+    assert of_text(text) is not None
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1h +", "+5m"])
+def test_a_text_that_is_no_schedule(text: str) -> None:
+    """None, as of anything else that cannot be understood."""
+    assert of_text(text) is None

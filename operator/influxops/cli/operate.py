@@ -1,4 +1,4 @@
-"""``influxops run``: the operator itself."""
+"""``influxops operator``: the operator itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from influxops.settings import load
 
 
 @settings_options
-def run(**flags: Any) -> None:
+def operator(**flags: Any) -> None:
     """Run the operator until SIGTERM or Ctrl-C.
 
     Every option is also a variable of the environment, --log-format for example INFLUXOPS_LOG_FORMAT; the flag wins.

@@ -1,0 +1,49 @@
+"""What users type wrongly, before any server is asked."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from influxops.cli.main import main
+
+TASK = "cpu"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("runs", TASK, "--since", "soon"), "--since: 'soon' is not a duration"),
+        (("runs", TASK, "--since", "0s"), "not longer than nothing"),
+        (("runs", TASK, "--limit", "0"), "--limit"),
+        (("runs", TASK, "-o", "xml"), "'xml' is not one of"),
+        (("runs", "connection/main"), "has no runs: name an InfluxTask"),
+        (("logs", TASK, "x"), "is no id of a run"),
+        (("retry", TASK), "Missing argument"),
+        (("retry", TASK, "11ABDA6260D49000"), "is no id of a run"),
+        (("run",), "Missing argument"),
+        (("run", "--log-format", "json"), "No such option: --log-format"),
+        (("run", TASK, "--at", "noon"), "--at: 'noon' is no time"),
+        (("run", TASK, "--at", "2999-01-01T00:00:00Z"), "lies in the future"),
+        (("run", TASK, "--timeout", "1mo"), "--timeout: 1mo has no fixed length"),
+        (("tree", TASK, "-A"), "exclude each other"),
+        (("tree", "pod/x"), "no kind of influxops"),
+        (("top", "--sort", "cost"), "'cost' is not one of"),
+        (("top", "--since", "x"), "--since: 'x' is not a duration"),
+    ],
+)
+def test_mistakes(
+    arguments: tuple[str, ...],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit status 2, one sentence on stderr, nothing on stdout."""
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
+    monkeypatch.setattr(sys, "argv", ["influxops", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert words in said.err
