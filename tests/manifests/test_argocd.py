@@ -28,7 +28,7 @@ def test_actions_are_well_formed(kind: str) -> None:
     """What discovery offers is defined, and nothing else."""
     actions = yaml.safe_load(DATA[f"resource.customizations.actions.influxops.dev_{kind}"])
     names = [definition["name"] for definition in actions["definitions"]]
-    assert names == (["reconcile"] if kind == "InfluxConnection" else ["reconcile", "suspend", "resume"])
+    assert names == ["reconcile", "suspend", "resume"]
     for name in names:
         assert f"{name} = " in actions["discovery.lua"]
 

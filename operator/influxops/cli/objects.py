@@ -53,7 +53,10 @@ def reconcile(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = ""
 
 
 def suspend(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "") -> None:
-    """Set spec.suspend to true: a task does not run, a bucket is left alone. Git should say so too."""
+    """Set spec.suspend to true: a task does not run, a bucket is left alone, a connection is neither read nor written.
+
+    Git should say so too.
+    """
     _set_suspend(name, namespace, kubeconfig, context, value=True)
 
 
@@ -85,8 +88,6 @@ def release(
 
 def _set_suspend(name: str, namespace: str, kubeconfig: str, context: str, *, value: bool) -> None:
     key = key_of(name, namespace)
-    if key.kind is Kind.CONNECTION:
-        raise ConfigError("an InfluxConnection cannot be suspended: suspend its InfluxTasks and RetentionPolicies")
 
     async def work(client: KubeClient) -> None:
         found: dict[str, Any] = await existing(client, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from influxops.api.common import RECONCILE_AT
@@ -75,7 +76,8 @@ class Report:
             self._context.recorder.event(record, outcome.reason, outcome.message, warning=True)
             self._context.recorder.action(record.key, "not ready", outcome.reason, message=outcome.message)
         elif isinstance(outcome, Done) and before != outcome.message:
-            self._context.recorder.action(record.key, "ready", outcome.reason, message=outcome.message)
+            did = "suspended" if outcome.reason is Reason.SUSPENDED else "ready"
+            self._context.recorder.action(record.key, did, outcome.reason, message=outcome.message)
 
     def _outcome(self, lacking: frozenset[str]) -> Done | Wait | Stalled:
         problem = self._link.problem
@@ -91,6 +93,8 @@ class Report:
                 Reason.SYNCED,
                 f"connected to InfluxDB {self._link.version}, organization {self._link.spec.org!r}{lacks}{old}",
             )
+        if problem.reason is Reason.SUSPENDED:
+            return Done(problem.reason, problem.message)
         if problem.stalled:
             return Stalled(problem.reason, problem.message)
         return Wait(problem.reason, problem.message)
@@ -121,6 +125,8 @@ class Report:
         metrics, name = self._tools.metrics, f"{self._link.key.namespace}/{self._link.key.name}"
         metrics.set_breaker(name, self._link.breaker.state.value)
         self._counts = {}
+        if problem is not None and problem.reason is Reason.SUSPENDED:
+            return
         if problem is not None:
             metrics.sweep_failures_total.labels(name).inc()
             return
@@ -131,6 +137,12 @@ class Report:
         for state in ("managed", "drifted", "failing", "late"):
             metrics.tasks.labels(name, state).set(counts[state])
         metrics.orphans.labels(name).set(self._orphans())
+
+    def forget_sweeps(self) -> None:
+        """No sweep is due while the connection is suspended, so none is overdue."""
+        name = f"{self._link.key.namespace}/{self._link.key.name}"
+        with contextlib.suppress(KeyError):
+            self._tools.metrics.sweep_last_success_timestamp_seconds.remove(name)
 
     def _orphans(self) -> int:
         """Tasks with our instance's marker whose InfluxTask does not exist."""

@@ -101,7 +101,8 @@ async def _connect(source: Source, preview: Preview) -> dict[Key, PreviewLink]:
         place = source.places.get(record.key) or str(record.key)
         try:
             spec = read(InfluxConnectionSpec, record.spec(), "spec")
-            link = await open_link(record.key, spec, source.secrets)
+            # A plan reads only, and what it tells of a suspended connection is what resuming it will do.
+            link = await open_link(record.key, spec.model_copy(update={"suspend": False}), source.secrets)
         except (SpecInvalid, InfluxError, MissingReference, KubeError) as error:
             preview.faults.append(Fault(place, f"{record.key}: {error}"))
             continue
@@ -111,6 +112,8 @@ async def _connect(source: Source, preview: Preview) -> dict[Key, PreviewLink]:
             await link.close()
         else:
             links[record.key] = link
+            if spec.suspend:
+                preview.notes.append(f"{record.key} is suspended: its objects are not touched before it is resumed")
     return links
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -54,7 +55,13 @@ class Link(Protocol):
         """Send a request within the connection's limits; errors of ``influx.errors`` pass through."""
 
     def trust_snapshot(self) -> bool:
-        """True when the snapshot was begun by this leader."""
+        """True when the snapshot was begun by this leader, and not before a suspension."""
+
+    def look(self) -> None:
+        """Have the organization read now, also while the connection is suspended."""
+
+    def visited_by(self, key: Key) -> AbstractContextManager[None]:
+        """While an object is worked that may write: a suspension waits for its end."""
 
     async def bucket_exists(self, name: str) -> bool:
         """Whether the bucket is there now; each distinct name is asked for once in a few seconds."""

@@ -39,8 +39,9 @@ async def reconcile_task(context: Context, record: Record, state: TaskState) -> 
         return Stalled(Reason.INVALID_SPEC, str(error))
     remember_spec(state, spec)
     try:
-        link = await usable_link(context, record, spec.connection_ref)
-        outcome = await _converge(context, record, spec, link, state)
+        link = await usable_link(context, record, spec.connection_ref, halfway=state.parked_step)
+        with link.visited_by(record.key):
+            outcome = await _converge(context, record, spec, link, state)
     except NotUsable as error:
         outcome = error.outcome
     except SpecFault as fault:

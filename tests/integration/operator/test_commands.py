@@ -83,7 +83,6 @@ def test_release_leaves_the_task_without_the_mark(lab: Lab) -> None:
     [
         (("approve", "nobody"), "does not exist"),
         (("suspend", "pod/x"), "no kind of influxops"),
-        (("suspend", "influxconnection/main"), "cannot be suspended"),
         (("release", "influxconnection/main"), "delete it with kubectl"),
     ],
 )
