@@ -10,7 +10,7 @@ import typer
 from influxops import __version__
 from influxops.cli import orphans
 from influxops.cli.import_ import import_
-from influxops.cli.objects import approve, reconcile, release, resume, suspend
+from influxops.cli.objects import approve, reconcile, recreate, release, resume, suspend
 from influxops.cli.plan import plan
 from influxops.cli.run import run
 from influxops.settings import ConfigError
@@ -30,7 +30,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("plan")(plan)
 app.command("import")(import_)
-for command in (approve, reconcile, suspend, resume, release):
+for command in (approve, reconcile, recreate, suspend, resume, release):
     app.command()(command)
 app.add_typer(orphans.app)
 

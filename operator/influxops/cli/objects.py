@@ -1,4 +1,4 @@
-"""Commands on one object of a cluster: approve, reconcile, suspend, resume, release."""
+"""Commands on one object of a cluster: approve, reconcile, recreate, suspend, resume, release."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from influxops.api.common import APPROVE, RECONCILE_AT
+from influxops.api.common import APPROVE, RECONCILE_AT, RECREATE
 from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, key_of, with_client
 from influxops.core.keys import Key, Kind
 from influxops.preview.item import Item
@@ -48,6 +48,29 @@ def reconcile(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = ""
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         await _annotate(client, key, found, RECONCILE_AT, now)
         typer.echo(f"{key} is looked at; status.lastHandledReconcileAt will be {now}")
+
+    with_client(kubeconfig, context, work)
+
+
+def recreate(
+    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "", yes: Yes = False
+) -> None:
+    """Have a task made anew in InfluxDB by the token's user, whose rights it then runs with; the old one is deleted."""
+    key = key_of(name, namespace)
+    if key.kind is not Kind.TASK:
+        raise ConfigError(f"{key} is no InfluxTask: only tasks have the rights of an InfluxDB user")
+
+    async def work(client: KubeClient) -> None:
+        found: dict[str, Any] = await existing(client, key)
+        task_id = str((found.get("status") or {}).get("taskID") or "")
+        if not task_id:
+            raise ConfigError(f"{key} has no task in InfluxDB")
+        if not yes:
+            typer.confirm(
+                f"Replace task {task_id} of {key} by a new one? InfluxDB's list of its runs goes with it", abort=True
+            )
+        await _annotate(client, key, found, RECREATE, task_id)
+        typer.echo(f"task {task_id} of {key} is replaced; status.taskID will be that of the new one")
 
     with_client(kubeconfig, context, work)
 

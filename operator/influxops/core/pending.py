@@ -10,7 +10,17 @@ from influxops.core.bucket_plan import DesiredBucket
 from influxops.core.desired import DesiredTask
 from influxops.core.marker import read_description, read_script, sha256
 from influxops.core.observed import Bucket, Task
-from influxops.core.plan import Action, Change, CreateBucket, CreateTask, DeleteTask, Plan, UpdateBucket, UpdateTask
+from influxops.core.plan import (
+    Action,
+    Change,
+    CreateBucket,
+    CreateTask,
+    DeleteTask,
+    Plan,
+    RecreateTask,
+    UpdateBucket,
+    UpdateTask,
+)
 from influxops.core.record import canonical
 
 MAX_DIFF = 4096
@@ -59,6 +69,9 @@ def _task_action(action: Action, desired: DesiredTask, current: Task | None, lim
             fields = [("name", desired.name), ("schedule", desired.schedule_text), ("description", desired.description)]
             changes = [{"field": field, "old": "", "new": new} for field, new in fields if new]
             return {"action": "create", "changes": changes, "diff": script_diff("", desired.rendered.text, limit)}
+        case RecreateTask(task_id=task_id, owner=owner, user=user):
+            moved = [{"field": "owner", "old": owner, "new": user}] if user and user != owner else []
+            return {"action": "recreate", "id": task_id, "changes": moved}
         case DeleteTask(task_id=task_id):
             return {"action": "delete", "id": task_id}
         case UpdateTask(task_id=task_id, changes=changes, adopt=adopt):

@@ -67,6 +67,7 @@ class LiveLink:
         self.parked: set[Key] = set()
         self.refused: set[Key] = set()
         """Objects that lack a right: they come again with another token, not by time."""
+        self.recreating: Key | None = None
         self.facts: dict[str, ScriptFacts] = {}
         self.port: InfluxPort | None = None
         self.breaker = Breaker(clock)

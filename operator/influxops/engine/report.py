@@ -38,6 +38,8 @@ class Report:
         self._context = tools.context
         self._packed_status = b""
         self._counts: dict[str, int] = {}
+        self._foreign = ""
+        """A task of another InfluxDB user than the token's."""
 
     def status(self) -> dict[str, Any]:
         """The status as last written, or as found at the start."""
@@ -63,6 +65,7 @@ class Report:
             user_id=link.user.id if link.user else str(previous.get("userID") or ""),
             breaker=link.breaker.state.value,
             handled_reconcile_at=record.annotations.get(RECONCILE_AT, ""),
+            foreign_example=self._foreign,
             **counts,
         )
         status = connection_status(previous, outcome, facts, generation, self._context.now())
@@ -105,6 +108,7 @@ class Report:
         managed = drifted = failing = late = foreign = 0
         tasks, user = link.snapshot.tasks, link.user.id if link.user is not None else None
         memory = self._context.tasks
+        names: list[str] = []
         for key in self._context.objects.tasks_by_connection(link.key):
             state = memory.get(key)
             stored = tasks.get(state.task_id) if state is not None else None
@@ -114,7 +118,10 @@ class Report:
             drifted += state.drifted
             failing += state.runs.consecutive_failures > 0
             late += state.late_slot is not None
-            foreign += user is not None and stored.owner_id != user
+            if user is not None and stored.owner_id != user:
+                foreign += 1
+                names.append(f"{key.namespace}/{key.name}")
+        self._foreign = min(names, default="")
         counts = {"managed": managed, "drifted": drifted, "failing": failing, "late": late, "foreign_owned": foreign}
         if not link.trust_snapshot():
             old = self.status().get("tasks") or {}

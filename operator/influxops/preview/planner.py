@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from influxops.api.common import APPROVE
+from influxops.api.common import APPROVE, RECREATE
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
@@ -152,6 +152,7 @@ async def _is_as_it_should_be(context: Context, link: PreviewLink, record: Recor
     if (
         len(marked) != 1
         or not marked[0].intact
+        or marked[0].id == record.annotations.get(RECREATE)
         or limits.denied_flux_packages
         or limits.min_every
         or limits.allowed_buckets

@@ -48,6 +48,8 @@ class Link(Protocol):
     """Empty before the first sweep; ``trust_snapshot`` tells."""
     problem: Problem | None
     parked: set[Key]
+    recreating: Key | None
+    """The task of this connection that is being replaced by a new one now."""
     facts: dict[str, ScriptFacts]
     """sha256 of a user's script -> its facts; bounded."""
 

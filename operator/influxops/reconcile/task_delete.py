@@ -7,7 +7,7 @@ from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
 from influxops.core.marker import read_script
-from influxops.core.observed import TaskRecord
+from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.outcome import Gone, Outcome, Reason, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
@@ -84,25 +84,45 @@ def _mine(context: Context, record: Record, link: Link, state: TaskState) -> lis
 
     Without an id in status (killed before it was written, or rebuilt from Git) the marker alone decides.
     """
-    marked = link.snapshot.marked(owner_of(context, record))
+    every = link.snapshot.marked(owner_of(context, record))
+    marked = [task for task in every if task.marker is not None and task.marker.ordinary]
+    under_way = [task for task in every if task.marker is not None and not task.marker.ordinary and task.intact]
+    return [*under_way, *_settled(context, record, link, state, marked)]
+
+
+def _settled(
+    context: Context, record: Record, link: Link, state: TaskState, marked: list[TaskRecord]
+) -> list[TaskRecord]:
+    """The same without those that replace another task, or are replaced."""
     stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
     if not state.task_id:
         own = [task for task in marked if task.intact and task.marker is not None and task.marker.uid == record.uid]
         return own or (marked if len(marked) == 1 else [])
     digests = {state.script_hash.removeprefix(HASH), stored.digest if stored else ""} - {""}
     mine = [task for task in marked if task.id != state.task_id and task.intact and task.digest in digests]
-    if stored is not None and (stored.marker is None or stored.marker.owner == owner_of(context, record)):
+    known = stored.marker is None or stored.marker.owner == owner_of(context, record) if stored is not None else False
+    if stored is not None and known and (stored.marker is None or stored.marker.ordinary):
         mine.append(stored)
     return mine
 
 
 async def _orphan(context: Context, record: Record, link: Link, state: TaskState) -> None:
-    """Take our marker off and leave the task running; tried once, because letting go must not be held up."""
-    for known in _mine(context, record, link, state):
-        await _release(context, record, link, known.id)
+    """Take our marker off and leave the task running; tried once, because letting go must not be held up.
+
+    Of two tasks, one of which replaces the other, the one stays that runs, or should.
+    """
+    mine = _mine(context, record, link, state)
+    settled = {task.id for task in mine if task.marker is None or task.marker.ordinary}
+    for known in sorted(mine, key=lambda task: bool(task.marker and task.marker.replaces)):
+        marker = known.marker
+        if marker is not None and (marker.replaces or marker.replaced_by in settled):
+            await delete_stored(context, record, link, known.id, "another task has its place")
+        else:
+            status = None if marker is None or marker.ordinary or record.spec().get("suspend") else TaskStatus.ACTIVE
+            await _release(context, record, link, known.id, status)
 
 
-async def _release(context: Context, record: Record, link: Link, task_id: str) -> None:
+async def _release(context: Context, record: Record, link: Link, task_id: str, status: TaskStatus | None) -> None:
     task = await refresh(context, link, task_id)
     if task is None:
         return
@@ -110,7 +130,7 @@ async def _release(context: Context, record: Record, link: Link, task_id: str) -
     if marker is None or marker.owner != owner_of(context, record):
         return
     updated = await link.call(
-        "release_task", lambda port: port.update_task(task_id, status=task.status, flux=body), write=True
+        "release_task", lambda port: port.update_task(task_id, status=status or task.status, flux=body), write=True
     )
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
     context.recorder.action(record.key, "release", Reason.DELETING, task=task_id)
