@@ -37,14 +37,27 @@ def pending(actions: Actions, basis: Any, previous: Mapping[str, Any] | None, no
     ``basis`` is everything the plan rests on: when any of it changes, so does the hash. The time at which the plan was
     first made goes into the hash, so that an approval counts once: the same change found again later waits again.
     """
-
-    def hash_at(created: str) -> str:
-        return sha256(canonical([basis, actions, created]).decode())[:DIGITS]
-
     created = str((previous or {}).get("createdAt") or "")
-    if previous is not None and created and previous.get("hash") == hash_at(created):
+    if previous is not None and created and previous.get("hash") == _hash(actions, basis, created):
         return dict(previous)
-    return {"hash": hash_at(now), "actions": actions, "createdAt": now}
+    return {"hash": _hash(actions, basis, now), "actions": actions, "createdAt": now}
+
+
+def is_rest_of(previous: Mapping[str, Any], actions: Actions, basis: Any) -> bool:
+    """Whether these actions are a previous plan, or what is left of it after its first deletions, in the same world.
+
+    Deletions come first in a plan and concern other tasks than the one that the plan rests on: whoever has approved the
+    whole of it has approved the rest. The hash vouches for what was shown; a status that somebody has edited does not.
+    """
+    whole, created = previous.get("actions") or [], str(previous.get("createdAt") or "")
+    done = whole[: max(0, len(whole) - len(actions))]
+    if not created or any(action.get("action") != "delete" for action in done):
+        return False
+    return bool(previous.get("hash") == _hash([*done, *actions], basis, created))
+
+
+def _hash(actions: Actions, basis: Any, created: str) -> str:
+    return sha256(canonical([basis, actions, created]).decode())[:DIGITS]
 
 
 def task_basis(desired: DesiredTask, current: Task | None) -> Any:

@@ -209,7 +209,9 @@ def _held_for(record: Record, link: Link, state: TaskState) -> tuple[Any, ...]:
         record.generation,
         link.generation,
         tuple(sorted(record.annotations.items())),
-        snapshot.tasks.get(str(((state.plan or {}).get("actions") or [{}])[0].get("id") or state.task_id)),
+        tuple(
+            snapshot.tasks.get(str(one.get("id") or state.task_id)) for one in (state.plan or {}).get("actions") or []
+        ),
         tuple(sorted(task.id for task in snapshot.named(state.held_name))),
     )
 
