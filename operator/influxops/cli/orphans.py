@@ -43,8 +43,20 @@ def list_(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Insta
 
 
 @app.command("delete")
-def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Instance = "", yes: Yes = False) -> None:
-    """Delete such tasks that nobody has changed; take the mark off the others, and off buckets, which keep their points."""
+def delete(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of those meant, as list shows them.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
+    instance_id: Instance = "",
+    yes: Yes = False,
+) -> None:
+    """Delete such tasks that nobody has changed; take the mark off the others, and off buckets, which keep their points.
+
+    An orphan may be wanted: one that was let go of while InfluxDB was away still carries the mark. So name those meant.
+    """
+    if bool(ids) == all_:
+        raise ConfigError("name the ids of the orphans to delete, or give --all; influxops orphans list shows them")
 
     async def work(client: KubeClient) -> bool:
         from influxops.influx.errors import InfluxError  # here, so that --help starts fast
@@ -52,6 +64,10 @@ def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Inst
         from influxops.preview.orphans import clear
 
         source, found, sound = await _look(client, instance_id)
+        wrong = sorted(set(ids or []) - {orphan.id for orphan in found})
+        if wrong:
+            raise ConfigError(f"no orphan has the id {', '.join(wrong)}: nothing is deleted")
+        found = [orphan for orphan in found if all_ or orphan.id in (ids or [])]
         _show(found)
         if found and not yes:
             typer.confirm(f"\nDelete the tasks among these {len(found)}?", abort=True)
@@ -84,11 +100,12 @@ def _show(found: list[Orphan]) -> None:
     if not found:
         typer.echo("no orphans")
         return
-    rows = [("WHAT", "ID", "NAME", "ITS OBJECT", "CONNECTION", "CHANGED BY HAND")]
+    rows = [("WHAT", "ID", "NAME", "ITS OBJECT", "CONNECTION", "LAST CHANGED", "BY HAND")]
     for orphan in found:
         owner = f"{orphan.owner.kind} {orphan.owner.namespace}/{orphan.owner.name}"
         connection = f"{orphan.connection.namespace}/{orphan.connection.name}"
-        rows.append((orphan.what, orphan.id, orphan.name, owner, connection, "yes" if orphan.changed else ""))
+        moment = orphan.updated_at.strftime("%Y-%m-%d %H:%M:%SZ") if orphan.updated_at else ""
+        rows.append((orphan.what, orphan.id, orphan.name, owner, connection, moment, "yes" if orphan.changed else ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

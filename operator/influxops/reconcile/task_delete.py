@@ -13,7 +13,7 @@ from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import let_go
+from influxops.reconcile.finalizer import let_go, let_go_marked
 from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_writes import HASH, delete_stored, refresh, settle_unknown
@@ -37,14 +37,16 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
     link = context.link(connection)
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or (not link.trust_snapshot() and hopeless(link)):
-        if not state.task_id or orphan:
+        if not state.task_id:
             return await let_go(context, record)
+        if orphan:
+            return await let_go_marked(context, record, f"task {state.task_id}")
         return await _let_go_later(
             context, record, f"InfluxConnection {spec.connection_ref.name} is gone or has no token"
         )
     if not link.trust_snapshot():
         if orphan:
-            return await let_go(context, record)
+            return await let_go_marked(context, record, f"task {state.task_id or '(id not known)'}")
         link.parked.add(record.key)
         return _held_up(link, "it has not answered yet")
     try:
@@ -54,7 +56,8 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
             await _delete(context, record, link, state)
     except InfluxError as error:
         if orphan:
-            return release_again(context, record) or await let_go(context, record)
+            again = release_again(context, record)
+            return again or await let_go_marked(context, record, f"task {state.task_id or '(id not known)'}")
         outcome = outcome_of(error)
         if not isinstance(outcome, Wait) or outcome.parked or isinstance(error, Unauthorized):
             link.parked.add(record.key)
