@@ -16,6 +16,7 @@ from influxops.core.outcome import Reason
 from influxops.core.record import Record
 from influxops.core.snapshot import Snapshot
 from influxops.influx.port import InfluxPort
+from influxops.reconcile.configmaps import ConfigMaps
 from influxops.reconcile.state import TaskState
 
 T = TypeVar("T")
@@ -140,5 +141,10 @@ class Context:
     missing_since: dict[Key, float] = field(default_factory=dict)
     """Monotonic time since which something that an object needs has been missing."""
     deleting_since: dict[Key, float] = field(default_factory=dict)
+    configmaps: ConfigMaps = field(init=False)
     whole_diffs: bool = False
     """Whether plans hold differences of scripts in full, not cut to what fits into a status."""
+
+    def __post_init__(self) -> None:
+        """Make what is made of the rest."""
+        self.configmaps = ConfigMaps(self.kube.get_configmap, self.clock)
