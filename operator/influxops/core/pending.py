@@ -8,6 +8,7 @@ from typing import Any
 
 from influxops.core.bucket_plan import DesiredBucket
 from influxops.core.desired import DesiredTask
+from influxops.core.fields import field_changes
 from influxops.core.marker import read_description, read_script, sha256
 from influxops.core.observed import Bucket, Task
 from influxops.core.plan import (
@@ -79,9 +80,12 @@ def task_actions(plan: Plan, desired: DesiredTask, current: Task | None, *, limi
 def _task_action(action: Action, desired: DesiredTask, current: Task | None, limit: int | None) -> dict[str, Any]:
     match action:
         case CreateTask():
-            fields = [("name", desired.name), ("schedule", desired.schedule_text), ("description", desired.description)]
-            changes = [{"field": field, "old": "", "new": new} for field, new in fields if new]
-            return {"action": "create", "changes": changes, "diff": script_diff("", desired.rendered.text, limit)}
+            fields = {"name": desired.name, "schedule": desired.schedule_text, "description": desired.description}
+            return {
+                "action": "create",
+                "changes": _from_nothing(fields),
+                "diff": script_diff("", desired.rendered.text, limit),
+            }
         case RecreateTask(task_id=task_id, owner=owner, user=user):
             moved = [{"field": "owner", "old": owner, "new": user}] if user and user != owner else []
             return {"action": "recreate", "id": task_id, "changes": moved}
@@ -116,8 +120,7 @@ def bucket_actions(plan: Plan, settings: Mapping[str, str]) -> Actions:
     for action in plan.actions:
         match action:
             case CreateBucket():
-                changes = [{"field": field, "old": "", "new": new} for field, new in settings.items() if new]
-                shown.append({"action": "create", "changes": changes})
+                shown.append({"action": "create", "changes": _from_nothing(settings)})
             case UpdateBucket(bucket_id=bucket_id, changes=changes):
                 adopt = any(change.field == "description" and not _marked(change.old) for change in changes)
                 entries = [_shown(change) for change in changes]
@@ -146,6 +149,10 @@ def script_diff(old: str, new: str, limit: int | None = MAX_DIFF) -> str:
         lines = ["(line ends or the end of the script differ)"]
     text = "\n".join(lines)
     return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _from_nothing(settings: Mapping[str, str]) -> Actions:
+    return [_shown(change) for change in field_changes(dict.fromkeys(settings, ""), settings)]
 
 
 def _shown(change: Change) -> dict[str, Any]:

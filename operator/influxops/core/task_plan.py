@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from influxops.core.desired import DesiredTask
 from influxops.core.durations import DurationError, parse_duration
+from influxops.core.fields import field_changes
 from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Reason
 from influxops.core.ownership import Match
-from influxops.core.plan import Action, Change, CreateTask, DeleteTask, Plan, RecreateTask, Refusal, Step, UpdateTask
+from influxops.core.plan import Action, CreateTask, DeleteTask, Plan, RecreateTask, Refusal, Step, UpdateTask
 from influxops.core.succession import Wish, next_step
 
 NO_WISH = Wish()
@@ -99,22 +100,24 @@ def _in_the_way(desired: DesiredTask, strangers: tuple[TaskRecord, ...]) -> Refu
 
 
 def _update(desired: DesiredTask, record: TaskRecord, *, marker_lost: bool = False, adopt: bool = False) -> UpdateTask:
-    changes: list[Change] = []
-    if adopt:
-        changes.append(Change("owner", "nobody", str(desired.owner)))
-    script = record.digest != desired.digest
-    if script:
-        changes.append(Change("script", record.digest[:12], desired.digest[:12]))
-    if record.name != desired.name:
-        changes.append(Change("name", record.name, desired.name))
-    if record.status != desired.status:
-        changes.append(Change("status", record.status.value, desired.status.value))
-    description = record.description != desired.description
-    if description:
-        changes.append(Change("description", record.description, desired.description))
+    script, description = record.digest != desired.digest, record.description != desired.description
+    before = {
+        "owner": "nobody" if adopt else "",
+        "script": record.digest[:12],
+        "name": record.name,
+        "status": record.status.value,
+        "description": record.description,
+    }
+    after = {
+        "owner": str(desired.owner) if adopt else "",
+        "script": desired.digest[:12],
+        "name": desired.name,
+        "status": desired.status.value,
+        "description": desired.description,
+    }
     return UpdateTask(
         task_id=record.id,
-        changes=tuple(changes),
+        changes=field_changes(before, after),
         status=desired.status,
         send_flux=script,
         send_description=description,
