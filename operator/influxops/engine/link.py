@@ -68,6 +68,7 @@ class LiveLink:
         self.refused: set[Key] = set()
         """Objects that lack a right: they come again with another token, not by time."""
         self.recreating: Key | None = None
+        self.awaiting_turn: set[Key] = set()
         self.facts: dict[str, ScriptFacts] = {}
         self.port: InfluxPort | None = None
         self.breaker = Breaker(clock)

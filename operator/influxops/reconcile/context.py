@@ -51,6 +51,8 @@ class Link(Protocol):
     parked: set[Key]
     recreating: Key | None
     """The task of this connection that is being replaced by a new one now."""
+    awaiting_turn: set[Key]
+    """Those that come after it."""
     facts: dict[str, ScriptFacts]
     """sha256 of a user's script -> its facts; bounded."""
 

@@ -89,7 +89,7 @@ def _mine(context: Context, record: Record, link: Link, state: TaskState) -> lis
     """
     every = link.snapshot.marked(owner_of(context, record))
     marked = [task for task in every if task.marker is not None and task.marker.ordinary]
-    under_way = [task for task in every if task.marker is not None and not task.marker.ordinary and task.intact]
+    under_way = [task for task in every if task not in marked and (task.intact or task.id == state.task_id)]
     return [*under_way, *_settled(context, record, link, state, marked)]
 
 

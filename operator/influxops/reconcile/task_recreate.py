@@ -16,8 +16,8 @@ from influxops.reconcile.context import Context, Link
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_writes import refresh
 
-TURN = 1.0
-"""Seconds between two looks of a task that waits for its turn."""
+TURN = 0.5
+"""Seconds between two looks, of all tasks of a connection that wait for their turn together: many do not ask more often."""
 
 
 def wish_of(record: Record, link: Link) -> Wish:
@@ -54,7 +54,10 @@ def not_now(context: Context, record: Record, link: Link, action: Action) -> Out
         return Done(Reason.SYNCED, f"{right}; it is recreated after its next run", after=wait)
     other = link.recreating
     if other is not None and other != record.key and context.objects.get(other) is not None:
-        return Done(Reason.SYNCED, f"{right}; it is recreated when its turn comes", after=TURN)
+        link.awaiting_turn.add(record.key)
+        after = TURN * len(link.awaiting_turn)
+        return Done(Reason.SYNCED, f"{right}; it is recreated when its turn comes", after=after)
+    link.awaiting_turn.discard(record.key)
     link.recreating = record.key
     return None
 
@@ -63,6 +66,8 @@ def end_turn(link: Link, record: Record, outcome: Outcome) -> None:
     """Let the next one begin, unless the next step of this one follows at once."""
     if link.recreating == record.key and not (isinstance(outcome, Wait) and outcome.again):
         link.recreating = None
+    if not isinstance(outcome, Done) or outcome.after is None:
+        link.awaiting_turn.discard(record.key)
 
 
 async def recreate_step(
