@@ -6,6 +6,7 @@ import asyncio
 import random
 
 from influxops.api.common import FINALIZER
+from influxops.core.keys import Key
 from influxops.core.outcome import Reason, Stalled
 from influxops.engine import sweep
 from influxops.engine.compare import enqueue_changed, publish_runs, states_of
@@ -174,17 +175,22 @@ class ConnectionLoop:
         self._ending_since = self._ending_since or self._context.clock()
         if (link.visitors or halfway) and self._context.clock() - self._ending_since < ENDING:
             return ENDING_LOOK
+        if link.problem is not SUSPENDED:
+            for key in self._objects():  # some were at work when they were told
+                self._tools.enqueue(key, Priority.RESYNC)
         link.problem = SUSPENDED
         link.distrust()
         self._report.forget_sweeps()
         await self._report.say(self._target.lacking, generation)
         return float(link.spec.sync_interval.seconds)
 
+    def _objects(self) -> tuple[Key, ...]:
+        objects, key = self._context.objects, self.link.key
+        return (*objects.tasks_by_connection(key), *objects.policies_by_connection(key))
+
     def _farewells(self) -> bool:
         """Whether an object that has something in InfluxDB by this connection is being deleted."""
-        objects = self._context.objects
-        named = (*objects.tasks_by_connection(self.link.key), *objects.policies_by_connection(self.link.key))
-        records = (objects.get(key) for key in named)
+        records = (self._context.objects.get(key) for key in self._objects())
         return any(record is not None and record.deleting and FINALIZER in record.finalizers for record in records)
 
     def _poll(self, interval: float) -> float:

@@ -97,6 +97,30 @@ def test_suspended_is_said_when_no_write_is_under_way(lab: Lab) -> None:
         assert len(lab.influx.tasks()) == 1
 
 
+def test_a_change_that_is_half_done_is_finished(lab: Lab) -> None:
+    """A task that is paused for the change of its schedule does not stay paused for the whole maintenance."""
+    with Gate(lab.org.url) as gate:
+        lab.connect(url=gate.url)
+        lab.task("cpu")
+        task_id = lab.task_id("cpu")
+        pauses: list[bytes] = []
+
+        def slows(body: bytes) -> bool:
+            held = body == b'{"status": "inactive"}'
+            if held:
+                pauses.append(body)
+            return held
+
+        gate.delay, gate.slows, gate.mode = 2.0, slows, "slow"
+        lab.patch(TASK, "cpu", every="2h")
+        eventually("the task is being paused", lambda: pauses)
+        lab.patch(CONNECTION, "main", suspend=True)
+        lab.rests(CONNECTION, "main", "Suspended")
+        stored = lab.influx.task(task_id)
+        assert (stored["every"], stored["status"]) == ("2h", "active")
+        assert condition(lab.rests(TASK, "cpu", "Suspended"))["status"] == "True"
+
+
 def test_deletion_beats_suspend(lab: Lab) -> None:
     """Tasks are deleted, or let go of; then nothing is asked any more, and a connection may go as well."""
     with Gate(lab.org.url) as gate:
