@@ -104,6 +104,8 @@ def test_release_waits_for_influxdb(lab: Lab) -> None:
         (("approve", "nobody"), "does not exist"),
         (("suspend", "pod/x"), "no kind of influxops"),
         (("release", "influxconnection/main"), "delete it with kubectl"),
+        (("recreate", "retentionpolicy/kept"), "is no InfluxTask"),
+        (("recreate", "nobody"), "does not exist"),
     ],
 )
 def test_mistakes_are_one_sentence(lab: Lab, arguments: tuple[str, ...], words: str) -> None:
