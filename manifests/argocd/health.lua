@@ -50,8 +50,9 @@ if obj.metadata.deletionTimestamp ~= nil then
 end
 if holds("Reconciling") then
   hs.status = "Progressing"
-  if conditions["Reconciling"].reason == "PlanPending" then
-    hs.status = "Suspended" -- until a human approves
+  local reason = conditions["Reconciling"].reason
+  if reason == "PlanPending" or reason == "Suspended" then
+    hs.status = "Suspended" -- until a human approves, or resumes the connection
   end
   hs.message = text(conditions["Reconciling"])
   return hs
@@ -71,7 +72,10 @@ local ready = conditions["Ready"]
 if ready == nil then
   return hs
 end
-if ready.status == "True" then
+if ready.status == "True" and ready.reason == "Suspended" then
+  hs.status = "Suspended" -- its connection is
+  hs.message = text(ready)
+elseif ready.status == "True" then
   hs.status = "Healthy"
   hs.message = text(ready)
   for _, type in ipairs({ "Late", "OwnerMismatch" }) do

@@ -56,4 +56,7 @@ def _covered(plan: Plan) -> bool:
         "create-orphan",
         "policy-shorter",
         "first-resume",
+        "approve",
+        "recreate-delete",
+        "recreate-orphan",
     }

@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.fault.workloads_consent import CONSENT, REF, one_task, orphan_task, task
 from tests.support.crash import Workload
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.history import Exchange
 from tests.support.world import CONNECTION, World
 
-REF = {"connectionRef": {"name": CONNECTION}}
-SCRIPT = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == "cpu")'
 OTHER = 'from(bucket: "raw") |> range(start: -2h) |> filter(fn: (r) => r._measurement == "mem")'
-
-
-def task(**fields: Any) -> dict[str, Any]:
-    """The spec of an InfluxTask that does not run while a test lasts."""
-    return {**REF, "every": "24h", "flux": SCRIPT, **fields}
 
 
 def policy(**fields: Any) -> dict[str, Any]:
@@ -34,12 +28,6 @@ async def connected(world: World) -> None:
     await world.connect()
 
 
-async def one_task(world: World) -> None:
-    """A task at rest."""
-    await world.connect()
-    await world.admin.create("InfluxTask", "alpha", task())
-
-
 async def suspended_task(world: World) -> None:
     """A task that ran and was suspended then."""
     await one_task(world)
@@ -51,12 +39,6 @@ async def never_made(world: World) -> None:
     """A task that was suspended from the first: InfluxDB knows nothing of it."""
     await world.connect()
     await world.admin.create("InfluxTask", "alpha", task(suspend=True))
-
-
-async def orphan_task(world: World) -> None:
-    """A task that is to outlive its resource."""
-    await world.connect()
-    await world.admin.create("InfluxTask", "alpha", task(deletion="Orphan"))
 
 
 async def one_policy(world: World) -> None:
@@ -290,5 +272,6 @@ ALL = {
         Workload("policy-guarded", one_policy, guarded, accepted={"RetentionPolicy/keep": "DataLossGuard"}),
         Workload("policy-delete", one_policy, delete_policy),
         Workload("policy-delete-bucket", deletable_policy, delete_policy_and_bucket),
+        *CONSENT,
     )
 }

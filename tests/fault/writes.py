@@ -11,6 +11,11 @@ _PATCHED = ("influx-patch-task-alpha-1", "kube-patch-task-alpha-status-1")
 _PATCHED_TWICE = ("influx-patch-task-alpha-1", "influx-patch-task-alpha-2", "kube-patch-task-alpha-status-1")
 _DELETED = ("influx-delete-task-alpha-1", "kube-patch-task-alpha-metadata-1", _COUNTED)
 _POLICY = ("influx-patch-bucket-managed-1", "kube-patch-policy-keep-status-1")
+_RECREATED = (
+    "influx-post-task-alpha-1",
+    *(f"influx-patch-task-alpha-{step}" for step in (1, 2, 3)),
+    "influx-delete-task-alpha-1",
+)
 
 WRITES: dict[str, tuple[str, ...]] = {
     "connect": ("kube-patch-connection-main-metadata-1", _COUNTED),
@@ -75,6 +80,28 @@ WRITES: dict[str, tuple[str, ...]] = {
     "policy-shorter": _POLICY,
     "policy-guarded": ("kube-patch-policy-keep-status-1",),
     "policy-delete": ("influx-patch-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
+    "adopt": ("kube-patch-task-alpha-metadata-1", *_PATCHED_TWICE),
+    "approve": (*_PATCHED_TWICE, "kube-patch-task-alpha-status-2"),
+    "approve-double": (
+        "kube-patch-task-alpha-status-1",
+        "kube-patch-task-alpha-status-2",
+        "influx-delete-task-double-1",
+        *_PATCHED_TWICE[:2],
+        "kube-patch-task-alpha-status-3",
+    ),
+    "recreate": (*_RECREATED, "kube-patch-task-alpha-status-1"),
+    "recreate-delete": (
+        *_RECREATED,
+        "kube-patch-task-alpha-status-1",
+        "influx-delete-task-alpha-2",
+        "kube-patch-task-alpha-metadata-1",
+    ),
+    "recreate-orphan": (
+        *_RECREATED,
+        "kube-patch-task-alpha-status-1",
+        "influx-patch-task-alpha-4",
+        "kube-patch-task-alpha-metadata-1",
+    ),
     "policy-delete-bucket": ("influx-delete-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
 }
 

@@ -28,8 +28,8 @@ def test_what_discovery_offers_is_defined(kind: str) -> None:
     """And nothing else is."""
     actions = yaml.safe_load(argocd.scripts(kind, "actions"))
     names = {definition["name"] for definition in actions["definitions"]}
-    own = {"accept"} if kind == CONNECTION else {"suspend", "resume", "approve"}
-    assert names == {"reconcile"} | own
+    own = {"accept"} if kind == CONNECTION else {"approve"}
+    assert names == {"reconcile", "suspend", "resume"} | own
     assert set(argocd.run(actions["discovery.lua"], OBJECTS[f"{kind}-synced"])) == names
 
 

@@ -14,6 +14,7 @@ RECONCILE_AT = "influxops.dev/reconcile-requested-at"
 ACCEPT_TARGET = "influxops.dev/accept-target"
 CONFIRM_DELETE = "influxops.dev/confirm-delete"
 APPROVE = "influxops.dev/approve"
+RECREATE = "influxops.dev/recreate"
 FINALIZER = "influxops.dev/cleanup"
 
 
@@ -148,7 +149,7 @@ class PlanAction(ApiModel):
     """One thing to do in InfluxDB."""
 
     action: str
-    """`create`, `update`, `adopt` or `delete`."""
+    """`create`, `update`, `adopt`, `recreate` or `delete`."""
     id: str | None = None
     """Id of the task or bucket in InfluxDB; absent before it is created."""
     changes: Annotated[

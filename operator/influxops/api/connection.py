@@ -128,6 +128,12 @@ class InfluxConnectionSpec(ApiModel):
     sync_interval: ShortInterval = parse_duration("30s")
     """Time from one look at all tasks, buckets and runs of the organization to the next. Drift is found, and runs are
     reported, within this time."""
+    suspend: bool = False
+    """True: influxops leaves this InfluxDB alone, for maintenance, a migration or an incident: it neither reads nor writes,
+    and the connection and its objects are `Suspended`. What runs in InfluxDB goes on running, and runs are reported
+    afterwards. Once `Ready` of this connection says `Suspended`, no write is under way. Deletion beats suspend: an
+    object that is deleted meanwhile has its task or bucket deleted or let go of as its `deletion` says. Set to false,
+    everything is looked at at once."""
     limits: Limits = Limits()
     """How much influxops asks of this InfluxDB at once."""
     allowed_namespaces: AllowedNamespaces | None = None

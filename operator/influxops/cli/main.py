@@ -13,7 +13,7 @@ from influxops.cli import orphans
 from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
-from influxops.cli.objects import approve, reconcile, release, resume, suspend
+from influxops.cli.objects import approve, reconcile, recreate, release, resume, suspend
 from influxops.cli.operate import operator
 from influxops.cli.plan import plan
 from influxops.cli.runs import logs, runs
@@ -41,7 +41,7 @@ for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)
 app.command("import")(import_)
-for command in (approve, reconcile, suspend, resume, release):
+for command in (approve, reconcile, recreate, suspend, resume, release):
     app.command()(command)
 app.command()(completion)
 app.add_typer(orphans.app)

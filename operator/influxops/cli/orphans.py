@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from influxops.cli.cluster import Context, Instance, Kubeconfig, Yes, with_client
 from influxops.cli.forms import Column, Form, Listing, Output, show
+from influxops.core.conditions import rfc3339
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ COLUMNS = (
     Column("NAME"),
     Column("ITS OBJECT"),
     Column("CONNECTION"),
-    Column("CHANGED BY HAND"),
+    Column("LAST CHANGED"),
+    Column("BY HAND"),
     Column("INSTANCE", wide=True),
 )
 
@@ -50,8 +52,20 @@ def list_(
 
 
 @app.command("delete")
-def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Instance = "", yes: Yes = False) -> None:
-    """Delete such tasks that nobody has changed; take the mark off the others, and off buckets, which keep their points."""
+def delete(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of those meant, as list shows them.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
+    instance_id: Instance = "",
+    yes: Yes = False,
+) -> None:
+    """Delete such tasks that nobody has changed; take the mark off the others, and off buckets, which keep their points.
+
+    An orphan may be wanted: one that was let go of while InfluxDB was away still carries the mark. So name those meant.
+    """
+    if bool(ids) == all_:
+        raise ConfigError("name the ids of the orphans to delete, or give --all; influxops orphans list shows them")
 
     async def work(client: KubeClient) -> bool:
         from influxops.influx.errors import InfluxError  # here, so that --help starts fast
@@ -59,7 +73,11 @@ def delete(kubeconfig: Kubeconfig = "", context: Context = "", instance_id: Inst
         from influxops.preview.orphans import clear
 
         source, orphans = await _look(client, instance_id)
-        found, sound = orphans.found, not orphans.faults
+        sound = not orphans.faults
+        wrong = sorted(set(ids or []) - {orphan.id for orphan in orphans.found})
+        if wrong:
+            raise ConfigError(f"no orphan has the id {', '.join(wrong)}: nothing is deleted")
+        found = [orphan for orphan in orphans.found if all_ or orphan.id in (ids or [])]
         show(_listing(found, orphans.faults), Form.TABLE)
         if found and not yes:
             typer.confirm(f"\nDelete the tasks among these {len(found)}?", abort=True)
@@ -91,8 +109,16 @@ def _listing(found: list[Orphan], faults: list[Fault]) -> Listing:
         owner = f"{orphan.owner.kind} {orphan.owner.namespace}/{orphan.owner.name}"
         connection = f"{orphan.connection.namespace}/{orphan.connection.name}"
         changed = "yes" if orphan.changed else ""
-        listing.rows.append((orphan.what, orphan.id, orphan.name, owner, connection, changed, orphan.owner.instance))
-        told = {"what": orphan.what, "id": orphan.id, "name": orphan.name, "connection": connection}
+        moment = rfc3339(orphan.updated_at) if orphan.updated_at else ""
+        row = (orphan.what, orphan.id, orphan.name, owner, connection, moment, changed, orphan.owner.instance)
+        listing.rows.append(row)
+        told = {
+            "what": orphan.what,
+            "id": orphan.id,
+            "name": orphan.name,
+            "connection": connection,
+            "lastChanged": moment,
+        }
         listing.items.append({**told, "owner": dict(orphan.owner._asdict()), "changedByHand": orphan.changed})
     listing.notes = [f"{place}: {message}" for place, message in faults]
     return listing

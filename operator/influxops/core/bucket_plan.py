@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from influxops.core.durations import DAY, HOUR, format_retention, format_seconds, shorter_retention
+from influxops.core.fields import field_changes
 from influxops.core.marker import Owner, read_description, stamp_description
 from influxops.core.observed import Bucket
 from influxops.core.outcome import Reason
@@ -113,10 +114,14 @@ def plan_bucket(desired: DesiredBucket, bucket: Bucket | None) -> Plan:
 
 
 def _changes(desired: DesiredBucket, bucket: Bucket) -> tuple[Change, ...]:
-    description = desired.stored_description(bucket.description)
-    fields = (
-        ("retention", format_retention(bucket.retention), format_retention(desired.retention)),
-        ("shardGroupDuration", format_seconds(bucket.shard_group), format_seconds(desired.shard_group)),
-        ("description", bucket.description, description),
-    )
-    return tuple(Change(field, old, new) for field, old, new in fields if old != new)
+    before = {
+        "retention": format_retention(bucket.retention),
+        "shardGroupDuration": format_seconds(bucket.shard_group),
+        "description": bucket.description,
+    }
+    after = {
+        "retention": format_retention(desired.retention),
+        "shardGroupDuration": format_seconds(desired.shard_group),
+        "description": desired.stored_description(bucket.description),
+    }
+    return field_changes(before, after)

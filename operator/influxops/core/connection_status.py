@@ -29,6 +29,8 @@ class ConnectionFacts:
     breaker: str = "Closed"
     foreign_owned: int = 0
     """Managed tasks that belong to another InfluxDB user than the token's."""
+    foreign_example: str = ""
+    """One of their InfluxTasks, as namespace/name."""
     handled_reconcile_at: str = ""
 
 
@@ -44,8 +46,8 @@ def connection_status(
                 "True",
                 Reason.OWNER_MISMATCH,
                 f"{facts.foreign_owned} managed tasks belong to another InfluxDB user than the token's ({facts.user}), and run "
-                "with that user's rights: no request can change a task's owner, so delete and apply those InfluxTasks "
-                "again, or use a token of their owner",
+                f"with that user's rights ({facts.foreign_example} is one): no request can change a task's owner. Have them "
+                "made anew with influxops recreate, or use a token of their owner",
             )
         )
     status: dict[str, Any] = {

@@ -17,7 +17,9 @@ from typing import NamedTuple
 from influxops.core.keys import Key
 
 PREFIX = "// influxops/v1 "
-_LINE = re.compile(r"// influxops/v1 owner=(\S{1,700}) uid=(\S{1,64}) sha256=([0-9a-f]{64})")
+_LINE = re.compile(
+    r"// influxops/v1 owner=(\S{1,700}) uid=(\S{1,64}) sha256=([0-9a-f]{64})(?: (replaces|replaced-by)=([0-9a-f]{16}))?"
+)
 _SUFFIX = re.compile(r"(?:^|\s)\[influxops/v1 owner=(\S{1,700}) uid=([^\s\]]{1,64})\]$")
 
 
@@ -55,6 +57,15 @@ class Marker:
     owner: Owner
     uid: str
     body_sha256: str = ""
+    replaces: str = ""
+    """Id of the task in whose place this one is put; while that is under way, and empty otherwise."""
+    replaced_by: str = ""
+    """Id of the task that is put in this one's place."""
+
+    @property
+    def ordinary(self) -> bool:
+        """True when no replacement is under way."""
+        return not self.replaces and not self.replaced_by
 
 
 def sha256(text: str) -> str:
@@ -62,9 +73,10 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def stamp_script(owner: Owner, uid: str, body: str) -> str:
+def stamp_script(owner: Owner, uid: str, body: str, *, replaces: str = "", replaced_by: str = "") -> str:
     """Put the header line before a script's body."""
-    return f"{PREFIX}owner={owner} uid={uid} sha256={sha256(body)}\n{body}"
+    role = f" replaces={replaces}" if replaces else f" replaced-by={replaced_by}" if replaced_by else ""
+    return f"{PREFIX}owner={owner} uid={uid} sha256={sha256(body)}{role}\n{body}"
 
 
 def read_script(script: str) -> tuple[Marker | None, str]:
@@ -74,7 +86,8 @@ def read_script(script: str) -> tuple[Marker | None, str]:
     owner = Owner.parse(match[1]) if match else None
     if match is None or owner is None:
         return None, script
-    return Marker(owner, match[2], match[3]), body
+    other = {match[4]: match[5]}
+    return Marker(owner, match[2], match[3], other.get("replaces", ""), other.get("replaced-by", "")), body
 
 
 def stamp_description(owner: Owner, uid: str, description: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from influxops.core.marker import Owner
 from influxops.core.observed import TaskRecord
 from influxops.core.outcome import Reason
 from influxops.core.plan import Refusal
+from influxops.core.succession import is_inert
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class Match:
     """Unmarked tasks of the wanted name, which are in the way of creating ours; oldest id first."""
     adoptable: TaskRecord | None = None
     """The unmarked task that is to be taken over."""
+    successors: tuple[TaskRecord, ...] = ()
+    """Tasks that we made to replace ours, and that do not run yet."""
+    retired: TaskRecord | None = None
+    """Our former task, which has run for the last time; without ``ours``, the first of ``successors`` comes in its place."""
     refusal: Refusal | None = None
     """Why the task that ``spec.importID`` names cannot be taken over."""
 
@@ -60,10 +65,62 @@ def match(
     ``named`` the tasks with the wanted name, and ``imported`` the task that the claim wants to import. The uid only breaks ties: a cluster that was rebuilt from Git has new uids
     and takes its tasks back.
     """
+    own = [task for task in marked if _is(task, claim.owner)]
+    if all(task.marker is None or task.marker.ordinary for task in own):
+        return _match(claim, own, by_id, named, imported)
+    return _in_succession(claim, own, by_id, named, imported)
+
+
+def _in_succession(
+    claim: Claim,
+    own: list[TaskRecord],
+    by_id: TaskRecord | None,
+    named: Iterable[TaskRecord],
+    imported: TaskRecord | None,
+) -> Match:
+    """One task is being put in another's place: the marks tell how far that has come."""
+    ordinary, successors, retired, copies = [], [], [], []
+    for task in sorted(own, key=lambda one: one.id):
+        marker = task.marker
+        if marker is None or marker.ordinary:
+            ordinary.append(task)
+        elif marker.replaces and is_inert(task):
+            successors.append(task)
+        elif marker.replaced_by and task.intact:
+            retired.append(task)
+        else:
+            copies.append(task)
+    heirs = {task.marker.replaced_by for task in retired if task.marker}
+    heir = next((task for task in ordinary if task.id in heirs), None)
+    if heir is not None:  # status still names the one before
+        claim = replace(claim, task_id=heir.id)
+    base = _match(claim, ordinary, by_id, named, imported)
+    ours = base.ours
+    if ours is not None:
+        last = [task for task in retired if task.marker and task.marker.replaced_by == ours.id][:1]
+        successors.sort(key=lambda task: bool(task.marker and task.marker.replaces != ours.id))
+    else:
+        last = sorted(retired, key=lambda task: (task.id != claim.task_id, task.id))[:1]
+        next_id = last[0].marker.replaced_by if last and last[0].marker else ""
+        successors.sort(key=lambda task: task.id != next_id)
+        if last and not any(task.id == next_id for task in successors):
+            base = Match(ours=last.pop(), copies=base.copies)  # the new one is gone: the old one runs on
+    copies += [task for task in retired if task not in last and task is not base.ours]
+    return replace(
+        base, successors=tuple(successors), retired=last[0] if last else None, copies=(*base.copies, *copies)
+    )
+
+
+def _match(
+    claim: Claim,
+    marked: list[TaskRecord],
+    by_id: TaskRecord | None,
+    named: Iterable[TaskRecord],
+    imported: TaskRecord | None,
+) -> Match:
     if by_id is not None and by_id.marker is None:
-        others = sorted((task for task in marked if _is(task, claim.owner)), key=lambda task: task.id)
-        return _lost(claim, by_id, others)
-    candidates = sorted((task for task in marked if _is(task, claim.owner)), key=lambda task: _rank(task, claim))
+        return _lost(claim, by_id, sorted(marked, key=lambda task: task.id))
+    candidates = sorted(marked, key=lambda task: _rank(task, claim))
     if candidates and _is_copy_of_the_lost(candidates[0], claim):
         return Match(copies=tuple(candidates))
     if not candidates:

@@ -8,9 +8,20 @@ from typing import Any
 
 from influxops.core.bucket_plan import DesiredBucket
 from influxops.core.desired import DesiredTask
+from influxops.core.fields import field_changes
 from influxops.core.marker import read_description, read_script, sha256
 from influxops.core.observed import Bucket, Task
-from influxops.core.plan import Action, Change, CreateBucket, CreateTask, DeleteTask, Plan, UpdateBucket, UpdateTask
+from influxops.core.plan import (
+    Action,
+    Change,
+    CreateBucket,
+    CreateTask,
+    DeleteTask,
+    Plan,
+    RecreateTask,
+    UpdateBucket,
+    UpdateTask,
+)
 from influxops.core.record import canonical
 
 MAX_DIFF = 4096
@@ -27,14 +38,27 @@ def pending(actions: Actions, basis: Any, previous: Mapping[str, Any] | None, no
     ``basis`` is everything the plan rests on: when any of it changes, so does the hash. The time at which the plan was
     first made goes into the hash, so that an approval counts once: the same change found again later waits again.
     """
-
-    def hash_at(created: str) -> str:
-        return sha256(canonical([basis, actions, created]).decode())[:DIGITS]
-
     created = str((previous or {}).get("createdAt") or "")
-    if previous is not None and created and previous.get("hash") == hash_at(created):
+    if previous is not None and created and previous.get("hash") == _hash(actions, basis, created):
         return dict(previous)
-    return {"hash": hash_at(now), "actions": actions, "createdAt": now}
+    return {"hash": _hash(actions, basis, now), "actions": actions, "createdAt": now}
+
+
+def is_rest_of(previous: Mapping[str, Any], actions: Actions, basis: Any) -> bool:
+    """Whether these actions are a previous plan, or what is left of it after its first deletions, in the same world.
+
+    Deletions come first in a plan and concern other tasks than the one that the plan rests on: whoever has approved the
+    whole of it has approved the rest. The hash vouches for what was shown; a status that somebody has edited does not.
+    """
+    whole, created = previous.get("actions") or [], str(previous.get("createdAt") or "")
+    done = whole[: max(0, len(whole) - len(actions))]
+    if not created or any(action.get("action") != "delete" for action in done):
+        return False
+    return bool(previous.get("hash") == _hash([*done, *actions], basis, created))
+
+
+def _hash(actions: Actions, basis: Any, created: str) -> str:
+    return sha256(canonical([basis, actions, created]).decode())[:DIGITS]
 
 
 def task_basis(desired: DesiredTask, current: Task | None) -> Any:
@@ -56,9 +80,15 @@ def task_actions(plan: Plan, desired: DesiredTask, current: Task | None, *, limi
 def _task_action(action: Action, desired: DesiredTask, current: Task | None, limit: int | None) -> dict[str, Any]:
     match action:
         case CreateTask():
-            fields = [("name", desired.name), ("schedule", desired.schedule_text), ("description", desired.description)]
-            changes = [{"field": field, "old": "", "new": new} for field, new in fields if new]
-            return {"action": "create", "changes": changes, "diff": script_diff("", desired.rendered.text, limit)}
+            fields = {"name": desired.name, "schedule": desired.schedule_text, "description": desired.description}
+            return {
+                "action": "create",
+                "changes": _from_nothing(fields),
+                "diff": script_diff("", desired.rendered.text, limit),
+            }
+        case RecreateTask(task_id=task_id, owner=owner, user=user):
+            moved = [{"field": "owner", "old": owner, "new": user}] if user and user != owner else []
+            return {"action": "recreate", "id": task_id, "changes": moved}
         case DeleteTask(task_id=task_id):
             return {"action": "delete", "id": task_id}
         case UpdateTask(task_id=task_id, changes=changes, adopt=adopt):
@@ -90,8 +120,7 @@ def bucket_actions(plan: Plan, settings: Mapping[str, str]) -> Actions:
     for action in plan.actions:
         match action:
             case CreateBucket():
-                changes = [{"field": field, "old": "", "new": new} for field, new in settings.items() if new]
-                shown.append({"action": "create", "changes": changes})
+                shown.append({"action": "create", "changes": _from_nothing(settings)})
             case UpdateBucket(bucket_id=bucket_id, changes=changes):
                 adopt = any(change.field == "description" and not _marked(change.old) for change in changes)
                 entries = [_shown(change) for change in changes]
@@ -120,6 +149,10 @@ def script_diff(old: str, new: str, limit: int | None = MAX_DIFF) -> str:
         lines = ["(line ends or the end of the script differ)"]
     text = "\n".join(lines)
     return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _from_nothing(settings: Mapping[str, str]) -> Actions:
+    return [_shown(change) for change in field_changes(dict.fromkeys(settings, ""), settings)]
 
 
 def _shown(change: Change) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from influxops.core.observed import TaskStatus
 
@@ -49,6 +50,35 @@ class DeleteTask:
 
     task_id: str
     why: str
+    replaced_by: str = ""
+    """Id of the task that has taken its place, if one has."""
+
+
+class Step(StrEnum):
+    """The steps of putting a new task in an old one's place, in order; deleting the old one follows."""
+
+    CREATE = "create"
+    """Create the new one, active, with a schedule that never comes: what is created inactive runs all the same."""
+    FILL = "fill"
+    """Give it the script, and make it inactive."""
+    RETIRE = "retire"
+    """Make the old one inactive: it has run for the last time."""
+    ACTIVATE = "activate"
+    """Let the new one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecreateTask:
+    """Put a new task of the token's user in the place of one that may belong to another."""
+
+    task_id: str
+    """Of the old one."""
+    step: Step
+    new_id: str = ""
+    owner: str = ""
+    """Id of the InfluxDB user whose rights the old one has."""
+    user: str = ""
+    """Id of the InfluxDB user whose rights the new one will have; empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +94,7 @@ class UpdateBucket:
     changes: tuple[Change, ...]
 
 
-Action = CreateTask | UpdateTask | DeleteTask | CreateBucket | UpdateBucket
+Action = CreateTask | UpdateTask | DeleteTask | RecreateTask | CreateBucket | UpdateBucket
 
 
 @dataclass(frozen=True, slots=True)

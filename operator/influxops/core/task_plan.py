@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from influxops.core.desired import DesiredTask
 from influxops.core.durations import DurationError, parse_duration
+from influxops.core.fields import field_changes
 from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Reason
 from influxops.core.ownership import Match
-from influxops.core.plan import Action, Change, CreateTask, DeleteTask, Plan, Refusal, UpdateTask
+from influxops.core.plan import Action, CreateTask, DeleteTask, Plan, RecreateTask, Refusal, Step, UpdateTask
+from influxops.core.succession import Wish, next_step
+
+NO_WISH = Wish()
 
 
 def in_sync(desired: DesiredTask, record: TaskRecord) -> bool:
@@ -19,8 +25,11 @@ def in_sync(desired: DesiredTask, record: TaskRecord) -> bool:
     )
 
 
-def plan_task(desired: DesiredTask, found: Match) -> Plan:
-    """Plan a task. Doubles of our own go first; a stranger's task of the same name stops everything."""
+def plan_task(desired: DesiredTask, found: Match, wish: Wish = NO_WISH) -> Plan:
+    """Plan a task. Doubles of our own go first; a stranger's task of the same name stops everything.
+
+    ``wish`` names the task that is to be replaced by a new one of the token's user; it is first made right.
+    """
     warnings = tuple(
         Refusal(
             Reason.COPIED_MARKER,
@@ -32,19 +41,44 @@ def plan_task(desired: DesiredTask, found: Match) -> Plan:
     actions: list[Action] = [
         DeleteTask(double.id, "it equals what influxops wrote, and one is enough") for double in found.doubles
     ]
+    if found.ours is None and found.retired is not None:
+        old, new, *more = found.retired, *found.successors
+        action = RecreateTask(old.id, Step.ACTIVATE, new.id, old.owner_id, wish.user)
+        return Plan((action, *actions, *_of_no_use(more)), warnings=warnings, task_id=new.id)
     if found.ours is None:
+        actions += _of_no_use(found.successors)
         if found.adoptable is not None:
-            action = _update(desired, found.adoptable, adopt=True)
-            return Plan((*actions, action), warnings=warnings, task_id=found.adoptable.id)
+            take = _update(desired, found.adoptable, adopt=True)
+            return Plan((*actions, take), warnings=warnings, task_id=found.adoptable.id)
         refusal = found.refusal or _in_the_way(desired, found.strangers)
         if refusal is not None:
             return Plan(warnings=warnings, refusal=refusal)
         if desired.status is TaskStatus.INACTIVE:
             return Plan(tuple(actions), warnings=warnings)
         return Plan((*actions, CreateTask()), warnings=warnings)
-    if not in_sync(desired, found.ours):
+    if found.retired is not None:
+        why = f"task {found.ours.id} has taken its place"
+        actions.append(DeleteTask(found.retired.id, why, replaced_by=found.ours.id))
+    right = in_sync(desired, found.ours)
+    if right and wish.task_id == found.ours.id and desired.status is TaskStatus.ACTIVE:
+        actions += _recreate(desired, found.ours, found.successors, wish)
+    else:
+        actions += _of_no_use(found.successors)
+    if not right:
         actions.append(_update(desired, found.ours, marker_lost=found.marker_lost))
     return Plan(tuple(actions), warnings=warnings, task_id=found.ours.id)
+
+
+def _recreate(
+    desired: DesiredTask, old: TaskRecord, successors: tuple[TaskRecord, ...], wish: Wish
+) -> tuple[Action, ...]:
+    new = successors[0] if successors else None
+    step = next_step(desired, old, new, wish)
+    return _of_no_use(successors) if step is None else (*_of_no_use(successors[1:]), step)
+
+
+def _of_no_use(successors: Iterable[TaskRecord]) -> tuple[Action, ...]:
+    return tuple(DeleteTask(task.id, "it was to replace another task, and is of no use") for task in successors)
 
 
 def _in_the_way(desired: DesiredTask, strangers: tuple[TaskRecord, ...]) -> Refusal | None:
@@ -66,22 +100,24 @@ def _in_the_way(desired: DesiredTask, strangers: tuple[TaskRecord, ...]) -> Refu
 
 
 def _update(desired: DesiredTask, record: TaskRecord, *, marker_lost: bool = False, adopt: bool = False) -> UpdateTask:
-    changes: list[Change] = []
-    if adopt:
-        changes.append(Change("owner", "nobody", str(desired.owner)))
-    script = record.digest != desired.digest
-    if script:
-        changes.append(Change("script", record.digest[:12], desired.digest[:12]))
-    if record.name != desired.name:
-        changes.append(Change("name", record.name, desired.name))
-    if record.status != desired.status:
-        changes.append(Change("status", record.status.value, desired.status.value))
-    description = record.description != desired.description
-    if description:
-        changes.append(Change("description", record.description, desired.description))
+    script, description = record.digest != desired.digest, record.description != desired.description
+    before = {
+        "owner": "nobody" if adopt else "",
+        "script": record.digest[:12],
+        "name": record.name,
+        "status": record.status.value,
+        "description": record.description,
+    }
+    after = {
+        "owner": str(desired.owner) if adopt else "",
+        "script": desired.digest[:12],
+        "name": desired.name,
+        "status": desired.status.value,
+        "description": desired.description,
+    }
     return UpdateTask(
         task_id=record.id,
-        changes=tuple(changes),
+        changes=field_changes(before, after),
         status=desired.status,
         send_flux=script,
         send_description=description,

@@ -50,8 +50,9 @@ class Engine:
         self._metrics = metrics
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
-        self._halfway: set[Key] = set()
-        """Keys whose change needs another request at once."""
+        self._halfway: dict[Key, int] = {}
+        """Keys whose change needs another request at once, with the number of steps done. Steps are no failures: what fails
+        after them is soon tried again."""
         self.leading = False
 
     # the sink of the watch
@@ -118,7 +119,7 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - self._context.clock())):
                 while self._halfway:
-                    await self._visit(self._halfway.pop())
+                    await self._visit(self._halfway.popitem()[0])
         self._halfway.clear()
         self._tasks = []
         self._queue.clear()
@@ -181,7 +182,10 @@ class Engine:
 
     def _requeue(self, key: Key, outcome: Outcome) -> None:
         """The one place that turns an outcome into a next visit."""
-        (self._halfway.add if isinstance(outcome, Wait) and outcome.again else self._halfway.discard)(key)
+        if isinstance(outcome, Wait) and outcome.again:
+            self._halfway[key] = self._halfway.get(key, 0) + 1
+        else:
+            self._halfway.pop(key, None)
         match outcome:
             case Gone():
                 self._queue.drop(key)
@@ -193,9 +197,8 @@ class Engine:
                 if after is not None:
                     self._queue.add(key, Priority.RESYNC, after=after)
             case Wait(again=True):
-                delay = self._queue.backoff(key)
-                steps = self._queue.failures(key)
-                self._queue.add(key, Priority.CHANGE, after=AGAIN if steps <= STEPS else delay)
+                delay = AGAIN if self._halfway[key] <= STEPS else self._queue.backoff(key)
+                self._queue.add(key, Priority.CHANGE, after=delay)
             case Wait(parked=True):
                 pass  # its failures count on: the connection wakes it, and later the more often it fails
             case Wait(after=None):

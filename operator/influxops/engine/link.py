@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
@@ -66,11 +67,16 @@ class LiveLink:
         self.parked: set[Key] = set()
         self.refused: set[Key] = set()
         """Objects that lack a right: they come again with another token, not by time."""
+        self.recreating: Key | None = None
+        self.awaiting_turn: set[Key] = set()
         self.facts: dict[str, ScriptFacts] = {}
         self.port: InfluxPort | None = None
         self.breaker = Breaker(clock)
         self.wake = asyncio.Event()
-        self.leading_since = clock()
+        self.trusted_since = clock()
+        """Snapshots that were begun earlier tell of a time at which others may have written."""
+        self.visitors: set[Key] = set()
+        """Objects that are being worked at this moment."""
         self.requests = 0
         self.moving = False
         """True while it is not known where the client leads: nobody but the connection's own loop may use it."""
@@ -82,6 +88,8 @@ class LiveLink:
 
     def configure(self, spec: InfluxConnectionSpec, generation: int) -> None:
         """Take in a new spec; requests under way keep the old limits."""
+        if self.spec.suspend != spec.suspend:
+            self.distrust()
         if self.port is not None and (spec.url, spec.org) != (self.spec.url, self.spec.org):
             self.moving = True
         self.spec = spec
@@ -97,8 +105,25 @@ class LiveLink:
             await self._pacer.turn()
 
     def trust_snapshot(self) -> bool:
-        """True when the snapshot was begun after this process started to lead."""
-        return self.snapshot.started >= self.leading_since
+        """True when the snapshot was begun after this process started to lead, and is no memory of a time before a suspension."""
+        return self.snapshot.started >= self.trusted_since
+
+    def distrust(self) -> None:
+        """Hold the snapshot for outdated: nothing is done by it before the next sweep."""
+        self.trusted_since = self._clock()
+
+    def look(self) -> None:
+        """Have the organization read now."""
+        self.wake.set()
+
+    @contextmanager
+    def visited_by(self, key: Key) -> Iterator[None]:
+        """While an object is worked that may write."""
+        self.visitors.add(key)
+        try:
+            yield
+        finally:
+            self.visitors.discard(key)
 
     async def call(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """Send a request within the limits. While the breaker is open, fails at once without one."""

@@ -110,10 +110,6 @@ class WorkQueue(Generic[K]):
         delay: float = min(BACKOFF_MAX, BACKOFF_FIRST * 2.0 ** min(failures, 16))
         return delay * (1 + 0.2 * self._jitter())
 
-    def failures(self, key: K) -> int:
-        """Failures in a row."""
-        return self._failures.get(key, 0)
-
     def forget(self, key: K) -> None:
         """The key succeeded: its next failure starts from the shortest delay."""
         self._failures.pop(key, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from influxops.api.common import RECONCILE_AT
@@ -37,6 +38,8 @@ class Report:
         self._context = tools.context
         self._packed_status = b""
         self._counts: dict[str, int] = {}
+        self._foreign = ""
+        """A task of another InfluxDB user than the token's."""
 
     def status(self) -> dict[str, Any]:
         """The status as last written, or as found at the start."""
@@ -63,6 +66,7 @@ class Report:
             user_id=link.user.id if link.user else str(previous.get("userID") or ""),
             breaker=link.breaker.state.value,
             handled_reconcile_at=record.annotations.get(RECONCILE_AT, ""),
+            foreign_example=self._foreign,
             **counts,
         )
         status = connection_status(previous, outcome, facts, generation, self._context.now())
@@ -76,7 +80,8 @@ class Report:
             self._context.recorder.event(record, outcome.reason, outcome.message, warning=True)
             self._context.recorder.action(record.key, "not ready", outcome.reason, message=outcome.message)
         elif isinstance(outcome, Done) and before != outcome.message:
-            self._context.recorder.action(record.key, "ready", outcome.reason, message=outcome.message)
+            did = "suspended" if outcome.reason is Reason.SUSPENDED else "ready"
+            self._context.recorder.action(record.key, did, outcome.reason, message=outcome.message)
 
     def _outcome(self, lacking: frozenset[str]) -> Done | Wait | Stalled:
         problem = self._link.problem
@@ -92,6 +97,8 @@ class Report:
                 Reason.SYNCED,
                 f"connected to InfluxDB {self._link.version}, organization {self._link.spec.org!r}{lacks}{old}",
             )
+        if problem.reason is Reason.SUSPENDED:
+            return Done(problem.reason, problem.message)
         if problem.stalled:
             return Stalled(problem.reason, problem.message)
         return Wait(problem.reason, problem.message)
@@ -102,6 +109,7 @@ class Report:
         managed = drifted = failing = late = foreign = 0
         tasks, user = link.snapshot.tasks, link.user.id if link.user is not None else None
         memory = self._context.tasks
+        names: list[str] = []
         for key in self._context.objects.tasks_by_connection(link.key):
             state = memory.get(key)
             stored = tasks.get(state.task_id) if state is not None else None
@@ -111,7 +119,10 @@ class Report:
             drifted += state.drifted
             failing += state.runs.consecutive_failures > 0
             late += state.late_slot is not None
-            foreign += user is not None and stored.owner_id != user
+            if user is not None and stored.owner_id != user:
+                foreign += 1
+                names.append(f"{key.namespace}/{key.name}")
+        self._foreign = min(names, default="")
         counts = {"managed": managed, "drifted": drifted, "failing": failing, "late": late, "foreign_owned": foreign}
         if not link.trust_snapshot():
             old = self.status().get("tasks") or {}
@@ -122,6 +133,8 @@ class Report:
         metrics, name = self._tools.metrics, f"{self._link.key.namespace}/{self._link.key.name}"
         metrics.set_breaker(name, self._link.breaker.state.value)
         self._counts = {}
+        if problem is not None and problem.reason is Reason.SUSPENDED:
+            return
         if problem is not None:
             metrics.sweep_failures_total.labels(name).inc()
             return
@@ -132,6 +145,12 @@ class Report:
         for state in ("managed", "drifted", "failing", "late"):
             metrics.tasks.labels(name, state).set(counts[state])
         metrics.orphans.labels(name).set(self._orphans())
+
+    def forget_sweeps(self) -> None:
+        """No sweep is due while the connection is suspended, so none is overdue."""
+        name = f"{self._link.key.namespace}/{self._link.key.name}"
+        with contextlib.suppress(KeyError):
+            self._tools.metrics.sweep_last_success_timestamp_seconds.remove(name)
 
     def _orphans(self) -> int:
         """Tasks with our instance's marker whose InfluxTask does not exist."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
+from influxops.api.common import FINALIZER
+from influxops.core.keys import Key
 from influxops.core.outcome import Reason, Stalled
 from influxops.engine import sweep
 from influxops.engine.compare import enqueue_changed, publish_runs, states_of
@@ -22,6 +24,10 @@ from influxops.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+SUSPENDED = Problem(Reason.SUSPENDED, "spec.suspend is true: InfluxDB is neither read nor written")
+ENDING = 30.0
+"""Seconds that a suspension waits for what is under way; a server that hangs must not hold it up for ever."""
+ENDING_LOOK = 0.1
 SPARING = 10
 """Looks for runs take at most one part in so many of the time."""
 
@@ -39,6 +45,8 @@ class ConnectionLoop:
         self._runs = RunCollector(tools.context)
         self._sweeps = 0
         self._troubled_since: float | None = None
+        self._ending_since: float | None = None
+        """Since when a suspension has waited for the end of what is under way."""
 
     async def run(self) -> None:
         """Turn until cancelled. Whatever goes wrong in a turn is told in the connection's status."""
@@ -111,6 +119,8 @@ class ConnectionLoop:
 
     async def _turn(self) -> float:
         """One turn; the seconds until the next."""
+        if self.link.spec.suspend and not self._farewells():
+            return await self._suspended()
         link, clock = self.link, self._context.clock
         interval = float(link.spec.sync_interval.seconds)
         started, before, generation = clock(), link.requests, link.generation
@@ -142,17 +152,46 @@ class ConnectionLoop:
                 link.breaker.open()
             delay = link.breaker.trial_in() or interval
             problem = Problem(Reason.CONNECTION_NOT_READY, str(error), stalled=isinstance(error, Invalid))
+        if problem is None and link.spec.suspend:
+            problem = SUSPENDED
         was = link.problem
         link.problem = problem
         self._troubled_since = None if problem is None else (self._troubled_since or clock())
         self._report.measure(clock() - started, link.requests - before, problem)
         await self._report.say(self._target.lacking, generation)
+        self._ending_since = None
         if problem is None:
             self._wake(was)
         elif was is None or was.reason is not problem.reason:
             for key in self.link.parked:  # some have waited since before this was known, and have told nobody for what
                 self._tools.enqueue(key, Priority.RETRY)
         return delay
+
+    async def _suspended(self) -> float:
+        """A turn while nothing is to be asked of InfluxDB, and nothing is being deleted; the seconds until the next."""
+        link = self.link
+        generation = link.generation
+        halfway = any(state.parked_step for state in states_of(self._tools, link).values())
+        self._ending_since = self._ending_since or self._context.clock()
+        if (link.visitors or halfway) and self._context.clock() - self._ending_since < ENDING:
+            return ENDING_LOOK
+        if link.problem is not SUSPENDED:
+            for key in self._objects():  # some were at work when they were told
+                self._tools.enqueue(key, Priority.RESYNC)
+        link.problem = SUSPENDED
+        link.distrust()
+        self._report.forget_sweeps()
+        await self._report.say(self._target.lacking, generation)
+        return float(link.spec.sync_interval.seconds)
+
+    def _objects(self) -> tuple[Key, ...]:
+        objects, key = self._context.objects, self.link.key
+        return (*objects.tasks_by_connection(key), *objects.policies_by_connection(key))
+
+    def _farewells(self) -> bool:
+        """Whether an object that has something in InfluxDB by this connection is being deleted."""
+        records = (self._context.objects.get(key) for key in self._objects())
+        return any(record is not None and record.deleting and FINALIZER in record.finalizers for record in records)
 
     def _poll(self, interval: float) -> float:
         waited = 0.0 if self._troubled_since is None else self._context.clock() - self._troubled_since

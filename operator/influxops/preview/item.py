@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-VERBS = ("create", "adopt", "update", "delete")
+VERBS = ("create", "adopt", "update", "recreate", "delete")
 """What an action may be, in the order in which they are counted."""
 
 
@@ -34,7 +34,7 @@ class Item:
 
     @property
     def verb(self) -> str:
-        """The most telling action: create, adopt, update or delete; empty when there is none."""
+        """The most telling action: create, adopt, update, recreate or delete; empty when there is none."""
         verbs = [action["action"] for action in self.actions]
         return next((verb for verb in VERBS if verb in verbs), "")
 
@@ -75,5 +75,5 @@ class Preview:
     @property
     def summary(self) -> str:
         """One line."""
-        counts = [f"{self.count(verb)} to {verb}" for verb in VERBS]
+        counts = [f"{self.count(verb)} to {verb}" for verb in VERBS if verb != "recreate" or self.count(verb)]
         return f"Plan: {', '.join(counts)}; {self.unchanged} unchanged, {self.held} held back, {self.errors} errors."

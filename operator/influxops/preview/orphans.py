@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
@@ -31,6 +32,8 @@ class Orphan:
     connection: Key
     changed: bool = False
     """True when somebody has changed the task since influxops wrote it; it may be a copy that is in use."""
+    updated_at: datetime | None = None
+    """When the task was last changed (UTC); InfluxDB does not tell it of buckets."""
 
     @property
     def what(self) -> str:
@@ -62,7 +65,7 @@ async def find_orphans(source: Source) -> Orphans:
             marker = read_script(task.flux)[0]
             if marker is not None and _lost(source, marker.owner, Kind.TASK):
                 changed = not TaskRecord.of(task).intact
-                orphans[task.id] = Orphan(marker.owner, task.id, task.name, record.key, changed)
+                orphans[task.id] = Orphan(marker.owner, task.id, task.name, record.key, changed, task.updated_at)
         for bucket in link.snapshot.buckets.values():
             if bucket.marker is not None and _lost(source, bucket.marker.owner, Kind.POLICY):
                 orphans[bucket.id] = Orphan(bucket.marker.owner, bucket.id, bucket.name, record.key)

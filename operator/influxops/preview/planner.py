@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from influxops.api.common import APPROVE
+from influxops.api.common import APPROVE, RECREATE
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
@@ -101,7 +101,8 @@ async def _connect(source: Source, preview: Preview) -> dict[Key, PreviewLink]:
         place = source.places.get(record.key) or str(record.key)
         try:
             spec = read(InfluxConnectionSpec, record.spec(), "spec")
-            link = await open_link(record.key, spec, source.secrets)
+            # A plan reads only, and what it tells of a suspended connection is what resuming it will do.
+            link = await open_link(record.key, spec.model_copy(update={"suspend": False}), source.secrets)
         except (SpecInvalid, InfluxError, MissingReference, KubeError) as error:
             preview.faults.append(Fault(place, f"{record.key}: {error}"))
             continue
@@ -111,6 +112,8 @@ async def _connect(source: Source, preview: Preview) -> dict[Key, PreviewLink]:
             await link.close()
         else:
             links[record.key] = link
+            if spec.suspend:
+                preview.notes.append(f"{record.key} is suspended: its objects are not touched before it is resumed")
     return links
 
 
@@ -149,6 +152,7 @@ async def _is_as_it_should_be(context: Context, link: PreviewLink, record: Recor
     if (
         len(marked) != 1
         or not marked[0].intact
+        or marked[0].id == record.annotations.get(RECREATE)
         or limits.denied_flux_packages
         or limits.min_every
         or limits.allowed_buckets

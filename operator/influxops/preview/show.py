@@ -12,10 +12,19 @@ _WORDS = {
     "create": "will be created",
     "adopt": "will be taken over",
     "update": "will be changed",
+    "recreate": "will be replaced by a new task of the token's user",
     "delete": "will be deleted",
 }
-_SIGNS = {"create": "+", "adopt": "→", "update": "~", "delete": "-"}
-_COLORS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m", "→": "\x1b[36m", "@": "\x1b[2m", "!": "\x1b[31m"}
+_SIGNS = {"create": "+", "adopt": "→", "update": "~", "recreate": "±", "delete": "-"}
+_COLORS = {
+    "+": "\x1b[32m",
+    "-": "\x1b[31m",
+    "~": "\x1b[33m",
+    "±": "\x1b[33m",
+    "→": "\x1b[36m",
+    "@": "\x1b[2m",
+    "!": "\x1b[31m",
+}
 _RESET = "\x1b[0m"
 
 

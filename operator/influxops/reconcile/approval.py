@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from influxops.api.common import APPROVE, Approval, Drift
 from influxops.core.conditions import rfc3339
 from influxops.core.outcome import Done, Outcome, Reason, Wait
-from influxops.core.pending import Actions, in_words, pending
+from influxops.core.pending import Actions, in_words, is_rest_of, pending
 from influxops.core.record import Record
 from influxops.reconcile.context import Context
 
@@ -62,7 +62,8 @@ def hold(
 ) -> Held | None:
     """Whether a plan has to wait; None when it may be applied: nobody asks for consent, or this very plan has it.
 
-    ``begun`` is the plan as it was before its own first step, if that may have been made: approved as that, it goes on.
+    ``begun`` is the plan as it was before a pause of the task, if that may have been our own doing. What was approved as a
+    whole goes on until its end: the world has changed only by our own steps.
     """
     if not asks(spec, drift=drift):
         return None
@@ -71,8 +72,9 @@ def hold(
     approved = record.annotations.get(APPROVE, "")
     if approved == plan["hash"]:
         return None
-    first = pending(begun.actions, begun.basis, previous, now)["hash"] if begun is not None and previous else ""
-    if previous and approved == previous.get("hash") == first:
+    looks = [look for look in (shown, begun) if look is not None]
+    whole = previous if previous and approved == previous.get("hash") else None
+    if whole is not None and any(is_rest_of(whole, look.actions, look.basis) for look in looks):
         return None
     key = record.key
     remedy = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -15,6 +16,7 @@ from influxops.core.outcome import Reason
 from influxops.core.record import Record
 from influxops.core.snapshot import Snapshot
 from influxops.influx.port import InfluxPort
+from influxops.reconcile.configmaps import ConfigMaps
 from influxops.reconcile.state import TaskState
 
 T = TypeVar("T")
@@ -49,6 +51,10 @@ class Link(Protocol):
     """Empty before the first sweep; ``trust_snapshot`` tells."""
     problem: Problem | None
     parked: set[Key]
+    recreating: Key | None
+    """The task of this connection that is being replaced by a new one now."""
+    awaiting_turn: set[Key]
+    """Those that come after it."""
     facts: dict[str, ScriptFacts]
     """sha256 of a user's script -> its facts; bounded."""
 
@@ -56,7 +62,13 @@ class Link(Protocol):
         """Send a request within the connection's limits; errors of ``influx.errors`` pass through."""
 
     def trust_snapshot(self) -> bool:
-        """True when the snapshot was begun by this leader."""
+        """True when the snapshot was begun by this leader, and not before a suspension."""
+
+    def look(self) -> None:
+        """Have the organization read now, also while the connection is suspended."""
+
+    def visited_by(self, key: Key) -> AbstractContextManager[None]:
+        """While an object is worked that may write: a suspension waits for its end."""
 
     async def bucket_exists(self, name: str) -> bool:
         """Whether the bucket is there now; each distinct name is asked for once in a few seconds."""
@@ -133,5 +145,10 @@ class Context:
     missing_since: dict[Key, float] = field(default_factory=dict)
     """Monotonic time since which something that an object needs has been missing."""
     deleting_since: dict[Key, float] = field(default_factory=dict)
+    configmaps: ConfigMaps = field(init=False)
     whole_diffs: bool = False
     """Whether plans hold differences of scripts in full, not cut to what fits into a status."""
+
+    def __post_init__(self) -> None:
+        """Make what is made of the rest."""
+        self.configmaps = ConfigMaps(self.kube.get_configmap, self.clock)

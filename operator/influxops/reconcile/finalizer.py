@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from influxops.api.common import FINALIZER
-from influxops.core.outcome import Gone
+from influxops.core.outcome import Gone, Reason
 from influxops.core.record import Record
 from influxops.reconcile.context import Context
 
@@ -28,6 +28,13 @@ async def let_go(context: Context, record: Record) -> Gone:
     await remove_finalizer(context, record)
     context.deleting_since.pop(record.key, None)
     return Gone()
+
+
+async def let_go_marked(context: Context, record: Record, what: str) -> Gone:
+    """The same where our mark stays on, because InfluxDB could not be asked; ``what`` is, for example, a task and its id."""
+    message = f"{what} stays in InfluxDB with the mark of influxops, which could not be taken off: influxops orphans list shows it"
+    context.recorder.event(record, Reason.ORPHANED_TASK, message, warning=True)
+    return await let_go(context, record)
 
 
 async def _set(context: Context, record: Record, finalizers: tuple[str, ...]) -> Record:

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from influxops.api.common import FINALIZER
+from influxops.api.common import FINALIZER, RECONCILE_AT
 from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
 from influxops.api.retentionpolicy import RetentionPolicySpec
@@ -61,7 +61,10 @@ async def reconcile_policy(context: Context, record: Record, status: dict[str, A
         return Stalled(Reason.INVALID_SPEC, str(error)), facts
     try:
         link = await usable_link(context, record, spec.connection_ref)
-        outcome = _refusal(context, record, spec, link) or await _converge(context, record, spec, link, status, facts)
+        with link.visited_by(record.key):
+            outcome = _refusal(context, record, spec, link) or await _converge(
+                context, record, spec, link, status, facts
+            )
     except NotUsable as error:
         outcome = error.outcome
     except InfluxError as error:
@@ -122,7 +125,10 @@ async def _converge(
     context: Context, record: Record, spec: RetentionPolicySpec, link: Link, status: dict[str, Any], facts: PolicyFacts
 ) -> Outcome:
     wanted = desired_bucket(context, record, spec)
-    bucket = link.snapshot.buckets.get(spec.bucket) or await look_up(context, link, spec.bucket)
+    bucket = link.snapshot.buckets.get(spec.bucket)
+    asked = record.annotations.get(RECONCILE_AT, "") != status.get("lastHandledReconcileAt", "")
+    if bucket is None or asked:
+        bucket = await look_up(context, link, spec.bucket)
     held = _held_by_other(context, wanted, bucket, {rival.key for rival in _rivals(context, record, spec.bucket, link)})
     if held:
         return Stalled(Reason.CONFLICT, held, after=60.0)

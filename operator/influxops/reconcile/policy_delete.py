@@ -13,7 +13,7 @@ from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, NotFound
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
-from influxops.reconcile.finalizer import let_go, remove_finalizer
+from influxops.reconcile.finalizer import let_go, let_go_marked, remove_finalizer
 from influxops.reconcile.policy_apply import look_up
 from influxops.reconcile.policy_loss import COUNT_TIMEOUT
 from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
@@ -37,13 +37,14 @@ async def finish_policy(context: Context, record: Record) -> Outcome:
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or not link.trust_snapshot():
         if orphan:
-            return await let_go(context, record)
+            return await let_go_marked(context, record, f"bucket {spec.bucket!r}")
         return await _held_up(context, record, link)
     try:
         held = await _finish_bucket(context, record, spec, link, orphan=orphan)
     except InfluxError as error:
         if orphan:
-            return release_again(context, record) or await let_go(context, record)
+            again = release_again(context, record)
+            return again or await let_go_marked(context, record, f"bucket {spec.bucket!r}")
         link.parked.add(record.key)
         return Wait(
             Reason.CONNECTION_NOT_READY,

@@ -44,8 +44,11 @@ def connection_key(record: Record, ref: ConnectionRef) -> Key:
     return Key(Kind.CONNECTION, ref.namespace or record.key.namespace, ref.name)
 
 
-async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> Link:
-    """The connection, existing, ready, and open to the record's namespace. Raises NotUsable."""
+async def usable_link(context: Context, record: Record, ref: ConnectionRef, *, halfway: bool = False) -> Link:
+    """The connection, existing, ready, not suspended, and open to the record's namespace. Raises NotUsable.
+
+    ``halfway``: a change is half done that must not stay so; it is finished although the connection is suspended.
+    """
     key = connection_key(record, ref)
     link = context.link(key)
     if link is None:
@@ -58,6 +61,18 @@ async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> L
             )
         )
     await _admit(context, record, link)
+    suspended = link.problem is not None and link.problem.reason is Reason.SUSPENDED
+    if link.spec.suspend and halfway and (link.problem is None or suspended) and link.org_id:
+        return link
+    if link.spec.suspend:
+        raise NotUsable(
+            Wait(
+                Reason.SUSPENDED,
+                f"InfluxConnection {key.namespace}/{key.name} is suspended (its spec.suspend is true): nothing is written to "
+                "InfluxDB, and what runs there goes on running",
+                parked=True,
+            )
+        )
     if link.problem is not None or not link.trust_snapshot():
         why = link.problem.message if link.problem else "it has not been read yet"
         raise NotUsable(
@@ -67,7 +82,7 @@ async def usable_link(context: Context, record: Record, ref: ConnectionRef) -> L
                 else Reason.CONNECTION_NOT_READY,
                 f"InfluxConnection {key.namespace}/{key.name} is not ready: {why}",
                 parked=True,
-                quiet=link.problem is None,
+                quiet=link.problem is None or suspended,  # resumed a moment ago
             )
         )
     return link
@@ -95,12 +110,15 @@ async def _admit(context: Context, record: Record, link: Link) -> None:
 def first_answer(context: Context, record: Record, connection: Key) -> Wait | None:
     """What to wait for before an object that is being deleted may be let go of: the connection's first answer.
 
-    Just after a start no connection has been read yet. Whoever lets go then leaves behind what a former life of this
+    Just after a start, or while it is suspended, a connection has not been read. Whoever lets go then leaves behind what a former life of this
     operator has made. None once the connection has answered, is in trouble, or does not exist.
     """
     link = context.link(connection)
     if link is not None:
-        pending = link.problem is None and not link.trust_snapshot()
+        suspended = link.problem is not None and link.problem.reason is Reason.SUSPENDED
+        pending = (link.problem is None or suspended) and not link.trust_snapshot()
+        if pending and link.spec.suspend:
+            link.look()  # deletion beats suspend
     else:
         since = context.deleting_since.setdefault(record.key, context.clock())
         pending = context.objects.get(connection) is not None and context.clock() - since < FIRST_ANSWER

@@ -42,13 +42,12 @@ async def user_script(context: Context, record: Record, spec: InfluxTaskSpec, li
 async def _configmap(context: Context, record: Record, name: str, key: str, link: Link, state: TaskState) -> str:
     namespace = record.key.namespace
     try:
-        found = await context.kube.get_configmap(namespace, name)
+        exists, text = await context.configmaps.text(namespace, name, key)
     except KubeForbidden as error:
         message = f"influxops may not read ConfigMap {namespace}/{name} (spec.template.configMapKeyRef): {error}"
         raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=60.0)) from None
-    text = ((found or {}).get("data") or {}).get(key)
     if text is None:
-        what = f"ConfigMap {namespace}/{name}" if found is None else f"key {key!r} of ConfigMap {namespace}/{name}"
+        what = f"ConfigMap {namespace}/{name}" if not exists else f"key {key!r} of ConfigMap {namespace}/{name}"
         state.waiting_since = state.waiting_since or context.clock()
         raise NotUsable(
             Wait(
@@ -58,7 +57,7 @@ async def _configmap(context: Context, record: Record, name: str, key: str, link
             )
         )
     state.configmap = (name, key, sha256(text))
-    return str(text)
+    return text
 
 
 async def script_facts(link: Link, script: str) -> ScriptFacts:

@@ -15,7 +15,7 @@ from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.ownership import Claim, Match, match
 from influxops.core.pending import MAX_DIFF, task_actions, task_basis
-from influxops.core.plan import CreateTask, DeleteTask, Plan, Refusal, UpdateTask
+from influxops.core.plan import CreateTask, DeleteTask, Plan, RecreateTask, Refusal, UpdateTask
 from influxops.core.record import Record, unpack
 from influxops.core.task_plan import plan_task
 from influxops.influx.errors import InfluxError, Unavailable
@@ -27,6 +27,7 @@ from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_known import known_good
+from influxops.reconcile.task_recreate import end_turn, goes_on, not_now, recreate_step, tell, wish_of
 from influxops.reconcile.task_times import look_for_lateness, set_next_run
 from influxops.reconcile.task_writes import HASH, create, delete_stored, refresh, settle_unknown, update
 
@@ -39,19 +40,30 @@ async def reconcile_task(context: Context, record: Record, state: TaskState) -> 
         return Stalled(Reason.INVALID_SPEC, str(error))
     remember_spec(state, spec)
     try:
-        link = await usable_link(context, record, spec.connection_ref)
-        outcome = await _converge(context, record, spec, link, state)
+        link = await usable_link(context, record, spec.connection_ref, halfway=state.parked_step)
+        with link.visited_by(record.key):
+            outcome = await _step_or_fault(context, record, spec, link, state)
+        end_turn(link, record, outcome)
     except NotUsable as error:
         outcome = error.outcome
-    except SpecFault as fault:
-        outcome = Stalled(fault.reason, str(fault))
-    except InfluxError as error:
-        outcome = outcome_of(error)
-    else:
-        state.waiting_since = None if isinstance(outcome, Done) else state.waiting_since
     if not (isinstance(outcome, Wait) and outcome.quiet):
         state.handled_reconcile_at = record.annotations.get(RECONCILE_AT, "")
     park(context, record.key, connection_key(record, spec.connection_ref), outcome)
+    return outcome
+
+
+async def _step_or_fault(
+    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState
+) -> Outcome:
+    try:
+        outcome = await _converge(context, record, spec, link, state)
+    except NotUsable as error:
+        return error.outcome
+    except SpecFault as fault:
+        return Stalled(fault.reason, str(fault))
+    except InfluxError as error:
+        return outcome_of(error)
+    state.waiting_since = None if isinstance(outcome, Done) else state.waiting_since
     return outcome
 
 
@@ -88,23 +100,36 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
     if spec.import_id and spec.import_id not in link.snapshot.tasks:
         await refresh(context, link, spec.import_id)
     found = find(context, record, spec, link, state, desired)
-    plan = plan_task(desired, found)
-    if state.task_id and found.ours is None and await refresh(context, link, state.task_id) is not None:
+    wish = wish_of(record, link)
+    plan = plan_task(desired, found, wish)
+    if (
+        state.task_id
+        and found.ours is None
+        and found.retired is None
+        and await refresh(context, link, state.task_id) is not None
+    ):
         # The list left it out (it leaves out what the token may not read); it is there, so nothing is created.
         found = find(context, record, spec, link, state, desired)
-        plan = plan_task(desired, found)
+        plan = plan_task(desired, found, wish)
     for warning in plan.warnings:
         context.recorder.event(record, warning.reason, warning.message, warning=True)
     if plan.refusal is not None:
         return Stalled(Reason(plan.refusal.reason), plan.refusal.message, after=link.spec.sync_interval.seconds)
     if any(
-        isinstance(action, CreateTask) or (isinstance(action, UpdateTask) and action.send_flux)
+        isinstance(action, CreateTask | RecreateTask) or (isinstance(action, UpdateTask) and action.send_flux)
         for action in plan.actions
     ):
         await _check_once(link, state, desired, user_script)
     held = await _held(context, record, spec, link, state, desired, plan) if plan.actions else None
     if held is not None:
         return held
+    for action in plan.actions[:1]:
+        later = not_now(context, record, link, action)
+        if isinstance(later, Done):
+            done = _done(context, state, found.ours, spec)
+            return replace(later, reason=done.reason)
+        if later is not None:
+            return later
     record = await ensure_finalizer(context, record)
     if plan.actions:
         left = await _step(context, record, spec, link, state, desired, plan)
@@ -143,10 +168,13 @@ async def _held(
     plan: Plan,
 ) -> Outcome | None:
     """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
+    if goes_on(plan):
+        return None
     settled = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
     # The script that is wanted is the one that was stored last: if another one is there, somebody else put it there.
     by_hand = any(isinstance(a, CreateTask) or (isinstance(a, UpdateTask) and a.send_flux) for a in plan.actions)
-    same = state.script_hash == HASH + desired.digest and not state.parked_step
+    wished = any(isinstance(action, RecreateTask) for action in plan.actions)
+    same = state.script_hash == HASH + desired.digest and not state.parked_step and not wished
     drift = same and (settled == record.generation or by_hand)
     if not asks(spec, drift=drift):
         return None
@@ -181,7 +209,9 @@ def _held_for(record: Record, link: Link, state: TaskState) -> tuple[Any, ...]:
         record.generation,
         link.generation,
         tuple(sorted(record.annotations.items())),
-        snapshot.tasks.get(str(((state.plan or {}).get("actions") or [{}])[0].get("id") or state.task_id)),
+        tuple(
+            snapshot.tasks.get(str(one.get("id") or state.task_id)) for one in (state.plan or {}).get("actions") or []
+        ),
         tuple(sorted(task.id for task in snapshot.named(state.held_name))),
     )
 
@@ -231,6 +261,10 @@ async def _step(
                 await create(context, record, link, state, desired)
             case DeleteTask(task_id=task_id, why=why):
                 await delete_stored(context, record, link, task_id, why)
+                if action.replaced_by:
+                    tell(context, record, link, action)
+            case RecreateTask():
+                return await recreate_step(context, record, link, state, desired, action)
             case UpdateTask():
                 if await update(context, record, link, state, desired, action):
                     return Wait(Reason.UPDATING, "the schedule changes: the task is paused for a moment", again=True)
@@ -240,7 +274,7 @@ async def _step(
         raise
     if len(plan.actions) > 1:
         return Wait(Reason.UPDATING, f"{len(plan.actions) - 1} more steps", again=True)
-    again = plan_task(desired, find(context, record, spec, link, state, desired))
+    again = plan_task(desired, find(context, record, spec, link, state, desired), wish_of(record, link))
     if again.actions:
         return Wait(Reason.UPDATING, "InfluxDB does not hold yet what was sent; looking again")
     return None

@@ -7,13 +7,13 @@ from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
 from influxops.core.marker import read_script
-from influxops.core.observed import TaskRecord
+from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.outcome import Gone, Outcome, Reason, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import let_go
+from influxops.reconcile.finalizer import let_go, let_go_marked
 from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_writes import HASH, delete_stored, refresh, settle_unknown
@@ -37,14 +37,16 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
     link = context.link(connection)
     orphan = spec.deletion is Deletion.ORPHAN
     if link is None or (not link.trust_snapshot() and hopeless(link)):
-        if not state.task_id or orphan:
+        if not state.task_id:
             return await let_go(context, record)
+        if orphan:
+            return await let_go_marked(context, record, f"task {state.task_id}")
         return await _let_go_later(
             context, record, f"InfluxConnection {spec.connection_ref.name} is gone or has no token"
         )
     if not link.trust_snapshot():
         if orphan:
-            return await let_go(context, record)
+            return await let_go_marked(context, record, f"task {state.task_id or '(id not known)'}")
         link.parked.add(record.key)
         return _held_up(link, "it has not answered yet")
     try:
@@ -54,7 +56,8 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
             await _delete(context, record, link, state)
     except InfluxError as error:
         if orphan:
-            return release_again(context, record) or await let_go(context, record)
+            again = release_again(context, record)
+            return again or await let_go_marked(context, record, f"task {state.task_id or '(id not known)'}")
         outcome = outcome_of(error)
         if not isinstance(outcome, Wait) or outcome.parked or isinstance(error, Unauthorized):
             link.parked.add(record.key)
@@ -84,25 +87,45 @@ def _mine(context: Context, record: Record, link: Link, state: TaskState) -> lis
 
     Without an id in status (killed before it was written, or rebuilt from Git) the marker alone decides.
     """
-    marked = link.snapshot.marked(owner_of(context, record))
+    every = link.snapshot.marked(owner_of(context, record))
+    marked = [task for task in every if task.marker is not None and task.marker.ordinary]
+    under_way = [task for task in every if task not in marked and (task.intact or task.id == state.task_id)]
+    return [*under_way, *_settled(context, record, link, state, marked)]
+
+
+def _settled(
+    context: Context, record: Record, link: Link, state: TaskState, marked: list[TaskRecord]
+) -> list[TaskRecord]:
+    """The same without those that replace another task, or are replaced."""
     stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
     if not state.task_id:
         own = [task for task in marked if task.intact and task.marker is not None and task.marker.uid == record.uid]
         return own or (marked if len(marked) == 1 else [])
     digests = {state.script_hash.removeprefix(HASH), stored.digest if stored else ""} - {""}
     mine = [task for task in marked if task.id != state.task_id and task.intact and task.digest in digests]
-    if stored is not None and (stored.marker is None or stored.marker.owner == owner_of(context, record)):
+    known = stored.marker is None or stored.marker.owner == owner_of(context, record) if stored is not None else False
+    if stored is not None and known and (stored.marker is None or stored.marker.ordinary):
         mine.append(stored)
     return mine
 
 
 async def _orphan(context: Context, record: Record, link: Link, state: TaskState) -> None:
-    """Take our marker off and leave the task running; tried once, because letting go must not be held up."""
-    for known in _mine(context, record, link, state):
-        await _release(context, record, link, known.id)
+    """Take our marker off and leave the task running; tried once, because letting go must not be held up.
+
+    Of two tasks, one of which replaces the other, the one stays that runs, or should.
+    """
+    mine = _mine(context, record, link, state)
+    settled = {task.id for task in mine if task.marker is None or task.marker.ordinary}
+    for known in sorted(mine, key=lambda task: bool(task.marker and task.marker.replaces)):
+        marker = known.marker
+        if marker is not None and (marker.replaces or marker.replaced_by in settled):
+            await delete_stored(context, record, link, known.id, "another task has its place")
+        else:
+            status = None if marker is None or marker.ordinary or record.spec().get("suspend") else TaskStatus.ACTIVE
+            await _release(context, record, link, known.id, status)
 
 
-async def _release(context: Context, record: Record, link: Link, task_id: str) -> None:
+async def _release(context: Context, record: Record, link: Link, task_id: str, status: TaskStatus | None) -> None:
     task = await refresh(context, link, task_id)
     if task is None:
         return
@@ -110,7 +133,7 @@ async def _release(context: Context, record: Record, link: Link, task_id: str) -
     if marker is None or marker.owner != owner_of(context, record):
         return
     updated = await link.call(
-        "release_task", lambda port: port.update_task(task_id, status=task.status, flux=body), write=True
+        "release_task", lambda port: port.update_task(task_id, status=status or task.status, flux=body), write=True
     )
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
     context.recorder.action(record.key, "release", Reason.DELETING, task=task_id)

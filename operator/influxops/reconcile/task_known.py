@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from influxops.api.common import RECONCILE_AT
+from influxops.api.common import RECONCILE_AT, RECREATE
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.core.conditions import settled_generation
 from influxops.core.observed import TaskRecord, TaskStatus
@@ -30,6 +30,8 @@ def known_good(
     policy = link.spec.policy
     limited = bool(policy.denied_flux_packages or policy.min_every or policy.allowed_buckets)
     if not state.verified and (limited or (spec.template is not None and spec.template.config_map_key_ref is not None)):
+        return None
+    if state.task_id and state.active and record.annotations.get(RECREATE) == state.task_id:
         return None
     if state.handled_reconcile_at != record.annotations.get(RECONCILE_AT, ""):
         return None

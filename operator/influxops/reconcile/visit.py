@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from influxops.api.common import RECONCILE_AT
-from influxops.core.conditions import of_outcome, stamp
+from influxops.core.conditions import of_outcome, settled_generation, stamp
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record, pack, unpack
@@ -47,10 +47,10 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
     if isinstance(outcome, Gone):
         context.tasks.pop(record.key, None)
         return outcome
-    if isinstance(outcome, Wait) and (
-        outcome.again or outcome.quiet or _stays_settled(record, unpack(state.packed_status), outcome)
-    ):
+    told = unpack(state.packed_status)
+    if isinstance(outcome, Wait) and (outcome.again or outcome.quiet or _stays_settled(record, told, outcome)):
         return outcome
+    outcome = _let_be(record, told, outcome)
     announce(context, record, state.outcome, outcome)
     state.outcome, state.generation = outcome, record.generation
     status = current_task_status(context, state)
@@ -61,9 +61,19 @@ async def _visit_task(context: Context, record: Record) -> Outcome:
 
 def _stays_settled(record: Record, status: dict[str, Any], outcome: Wait) -> bool:
     """True when an outage meets an object that was right and has not changed: the connection tells of it, once."""
-    if not outcome.parked or record.deleting:
+    if not outcome.parked or record.deleting or outcome.reason is Reason.SUSPENDED:
         return False
-    return status.get("observedGeneration") == record.generation and isinstance(_outcome_in(status), Done)
+    before = _outcome_in(status)
+    if not isinstance(before, Done) or (before.reason is Reason.SUSPENDED and not record.spec().get("suspend")):
+        return False  # it was its connection that was suspended, which it is no longer
+    return status.get("observedGeneration") == record.generation
+
+
+def _let_be(record: Record, status: dict[str, Any], outcome: Outcome) -> Outcome:
+    """While its connection is suspended, an object that was right stays Ready, and says that nobody looks any more."""
+    if not isinstance(outcome, Wait) or outcome.reason is not Reason.SUSPENDED or record.deleting:
+        return outcome
+    return Done(outcome.reason, outcome.message) if settled_generation(status) == record.generation else outcome
 
 
 def current_task_status(context: Context, state: TaskState) -> dict[str, Any]:
@@ -111,6 +121,7 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
         return outcome
     if isinstance(outcome, Wait) and (outcome.quiet or _stays_settled(record, previous, outcome)):
         return outcome
+    outcome = _let_be(record, previous, outcome)
     announce(context, record, _outcome_in(previous) if previous.get("conditions") else None, outcome)
     status: dict[str, Any] = {
         "observedGeneration": record.generation,

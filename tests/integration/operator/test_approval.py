@@ -79,6 +79,25 @@ def test_a_changed_schedule_takes_one_approval(lab: Lab) -> None:
     assert (stored["every"], stored["status"]) == ("2h", "active")
 
 
+def test_a_plan_of_several_steps_takes_one_approval(lab: Lab) -> None:
+    """Our double is deleted, the task is paused and then changed: shown as one plan, approved as one."""
+    lab.connect()
+    lab.task("cpu", approval="Manual")
+    approve(lab, TASK, "cpu", pending(lab, TASK, "cpu")["hash"])
+    task_id = lab.task_id("cpu")
+    double = lab.influx.new_task(lab.influx.task(task_id)["flux"])["id"]
+    pending(lab, TASK, "cpu", f"delete {double}")
+    lab.patch(TASK, "cpu", every="2h", description="new")
+    plan = pending(lab, TASK, "cpu", f"delete {double}", f"update {task_id}", "description")
+    assert [action["action"] for action in plan["actions"]] == ["delete", "update"]
+    lab.sweeps()
+    assert lab.influx.task(double)
+    approve(lab, TASK, "cpu", plan["hash"])
+    lab.synced(TASK, "cpu")
+    (stored,) = lab.influx.tasks()
+    assert (stored["id"], stored["every"], stored["description"], stored["status"]) == (task_id, "2h", "new", "active")
+
+
 def test_an_approval_counts_once(lab: Lab) -> None:
     """The same change by hand, made again after it was mended, waits again."""
     lab.connect()

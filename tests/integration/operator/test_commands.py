@@ -11,7 +11,8 @@ import pytest
 
 from tests.support import command
 from tests.support.command import PLUGIN, PROGRAM
-from tests.support.lab import POLICY, TASK, Lab
+from tests.support.gate import Gate
+from tests.support.lab import CONNECTION, POLICY, TASK, Lab
 
 
 def influxops(lab: Lab, *arguments: str, stdin: str = "", program: Path = PROGRAM) -> subprocess.CompletedProcess[str]:
@@ -79,13 +80,33 @@ def test_release_leaves_the_task_without_the_mark(lab: Lab) -> None:
     assert left["status"] == "active"
 
 
+def test_release_waits_for_influxdb(lab: Lab) -> None:
+    """What keeps the mark would count as an orphan; with --force it is let go all the same, and an event says so."""
+    with Gate(lab.org.url) as gate:
+        lab.connect(url=gate.url)
+        lab.task("cpu")
+        task_id = lab.task_id("cpu")
+        gate.mode = "broken"
+        lab.rests(CONNECTION, "main", "ConnectionNotReady")
+        done = influxops(lab, "release", "cpu", "--yes")
+        assert done.returncode == 2
+        assert "--force" in done.stderr
+        assert "deletionTimestamp" not in (lab.get(TASK, "cpu") or {})["metadata"]
+        done = influxops(lab, "release", "cpu", "--yes", "--force")
+        assert done.returncode == 0, done.stderr
+        lab.gone(TASK, "cpu")
+        assert task_id in lab.event("cpu", "OrphanedTask")["note"]
+    assert "influxops/v1" in lab.influx.task(task_id)["flux"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("approve", "nobody"), "does not exist"),
         (("suspend", "pod/x"), "no kind of influxops"),
-        (("suspend", "influxconnection/main"), "cannot be suspended"),
         (("release", "influxconnection/main"), "delete it with kubectl"),
+        (("recreate", "retentionpolicy/kept"), "is no InfluxTask"),
+        (("recreate", "nobody"), "does not exist"),
     ],
 )
 def test_mistakes_are_one_sentence(lab: Lab, arguments: tuple[str, ...], words: str) -> None:
@@ -129,9 +150,10 @@ def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
         item["what"]: item["owner"]["name"] for item in found["items"]
     }.items()
     assert next(item for item in found["items"] if item["id"] == lost)["changedByHand"] is False
-    orphans("delete", stdin="n\n")
-    assert lab.influx.task(lost)
-    told = orphans("delete", "--yes")
+    for arguments in (("delete", "--yes"), ("delete", "--all"), ("delete", "--yes", lost, "0123456789abcdef")):
+        orphans(*arguments, stdin="n\n")
+        assert lab.influx.task(lost)
+    told = orphans("delete", "--yes", lost, copy, lab.influx.bucket("raw2")["id"])
     assert f"task {lost}" in told
     assert "deleted" in told
     assert lab.influx.task(lost) == {}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.support.expect import condition
+import json
+from datetime import datetime
+from itertools import pairwise
+
+from tests.support.expect import condition, eventually
 from tests.support.lab import TASK, Lab
 
 TEMPLATE = """\
@@ -59,6 +63,37 @@ def test_a_missing_configmap_heals(lab: Lab) -> None:
     lab.rests(TASK, "cpu", "DependencyNotReady", "key 'rollup.flux'", seconds=10)
     lab.configmap("templates", **{"rollup.flux": TEMPLATE})
     lab.synced(TASK, "cpu", seconds=10)
+
+
+def test_a_missing_configmap_is_asked_for_once_by_all(lab: Lab) -> None:
+    """Twenty tasks wait for the same one, and the API server is asked no more often than for one of them."""
+    lab.connect()
+    for number in range(20):
+        reference = {"configMapKeyRef": {"name": "templates", "key": "rollup.flux"}, "values": VALUES}
+        lab.task(f"t{number}", None, template=reference)
+    for number in range(20):
+        lab.rests(TASK, f"t{number}", "DependencyNotReady", f"ConfigMap {lab.namespace}/templates")
+    assert lab.stack.audit_log is not None
+
+    def asked() -> list[str]:
+        """When the ConfigMap was asked for."""
+        lines = lab.stack.audit_log.read_text(encoding="utf-8").splitlines(keepends=True) if lab.stack.audit_log else []
+        found = [json.loads(line) for line in lines if line.endswith("\n") and lab.namespace in line]
+        path = f"/api/v1/namespaces/{lab.namespace}/configmaps/templates"
+        return [
+            one["requestReceivedTimestamp"]
+            for one in found
+            if one["requestURI"] == path and one["verb"] == "get" and one["stage"] == "ResponseComplete"
+        ]
+
+    first = len(asked())
+    assert first <= 3
+    times = eventually("three more looks", asked, lambda seen: len(seen) >= first + 3)[first - 1 :]
+    moments = [datetime.fromisoformat(text) for text in times]
+    assert all((later - earlier).total_seconds() > 3.5 for earlier, later in pairwise(moments)), times
+    lab.configmap("templates", **{"rollup.flux": TEMPLATE})
+    for number in range(20):
+        lab.synced(TASK, f"t{number}", seconds=10)
 
 
 def test_a_configmap_that_goes_leaves_the_task_running(lab: Lab) -> None:

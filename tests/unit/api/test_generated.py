@@ -56,6 +56,7 @@ def test_defaults_are_few() -> None:
         "influxconnection.spec.allowInsecure": False,
         "influxconnection.spec.timeout": "15s",
         "influxconnection.spec.syncInterval": "30s",
+        "influxconnection.spec.suspend": False,
         "influxconnection.spec.limits": {},
         "influxconnection.spec.limits.maxConcurrent": 16,
         "influxconnection.status": {"observedGeneration": -1},

@@ -9,7 +9,7 @@ import pytest
 from influxops.core.bucket_plan import DesiredBucket, plan_bucket
 from influxops.core.marker import Owner
 from influxops.core.observed import Bucket
-from influxops.core.pending import MAX_DIFF, bucket_actions, bucket_basis, in_words, pending, script_diff
+from influxops.core.pending import MAX_DIFF, bucket_actions, bucket_basis, in_words, is_rest_of, pending, script_diff
 
 ACTIONS: list[dict[str, Any]] = [{"action": "update", "id": "0b", "changes": [{"field": "x", "old": "1", "new": "2"}]}]
 T0, T1 = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
@@ -32,6 +32,25 @@ def test_an_approval_counts_once() -> None:
     """The same change that is found again later, when the first plan is gone, has another hash."""
     first = pending(ACTIONS, ["world"], None, T0)
     assert pending(ACTIONS, ["world"], None, T1)["hash"] != first["hash"]
+
+
+DELETE: dict[str, Any] = {"action": "delete", "id": "0d"}
+
+
+def test_what_is_left_after_a_deletion_is_the_plan_that_was_shown() -> None:
+    """In the same world only, and only what was part of it."""
+    whole = pending([DELETE, *ACTIONS], ["world"], None, T0)
+    assert is_rest_of(whole, [DELETE, *ACTIONS], ["world"])
+    assert is_rest_of(whole, ACTIONS, ["world"])
+    assert not is_rest_of(whole, ACTIONS, ["another world"])
+    assert not is_rest_of(whole, [{"action": "update", "id": "0b"}], ["world"])
+    assert not is_rest_of(whole, [DELETE, DELETE, *ACTIONS], ["world"])
+
+
+def test_only_deletions_may_have_been_done() -> None:
+    """An update that is gone from the plan was perhaps made by somebody else, and is another plan."""
+    whole = pending([*ACTIONS, DELETE], ["world"], None, T0)
+    assert not is_rest_of(whole, [DELETE], ["world"])
 
 
 def test_a_plan_that_somebody_wrote_into_status_is_not_believed() -> None:
