@@ -52,6 +52,7 @@ STATES = (
     State(
         CONNECTION, "other-user", "Current", "Healthy", "OwnerMismatch: 1 managed tasks belong to another InfluxDB user"
     ),
+    State(CONNECTION, "paused", "Current", "Suspended", "Suspended by spec.suspend"),
     State(CONNECTION, "deleting", *GOING),
     State(
         CONNECTION,
@@ -71,6 +72,7 @@ STATES = (
     State(TASK, "plan", "InProgress", "Suspended", "PlanPending: waits for approval: ", APPROVE),
     State(TASK, "drifted", "Current", "Healthy", "Drifted: InfluxDB was changed by hand", APPROVE),
     State(TASK, "suspended", "Current", "Suspended", "Suspended by spec.suspend"),
+    State(TASK, "paused", "Current", "Suspended", "Suspended: InfluxConnection "),
     State(TASK, "never-created", "Current", "Suspended", "Suspended by spec.suspend"),
     State(TASK, "failing", "Current", "Degraded", "RunFailing: the last "),
     State(TASK, "late", "Current", "Healthy", "Late: slot ", APPROVE),
@@ -151,6 +153,8 @@ def gallery(lab: Lab, other: InfluxOrg) -> Iterator[dict[State, Object]]:
     lab.patch(POLICY, "guarded", retention="7d")
     lab.synced(TASK, "suspended")
     lab.patch(TASK, "suspended", suspend=True)
+    lab.synced(TASK, "paused")
+    lab.patch(CONNECTION, "paused", suspend=True)
     lab.synced(TASK, "held-up")
     lab.patch(CONNECTION, "dying", url=NOBODY)
     lab.rests(CONNECTION, "dying", "ConnectionNotReady")
@@ -187,7 +191,7 @@ def _connections(lab: Lab) -> None:
     lab.secret("admin", token=lab.stack.influx.token)
     lab.secret("bad", token="no-such-token")
     lab.secret("poor", token=lab.influx.token(lab.stack, "read:orgs")[1])
-    for name in ("main", "synced", "changed", "deleting", "moved", "other-user", "dying"):
+    for name in ("main", "synced", "changed", "deleting", "moved", "other-user", "paused", "dying"):
         lab.connection(name)
     lab.connection("no-secret", tokenSecretRef={"name": "missing", "key": "token"})
     lab.connection("no-server", url=NOBODY)
@@ -211,6 +215,7 @@ def _tasks(lab: Lab) -> None:
     lab.task("failing", FAILS, every="1s")
     lab.task("late", every="1s", lateAfter="1s", drift="Warn")
     lab.task("of-other-user", connectionRef={"name": "other-user"})
+    lab.task("paused", connectionRef={"name": "paused"})
     lab.task("held-up", connectionRef={"name": "dying"})
 
 

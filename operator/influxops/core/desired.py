@@ -92,7 +92,7 @@ class DesiredTask:
     header_lines: int
     buckets: frozenset[str]
     """Every bucket that the script names by a literal."""
-    window: Window | None
+    window: Window | None = None
     """The window prelude, where the script uses ``v``."""
 
 
