@@ -54,8 +54,10 @@ def test_every_rule_says_why_and_what_to_do() -> None:
             f'{READ} |> group() |> sum() |> set(key: "_measurement", value: "m") |> set(key: "_field", value: "f") '
             f"|> map(fn: (r) => ({{r with _time: now()}})) {TO}"
         ),
-        (f'import "influxdata/influxdb"\n{READ} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") '
-        '|> influxdb.wideTo(bucket: "five")'),
+        (
+            f'import "influxdata/influxdb"\n{READ} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") '
+            '|> influxdb.wideTo(bucket: "five")'
+        ),
         (
             f'import "date"\nfrom(bucket: "raw") |> range(start: date.truncate(t: -1h, unit: 1h), '
             f"stop: date.truncate(t: now(), unit: 1h)) {window()} {TO}"
