@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 BENCH_OBJECTS ?= 1000,10000
 PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
@@ -44,8 +45,8 @@ generate: $(STAMP) ## Write the generated files anew
 	$(BIN)/python -m influxops.api.docgen docs/reference
 	$(BIN)/python -m influxops.cli.docgen docs/reference
 
-test: setup check verify ## The whole suite against real servers (20 minutes at most, servers cached)
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: setup check verify ## The whole suite against real servers (20 minutes at most, servers cached), TEST_WORKERS=2 at a time
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 unit: $(STAMP) ## Only the tests that need no server
 	$(BIN)/pytest tests/unit $(PYTEST_ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +26,7 @@ from influxops.cli.run_rows import length
 from influxops.cli.runs import check_run_id, run_of, seconds
 from influxops.core.conditions import rfc3339
 from influxops.core.observed import RunState, TaskStatus
+from influxops.core.runs import from_status
 from influxops.core.slots import NOW, neighbours, parse_at, settled_by
 from influxops.core.sparkline import seconds_of
 from influxops.settings import ConfigError
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
 FAILED = 1
 """Exit status of ``--wait`` when the run did not succeed."""
+JUST_NOW = timedelta(seconds=5)
+"""A slot of the schedule that began so lately may not show among the runs yet."""
+MEMORY = timedelta(days=3)
+"""What InfluxDB keeps of runs."""
 LOOK_EVERY = 0.25
 """Seconds between two looks at a run that is waited for, at first."""
 LOOK_AT_LEAST = 2.0
@@ -128,7 +133,11 @@ def run(
             this_moment = at.strip().lower() == NOW
             if not this_moment:
                 _warn_if_no_slot(native, slot)
-            return await _force(native, key, slot, wait=limit if wait else 0, force=force or this_moment)
+                _warn_if_forgotten(slot, now)
+            if not force and not this_moment:
+                _refuse_a_double(key, found, native, slot, now)
+            aside = timedelta(seconds=int(this_moment and _is_slot(native, slot)))  # of what the schedule runs itself
+            return await _force(native, key, slot + aside, wait=limit if wait else 0, force=force or this_moment)
 
     _finish(with_client(kubeconfig, context, work), wait=wait, timeout=timeout)
 
@@ -142,6 +151,40 @@ def _check_active(key: Key, found: Object, native: Native) -> None:
     else:
         remedy = "the operator sets it active again within one sync interval; see its Ready condition if it does not"
     raise ConfigError(f"{key} is suspended, and InfluxDB runs no inactive task: {remedy}")
+
+
+def _refuse_a_double(key: Key, found: Object, native: Native, slot: datetime, now: datetime) -> None:
+    """Refuse a slot that the schedule runs itself, or that has succeeded by status. Raises ConfigError.
+
+    A task that was recreated has none of the runs of the one before it, and status has.
+    """
+    schedule = native.schedule
+    if schedule is not None and _is_slot(native, slot) and slot > native.task.updated_at:
+        start = slot + timedelta(seconds=schedule.offset)
+        if start > now - JUST_NOW:
+            raise ConfigError(
+                f"{key}: the schedule runs slot {rfc3339(slot)} itself, at {rfc3339(start)}; --force runs it once more"
+            )
+    done = settled_by([run for run in from_status(found.get("status") or {}).recent if run.scheduled_for == slot])
+    if done is not None:
+        raise ConfigError(_settled(key, done, slot))
+
+
+def _settled(key: Key, run: Run, slot: datetime) -> str:
+    words = "succeeded" if run.state is RunState.SUCCESS else f"is {run.state.value}"
+    return f"{key}: run {run.id} of slot {rfc3339(slot)} {words} already; --force runs the slot once more"
+
+
+def _is_slot(native: Native, moment: datetime) -> bool:
+    return native.schedule is not None and native.schedule.slot_at_or_before(moment) == moment
+
+
+def _warn_if_forgotten(slot: datetime, now: datetime) -> None:
+    if slot < now - MEMORY:
+        typer.echo(
+            f"Warning: InfluxDB keeps runs for three days: whether slot {rfc3339(slot)} ran before is not known",
+            err=True,
+        )
 
 
 def _warn_if_no_slot(native: Native, slot: datetime) -> None:
@@ -159,10 +202,7 @@ async def _force(native: Native, key: Key, slot: datetime, *, wait: float, force
     if not force:
         done = settled_by(await native.port.list_runs(native.task.id, MOST_RUNS, slot))
         if done is not None:
-            words = "succeeded" if done.state is RunState.SUCCESS else f"is {done.state.value}"
-            raise ConfigError(
-                f"{key}: run {done.id} of slot {rfc3339(slot)} {words} already; --force runs the slot once more"
-            )
+            raise ConfigError(_settled(key, done, slot))
     made = await native.port.start_run(native.task.id, slot)
     typer.echo(made.id)
     typer.echo(f"run {made.id} of {key} for {rfc3339(slot)} is asked for", err=True)

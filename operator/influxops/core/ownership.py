@@ -94,7 +94,15 @@ def _in_succession(
     heir = next((task for task in ordinary if task.id in heirs), None)
     if heir is not None:  # status still names the one before
         claim = replace(claim, task_id=heir.id)
-    base = _match(claim, ordinary, by_id, named, imported)
+    halfway = any(
+        task.id == claim.task_id
+        or any(new.marker and task.marker and new.id == task.marker.replaced_by for new in successors)
+        for task in retired
+    )
+    if heir is None and halfway:  # whatever carries the ordinary mark meanwhile is somebody's copy
+        base = Match(copies=tuple(ordinary))
+    else:
+        base = _match(claim, ordinary, by_id, named, imported)
     ours = base.ours
     if ours is not None:
         last = [task for task in retired if task.marker and task.marker.replaced_by == ours.id][:1]

@@ -52,6 +52,8 @@ class DeleteTask:
     why: str
     replaced_by: str = ""
     """Id of the task that has taken its place, if one has."""
+    leftover: bool = False
+    """True for a task of ours that was to replace another one and does not run: no consent is needed to tidy up."""
 
 
 class Step(StrEnum):

@@ -78,7 +78,9 @@ def _recreate(
 
 
 def _of_no_use(successors: Iterable[TaskRecord]) -> tuple[Action, ...]:
-    return tuple(DeleteTask(task.id, "it was to replace another task, and is of no use") for task in successors)
+    return tuple(
+        DeleteTask(task.id, "it was to replace another task, and is of no use", leftover=True) for task in successors
+    )
 
 
 def _in_the_way(desired: DesiredTask, strangers: tuple[TaskRecord, ...]) -> Refusal | None:

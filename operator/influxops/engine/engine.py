@@ -198,7 +198,7 @@ class Engine:
                     self._queue.add(key, Priority.RESYNC, after=after)
             case Wait(again=True):
                 delay = AGAIN if self._halfway[key] <= STEPS else self._queue.backoff(key)
-                self._queue.add(key, Priority.CHANGE, after=delay)
+                self._queue.add(key, Priority.STEP, after=delay)
             case Wait(parked=True):
                 pass  # its failures count on: the connection wakes it, and later the more often it fails
             case Wait(after=None):

@@ -22,8 +22,10 @@ BACKOFF_MAX = 60.0
 
 
 class Priority(IntEnum):
-    """Lower goes first: what a person waits for, then what failed, then what is only looked at again."""
+    """Lower goes first: the next step of what is half done, what a person waits for, what failed, what is only looked at."""
 
+    STEP = -1
+    """Between two steps a task may be off: it must not wait behind a thousand others that begin."""
     CHANGE = 0
     RETRY = 1
     RESYNC = 2

@@ -37,6 +37,8 @@ class TaskState:
     """Of the spec that ``outcome`` is of; the record may have a newer one that waits for its visit."""
     plan: dict[str, Any] | None = None
     """``status.plan``, while one waits."""
+    held: Outcome | None = None
+    """What was said of it; ``outcome`` may have become that of an outage since."""
     held_for: tuple[Any, ...] = ()
     """What it was made for, and the name in InfluxDB that is wanted."""
     held_name: str = ""
@@ -54,6 +56,8 @@ class TaskState:
     """Something the script is made of has changed: the short way of finding it right is closed once."""
     handled_reconcile_at: str = ""
     drifted: bool = False
+    retiring_since: float | None = None
+    """Monotonic time since which a task that was replaced waits for the end of its last run."""
     parked_step: bool = False
     """True between the two steps of a schedule change: inactive is our own doing then."""
 

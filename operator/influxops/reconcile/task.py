@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from influxops.api.common import RECONCILE_AT
+from influxops.api.common import RECONCILE_AT, RECREATE
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import Adoption, InfluxTaskSpec
 from influxops.api.read import read
@@ -15,10 +15,11 @@ from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.ownership import Claim, Match, match
 from influxops.core.pending import MAX_DIFF, task_actions, task_basis
-from influxops.core.plan import CreateTask, DeleteTask, Plan, RecreateTask, Refusal, UpdateTask
+from influxops.core.plan import CreateTask, DeleteTask, Plan, RecreateTask, Refusal, Step, UpdateTask
 from influxops.core.record import Record, unpack
 from influxops.core.task_plan import plan_task
 from influxops.influx.errors import InfluxError, Unavailable
+from influxops.kube.references import connection_of
 from influxops.reconcile import script as scripts
 from influxops.reconcile.approval import Shown, asks, hold
 from influxops.reconcile.context import Context, Link
@@ -27,9 +28,22 @@ from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_known import known_good
-from influxops.reconcile.task_recreate import end_turn, goes_on, not_now, recreate_step, tell, wish_of
+from influxops.reconcile.task_recreate import (
+    RUN_ENDS,
+    activate,
+    end_turn,
+    goes_on,
+    not_now,
+    recreate_step,
+    still_runs,
+    tell,
+    wish_of,
+)
 from influxops.reconcile.task_times import look_for_lateness, set_next_run
 from influxops.reconcile.task_writes import HASH, create, delete_stored, refresh, settle_unknown, update
+
+SOON = 0.5
+"""Seconds after which a task that was made right is recreated, if that is asked for."""
 
 
 async def reconcile_task(context: Context, record: Record, state: TaskState) -> Outcome:
@@ -37,15 +51,18 @@ async def reconcile_task(context: Context, record: Record, state: TaskState) -> 
     try:
         spec = read(InfluxTaskSpec, record.spec(), "spec")
     except SpecInvalid as error:
-        return Stalled(Reason.INVALID_SPEC, str(error))
+        where = connection_of(record.key, record.spec())
+        invalid = Stalled(Reason.INVALID_SPEC, str(error))
+        end_turn(context.link(where) if where else None, record, invalid)
+        return invalid
     remember_spec(state, spec)
     try:
         link = await usable_link(context, record, spec.connection_ref, halfway=state.parked_step)
         with link.visited_by(record.key):
             outcome = await _step_or_fault(context, record, spec, link, state)
-        end_turn(link, record, outcome)
     except NotUsable as error:
         outcome = error.outcome
+    end_turn(context.link(connection_key(record, spec.connection_ref)), record, outcome)
     if not (isinstance(outcome, Wait) and outcome.quiet):
         state.handled_reconcile_at = record.annotations.get(RECONCILE_AT, "")
     park(context, record.key, connection_key(record, spec.connection_ref), outcome)
@@ -83,10 +100,13 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
         return _done(context, state, known, spec)
     if state.plan is not None and state.outcome is not None and not state.recheck:
         marked = len(link.snapshot.marked(owner_of(context, record)))
-        if marked <= 1 and state.held_for == _held_for(record, link, state):
-            return state.outcome
+        if marked <= 1 and state.held_for == _held_for(record, link, state) and state.held is not None:
+            return state.held
     if state.task_id and state.handled_reconcile_at != record.annotations.get(RECONCILE_AT, ""):
         await refresh(context, link, state.task_id)
+    turned = await take_over(context, record, spec, link, state)
+    if turned is not None:
+        return turned
     if state.missing_bucket and not await link.bucket_exists(state.missing_bucket):
         return _missing_bucket(context, link, state)
     desired, user_script = await scripts.desired(context, record, spec, link, state)
@@ -126,7 +146,10 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
     for action in plan.actions[:1]:
         later = not_now(context, record, link, action)
         if isinstance(later, Done):
+            approved = state.plan
             done = _done(context, state, found.ours, spec)
+            state.plan = approved  # its hash is what was approved, and it is applied later
+            state.script_hash = HASH + desired.digest
             return replace(later, reason=done.reason)
         if later is not None:
             return later
@@ -139,7 +162,31 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
     state.verified = (record.generation, link.generation)
     state.recheck = False
     state.script_hash = HASH + desired.digest if ours else ""
-    return _done(context, state, ours, spec)
+    done = _done(context, state, ours, spec)
+    asked = bool(plan.actions) and ours is not None and record.annotations.get(RECREATE) == ours.id
+    return replace(done, after=SOON) if asked else done
+
+
+async def take_over(
+    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState
+) -> Wait | None:
+    """Of two tasks that are both off, switch the new one on at once: whatever the spec has become, one is to run."""
+    owner = owner_of(context, record)
+    marked = link.snapshot.marked(owner)
+    if context.whole_diffs or all(task.marker is None or not task.marker.replaced_by for task in marked):
+        return None
+    await settle_unknown(context, link, state)
+    claim = Claim(owner=owner, uid=record.uid, task_id=state.task_id, name="", digests=frozenset())
+    found = match(claim, link.snapshot.marked(owner), link.snapshot.tasks.get(state.task_id), [])
+    if found.ours is not None or found.retired is None or not found.successors:
+        return None
+    action = RecreateTask(found.retired.id, Step.ACTIVATE, found.successors[0].id)
+    status = TaskStatus.INACTIVE if spec.suspend else TaskStatus.ACTIVE
+    try:
+        return await activate(context, record, link, state, action, owner, status)
+    except Unavailable:
+        state.unknown_since = context.clock()
+        raise
 
 
 def _missing_bucket(context: Context, link: Link, state: TaskState) -> Wait:
@@ -168,7 +215,7 @@ async def _held(
     plan: Plan,
 ) -> Outcome | None:
     """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
-    if goes_on(plan):
+    if goes_on(plan) and not context.whole_diffs:  # a plan that is only shown shows this, too
         return None
     settled = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
     # The script that is wanted is the one that was stored last: if another one is there, somebody else put it there.
@@ -194,6 +241,7 @@ async def _held(
     if held is None:
         return None
     state.plan = held.plan
+    state.held = held.outcome
     state.held_name = desired.name
     state.held_for = _held_for(record, link, state)
     if isinstance(held.outcome, Done):
@@ -260,6 +308,9 @@ async def _step(
             case CreateTask():
                 await create(context, record, link, state, desired)
             case DeleteTask(task_id=task_id, why=why):
+                if action.replaced_by and await still_runs(context, link, state, task_id):
+                    message = f"task {task_id} goes when the run is over that it is in; task {action.replaced_by} has its place"
+                    return Wait(Reason.UPDATING, message, after=RUN_ENDS)
                 await delete_stored(context, record, link, task_id, why)
                 if action.replaced_by:
                     tell(context, record, link, action)
@@ -275,7 +326,7 @@ async def _step(
     if len(plan.actions) > 1:
         return Wait(Reason.UPDATING, f"{len(plan.actions) - 1} more steps", again=True)
     again = plan_task(desired, find(context, record, spec, link, state, desired), wish_of(record, link))
-    if again.actions:
+    if any(not isinstance(one, RecreateTask) for one in again.actions):  # that begins when status tells of this one
         return Wait(Reason.UPDATING, "InfluxDB does not hold yet what was sent; looking again")
     return None
 

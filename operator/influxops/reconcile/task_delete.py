@@ -90,7 +90,10 @@ def _mine(context: Context, record: Record, link: Link, state: TaskState) -> lis
     every = link.snapshot.marked(owner_of(context, record))
     marked = [task for task in every if task.marker is not None and task.marker.ordinary]
     under_way = [task for task in every if task not in marked and (task.intact or task.id == state.task_id)]
-    return [*under_way, *_settled(context, record, link, state, marked)]
+    heirs = {task.marker.replaced_by for task in under_way if task.marker is not None and task.marker.replaced_by}
+    settled = _settled(context, record, link, state, marked)
+    settled += [task for task in marked if task.id in heirs and task not in settled]
+    return [*under_way, *settled]
 
 
 def _settled(

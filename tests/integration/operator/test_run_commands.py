@@ -34,6 +34,31 @@ def test_a_slot_runs_once_unless_forced(crowd: Lab) -> None:
     assert {run["scheduledFor"] for run in runs} == {slot(3)}
 
 
+def test_a_slot_that_the_schedule_still_runs_is_refused(crowd: Lab) -> None:
+    """With an offset the slot is past and its run is to come: asked for now, it would run twice."""
+    name, _ = made(crowd, every="5s", offset="1h")
+    made_at = datetime.now(UTC)
+
+    def slots_since() -> datetime:
+        now = datetime.now(UTC)
+        return now.replace(second=now.second - now.second % 5, microsecond=0)
+
+    latest = eventually("a slot passes", slots_since, lambda moment: moment > made_at)
+    refused = influxops(crowd, "run", name, "--at", latest.isoformat())
+    assert refused.returncode == 2
+    assert "the schedule runs slot" in refused.stderr
+    assert "--force runs it once more" in refused.stderr
+
+
+def test_what_influxdb_has_forgotten_is_warned_of(crowd: Lab) -> None:
+    """InfluxDB keeps runs for three days."""
+    name, _ = made(crowd)
+    done = influxops(crowd, "run", name, "--at", slot(9), "--wait")
+    assert done.returncode == 0
+    assert "whether slot" in done.stderr
+    assert "is not known" in done.stderr
+
+
 def test_runs_are_listed_newest_slot_first(crowd: Lab) -> None:
     """As a table with a sparkline, and for programs; the table is not cut to the width of any terminal."""
     name, task_id = made(crowd)
