@@ -183,7 +183,7 @@ class Desk:
         """A visit as ``influxops plan --cluster`` makes it: every write would raise."""
         await self.kill()
         self.link._fence = NoWrites()
-        self.context.whole_diffs = True
+        self.context.preview = True
         record = replace(self.record, packed_spec=pack({**self.record.spec(), "approval": "Manual"}))
         return await reconcile_task(self.context, record, state_of(self.context, record))
 

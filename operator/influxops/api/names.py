@@ -54,7 +54,7 @@ InfluxID = Annotated[
 ]
 """An id as InfluxDB makes them."""
 
-_KUBERNETES_NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+KUBERNETES_NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _NAMESPACE = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 ObjectName = Annotated[
@@ -62,7 +62,7 @@ ObjectName = Annotated[
     Checked(
         (
             pattern_rule(
-                _KUBERNETES_NAME,
+                KUBERNETES_NAME,
                 "{self} is not the name of a Kubernetes object; write lower case letters, digits, - and . only, "
                 "beginning and ending with a letter or digit",
             ),

@@ -76,7 +76,7 @@ async def plan(source: Source) -> Preview:
             links_of_org=lambda org_id: [key for key, link in links.items() if link.org_id == org_id],
             now=lambda: datetime.now(UTC),
             clock=time.monotonic,
-            whole_diffs=True,
+            preview=True,
         )
         for link in links.values():
             link.planned = frozenset(

@@ -146,8 +146,9 @@ class Context:
     """Monotonic time since which something that an object needs has been missing."""
     deleting_since: dict[Key, float] = field(default_factory=dict)
     configmaps: ConfigMaps = field(init=False)
-    whole_diffs: bool = False
-    """Whether plans hold differences of scripts in full, not cut to what fits into a status."""
+    preview: bool = False
+    """True for a visit that only shows a plan: nothing is written, also no next step of what is half done, and differences of
+    scripts are whole, not cut to what fits into a status."""
 
     def __post_init__(self) -> None:
         """Make what is made of the rest."""

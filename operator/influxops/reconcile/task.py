@@ -173,7 +173,7 @@ async def take_over(
     """Of two tasks that are both off, switch the new one on at once: whatever the spec has become, one is to run."""
     owner = owner_of(context, record)
     marked = link.snapshot.marked(owner)
-    if context.whole_diffs or all(task.marker is None or not task.marker.replaced_by for task in marked):
+    if context.preview or all(task.marker is None or not task.marker.replaced_by for task in marked):
         return None
     await settle_unknown(context, link, state)
     claim = Claim(owner=owner, uid=record.uid, task_id=state.task_id, name="", digests=frozenset())
@@ -215,7 +215,7 @@ async def _held(
     plan: Plan,
 ) -> Outcome | None:
     """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
-    if goes_on(plan) and not context.whole_diffs:  # a plan that is only shown shows this, too
+    if goes_on(plan) and not context.preview:  # a plan that is only shown shows this, too
         return None
     settled = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
     # The script that is wanted is the one that was stored last: if another one is there, somebody else put it there.
@@ -226,7 +226,7 @@ async def _held(
     if not asks(spec, drift=drift):
         return None
     current = await refresh(context, link, plan.task_id) if plan.task_id else None
-    limit = None if context.whole_diffs else MAX_DIFF
+    limit = None if context.preview else MAX_DIFF
 
     def shown(task: Task | None) -> Shown:
         return Shown(task_actions(plan, desired, task, limit=limit), task_basis(desired, task))

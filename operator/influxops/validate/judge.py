@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from influxops.api.errors import FieldError, SpecInvalid
 from influxops.api.influxtask import MAX_SCRIPT, InfluxTaskSpec
+from influxops.api.names import KUBERNETES_NAME
 from influxops.api.read import read_object, unknown_fields
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
@@ -28,7 +29,6 @@ from influxops.validate.problem import Problem, Report
 from influxops.validate.sources import Source
 from influxops.validate.templates import Specs, rendered, subject_of
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_FAULT = "must be a lowercase RFC 1123 subdomain of at most 253 characters, such as cpu-hourly"
 _OWN_WORDS = frozenset({"ignored-task-option", "denied-package"})
 """Lints that say, with the place, what the operator's own check says without."""
@@ -104,7 +104,7 @@ def _specs(manifests: Manifests, report: Report) -> Specs:
             good.append((manifest, read_object(manifest.body).spec))
         except SpecInvalid as error:
             faults += error.errors
-        if not _NAME.fullmatch(manifest.name) or len(manifest.name) > 253:
+        if not re.fullmatch(KUBERNETES_NAME, manifest.name) or len(manifest.name) > 253:
             faults.append(FieldError("metadata.name", _NAME_FAULT))
         for fault in faults:
             line, column = manifest.document.field(fault.path)

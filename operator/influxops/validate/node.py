@@ -38,12 +38,14 @@ class NodeParser:
 
     async def trees(self, scripts: Sequence[str]) -> list[Node | list[FluxFault]]:
         """The tree of each script's one file, or what is wrong with its syntax."""
-        answers = await self._ask("parse", ["" if _too_deep(script) else script for script in scripts])
+        deep = [_too_deep(script) for script in scripts]
+        readable = ["" if too_deep else script for script, too_deep in zip(scripts, deep, strict=True)]
+        answers = await self._ask("parse", readable)
         found: list[Node | list[FluxFault]] = []
         broken: list[int] = []
         for place, answer in enumerate(answers):
             tree = answer.get("tree")
-            if _too_deep(scripts[place]):
+            if deep[place]:
                 found.append([_crashed({"crash": _DEEP[0]})])
                 continue
             if tree is None:
