@@ -1,0 +1,1 @@
+"""Windows, stages and what runs next: pure decisions over data."""

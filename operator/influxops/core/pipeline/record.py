@@ -1,0 +1,74 @@
+"""The state of one stage over one window, as the ledger keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from influxops.core.pipeline.window import Window
+
+
+class WindowState(StrEnum):
+    """States of a stage over a window."""
+
+    PENDING = "PENDING"
+    """Waits for its time, or for a stage before it."""
+    READY = "READY"
+    """May run; waits for its turn, for a retry's time, or for an open circuit."""
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    """All attempts are spent. A later revision may run it again."""
+
+
+class Cause(StrEnum):
+    """Why a window is run, beyond its schedule; the same word stands in the ledger, in events and in ``status``."""
+
+    SCHEDULE = ""
+    LATE_DATA = "LateData"
+    UPSTREAM = "UpstreamChanged"
+    """A window before it was run again, so this one is, too."""
+    BACKFILL = "Backfill"
+    REPAIR = "Repair"
+    """It had failed, and what made it fail has been mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """One entry of the ledger; also the completion event that opens an edge when ``state`` is SUCCESS."""
+
+    stage: str
+    window: Window
+    state: WindowState
+    revision: int = 1
+    """Rises each time the window is run again for a new cause."""
+    attempt: int = 0
+    """Tries of this revision so far, counted from 1."""
+    cause: Cause = Cause.SCHEDULE
+    rows: int | None = None
+    series: int | None = None
+    bytes: int | None = None
+    checksum: str = ""
+    source_count: int | None = None
+    """Points of the source just before the run; None when it was not counted."""
+    duration: float | None = None
+    """Seconds that the successful attempt took."""
+    scanned_values: int | None = None
+    scanned_bytes: int | None = None
+    script: str = ""
+    """Digest of the stage's script at the time; a changed script lets failed windows run again."""
+    backfill: str = ""
+    """uid of the InfluxBackfill that had it run."""
+    run_id: str = ""
+    """Of the native run, for stages that InfluxDB schedules."""
+    error: str = ""
+    """Why the last attempt failed, clipped; a warning of a check otherwise."""
+    ready_at: datetime | None = None
+    """When it became READY; from there to ``finished_at`` is the node's latency."""
+    finished_at: datetime | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing is left to do for this revision."""
+        return self.state in {WindowState.SUCCESS, WindowState.FAILED}
