@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from influxops.api.base import GROUP, VERSION
 from influxops.api.common import Resource
 from influxops.api.connection import InfluxConnection
+from influxops.api.influxbackfill import InfluxBackfill
+from influxops.api.influxpipeline import InfluxPipeline
 from influxops.api.influxtask import InfluxTask
 from influxops.api.retentionpolicy import RetentionPolicy
 
@@ -126,7 +128,49 @@ RETENTION = Kind(
     (".spec.connectionRef.name", ".spec.bucket"),
 )
 
-KINDS: tuple[Kind, ...] = (CONNECTION, TASK, RETENTION)
+PIPELINE = Kind(
+    InfluxPipeline,
+    "influxpipelines",
+    "ip",
+    (
+        _CONNECTION,
+        Column("Every", ".spec.window.every", "Time from one window to the next"),
+        Column("Stages", ".status.stageCount", "Number of stages", "integer"),
+        Column("Ready", _ready("status"), "Whether the stages can run"),
+        _REASON,
+        Column("Watermark", ".status.watermark", "End of the latest window up to which all are settled"),
+        Column("Waiting", ".status.windows.ready", "Windows that are due and wait", "integer"),
+        Column("Failed", ".status.windows.failed", "Windows whose attempts are spent", "integer"),
+        _AGE,
+        Column("Running", ".status.windows.running", "Windows that run now", "integer", wide=True),
+        Column("Late", ".status.lateWindows", "Windows that late data had run again", "integer", wide=True),
+        Column("Next", ".status.nextWindow.stop", "End of the window that closes next", wide=True),
+        _MESSAGE,
+    ),
+    (".spec.connectionRef.name",),
+)
+BACKFILL = Kind(
+    InfluxBackfill,
+    "influxbackfills",
+    "ibf",
+    (
+        Column("Pipeline", ".spec.pipelineRef.name", "InfluxPipeline whose windows run"),
+        Column("Task", ".spec.taskRef.name", "InfluxTask whose windows run"),
+        Column("Phase", ".status.phase", "Where it stands"),
+        Column("Done", ".status.progress", "Windows done of all"),
+        Column("Failed", ".status.failed", "Windows whose attempts are spent", "integer"),
+        Column("Rate", ".status.rate", "Windows per second"),
+        Column("ETA", ".status.eta", "When it should be done"),
+        _AGE,
+        Column("Start", ".spec.start", "Start of the range", wide=True),
+        Column("Stop", ".spec.stop", "End of the range", wide=True),
+        Column("Reason", _ready("reason"), "Why it is done or not", wide=True),
+        _MESSAGE,
+    ),
+    (".spec.pipelineRef.name", ".spec.taskRef.name"),
+)
+
+KINDS: tuple[Kind, ...] = (CONNECTION, TASK, RETENTION, PIPELINE, BACKFILL)
 
 
 def kind_of(name: str) -> Kind:

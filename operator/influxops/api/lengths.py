@@ -84,6 +84,9 @@ Offset = Annotated[
 Interval = Annotated[Duration, _duration(_between(SECOND, LONGEST, "{self} is out of range; write 1s to 36500d"))]
 """Any fixed length of at least a second."""
 
+Delay = Annotated[Duration, _duration(_between(0, LONGEST, "{self} is out of range; write 0s to 36500d"))]
+"""Any fixed length, also none."""
+
 ShortInterval = Annotated[Duration, _duration(_between(SECOND, HOUR, "{self} is out of range; write 1s to 1h"))]
 """A time-out or a polling interval."""
 

@@ -87,6 +87,51 @@ NamespaceName = Annotated[
 ]
 """The name of a namespace (RFC 1123 label)."""
 
+StageName = Annotated[
+    str,
+    Checked(
+        (
+            pattern_rule(
+                _NAMESPACE,
+                "{self} is not the name of a stage; write lower case letters, digits and - only, beginning and ending with a "
+                "letter or digit",
+            ),
+        ),
+        max_length=63,
+    ),
+]
+"""The name of a stage in its pipeline (RFC 1123 label)."""
+
+ColumnName = Annotated[
+    str,
+    Checked(
+        (
+            _control,
+            pattern_rule(
+                "^_", "{self} begins with _, as only InfluxDB's own columns do; write a name of your own", negate=True
+            ),
+        ),
+        min_length=1,
+        max_length=256,
+    ),
+]
+"""The name of a measurement, a field or a tag."""
+
+TimeZone = Annotated[
+    str,
+    Checked(
+        (
+            pattern_rule(
+                "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+                "{self} is not the name of a time zone; write one of the IANA data base, such as Europe/Berlin, or UTC",
+            ),
+        ),
+        min_length=1,
+        max_length=64,
+    ),
+]
+"""An IANA time zone."""
+
 DataKey = Annotated[
     str,
     Checked(

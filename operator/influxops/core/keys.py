@@ -21,6 +21,8 @@ class Kind(StrEnum):
     CONNECTION = "InfluxConnection"
     TASK = "InfluxTask"
     POLICY = "RetentionPolicy"
+    PIPELINE = "InfluxPipeline"
+    BACKFILL = "InfluxBackfill"
 
     @property
     def group(self) -> str:
@@ -55,6 +57,8 @@ _PLURALS = {
     "InfluxConnection": "influxconnections",
     "InfluxTask": "influxtasks",
     "RetentionPolicy": "retentionpolicies",
+    "InfluxPipeline": "influxpipelines",
+    "InfluxBackfill": "influxbackfills",
 }
 
 

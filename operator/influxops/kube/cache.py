@@ -118,6 +118,14 @@ class Cache:
         """RetentionPolicies whose ``connectionRef`` names this connection."""
         return self._of(Kind.POLICY, Reference.to(connection))
 
+    def pipelines_by_connection(self, connection: Key) -> frozenset[Key]:
+        """InfluxPipelines whose ``connectionRef`` names this connection."""
+        return self._of(Kind.PIPELINE, Reference.to(connection))
+
+    def referrers(self, key: Key, kind: Kind) -> frozenset[Key]:
+        """Objects of a kind that name this one, such as the InfluxBackfills of an InfluxPipeline."""
+        return self._of(kind, Reference.to(key))
+
     def by_secret(self, secret: ObjectRef) -> frozenset[Key]:
         """InfluxConnections that use this Secret, as (namespace, name): token, CA or client certificate."""
         return self._of(Kind.CONNECTION, Reference("Secret", *secret))

@@ -39,11 +39,15 @@ def references(key: Key, spec: Mapping[str, Any]) -> frozenset[Reference]:
             found = _of_task(key, spec)
         case Kind.POLICY:
             found = _of_policy(key, spec)
+        case Kind.PIPELINE:
+            found = _of_pipeline(key, spec)
+        case Kind.BACKFILL:
+            found = _of_backfill(key, spec)
     return frozenset(found)
 
 
 def connection_of(key: Key, spec: Mapping[str, Any]) -> Key | None:
-    """The connection that a task or policy names; without a namespace, the one beside it."""
+    """The connection that a task, policy or pipeline names; without a namespace, the one beside it."""
     name = _text(spec, "connectionRef", "name")
     if not name:
         return None
@@ -74,6 +78,27 @@ def _of_policy(key: Key, spec: Mapping[str, Any]) -> Iterator[Reference]:
     bucket = _text(spec, "bucket")
     if bucket:
         yield Reference.to_bucket(bucket)
+
+
+def _of_pipeline(key: Key, spec: Mapping[str, Any]) -> Iterator[Reference]:
+    connection = connection_of(key, spec)
+    if connection:
+        yield Reference.to(connection)
+    stages = spec.get("stages")
+    for stage in stages if isinstance(stages, list) else []:
+        task = _text(stage, "taskRef", "name")
+        if task:
+            yield Reference.to(Key(Kind.TASK, key.namespace, task))
+        configmap = _text(stage, "template", "configMapKeyRef", "name")
+        if configmap:
+            yield Reference("ConfigMap", key.namespace, configmap)
+
+
+def _of_backfill(key: Key, spec: Mapping[str, Any]) -> Iterator[Reference]:
+    for field, kind in (("pipelineRef", Kind.PIPELINE), ("taskRef", Kind.TASK)):
+        name = _text(spec, field, "name")
+        if name:
+            yield Reference.to(Key(kind, key.namespace, name))
 
 
 def _text(value: object, *path: str) -> str:
