@@ -1,0 +1,106 @@
+"""A pipeline as it is to run: its spec made whole, scripts resolved and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from influxops.core.flux.facts import ScriptFacts
+from influxops.core.keys import Key
+from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.graph import Graph
+from influxops.core.pipeline.result import Source, Target
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """One proof, as ``api.stage.Check`` has it."""
+
+    type: str
+    """``RowCount``, ``Coverage``, ``Conservation`` or ``Checksum``."""
+    blocks: bool
+    """Whether a window that does not pass has failed (severity Error)."""
+    min: int | None = None
+    max: int | None = None
+    min_percent: int = 100
+    by: tuple[str, ...] = ()
+    count_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeTask:
+    """The task in InfluxDB whose runs are observed."""
+
+    key: Key
+    task_id: str
+    offset: int
+    """Seconds from a slot to the start of its run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage."""
+
+    name: str
+    depends_on: tuple[str, ...]
+    cadence: Cadence
+    script: str
+    """The user's Flux, without the prelude."""
+    facts: ScriptFacts
+    digest: str
+    """Of everything here that decides what a run writes; a window that failed runs again when it changes."""
+    source: Source | None
+    target: Target | None
+    replace: bool
+    timeout: float
+    """Seconds."""
+    checks: tuple[CheckPlan, ...] = ()
+    native: NativeTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """When a failed attempt is followed by another. Times in seconds."""
+
+    limit: int
+    initial: float
+    factor: float
+    max: float
+    jitter: float
+    """Share of a wait that is left to chance, 0 to 1."""
+
+    def wait(self, attempt: int, chance: float) -> float:
+        """Seconds to wait after the failed attempt of this number (from 1); ``chance`` from 0 to 1."""
+        whole = min(self.max, self.initial * self.factor ** min(attempt - 1, 64))
+        return whole * (1 - self.jitter + self.jitter * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePlan:
+    """All of a pipeline. Times in seconds."""
+
+    owner: str
+    """``<instance>/<namespace>/<name>``, the tag of its records in the ledger."""
+    bucket: str
+    """Of the ledger."""
+    stages: Mapping[str, StagePlan]
+    graph: Graph
+    begin: datetime
+    """No window that starts earlier is run by schedule."""
+    delay: int
+    """From the end of a window to its start."""
+    max_active: int
+    newest_first: bool
+    retry: RetryPlan
+    breaker_failures: int
+    breaker_open: float
+    latest_only: bool = False
+    """Of several windows that wait, only the latest is run (catchUp.policy Latest)."""
+    max_windows: int = 1000
+    allowed: int | None = None
+    """How far back late data is looked for; None: not at all."""
+    check_every: int = 3600
+    rerun_late: bool = True
+    deadline: int | None = None
+    suspended: bool = False
