@@ -13,12 +13,14 @@ from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 
 def horizon(plan: PipelinePlan, watermark: datetime, now: datetime) -> datetime:
     """From where on the ledger is to be read: windows that are not settled, and those that late data may have run again."""
-    longest = timedelta()
-    for stage in plan.stages.values():
-        window = stage.cadence.latest(now)
-        longest = max(longest, window.stop - window.start)
     back = now - timedelta(seconds=plan.allowed) if plan.allowed is not None else watermark
-    return min(watermark, back) - longest - timedelta(days=1)
+    return min(watermark, back) - longest_window(plan, now)
+
+
+def longest_window(plan: PipelinePlan, now: datetime) -> timedelta:
+    """A length that no window of any stage exceeds: days and months differ in theirs."""
+    windows = [stage.cadence.latest(now) for stage in plan.stages.values()]
+    return max((window.stop - window.start for window in windows), default=timedelta()) * 1.1 + timedelta(days=1)
 
 
 def restore(plan: PipelinePlan, watermark: datetime, records: Iterable[WindowRecord], now: datetime) -> Agenda:
