@@ -5,17 +5,14 @@ The one place for it: the operator, ``influxops validate`` and every command tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 
 from influxops.core.pipeline.cadence import Cadence, CadenceFault
 from influxops.core.pipeline.edges import edge_fault
 from influxops.core.pipeline.graph import Fault, Graph, GraphFault, StageNode, graph
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.spec import PipelineLike, StageLike
-
-Edge = Callable[[Cadence, Cadence], str]
 
 _READS_BACK = frozenset({"Checksum", "Conservation"})
 """Checks that are right only where nothing but the window's own points stands in the destination."""
@@ -85,18 +82,14 @@ def stage_cadences(spec: PipelineLike) -> tuple[dict[str, Cadence], list[Fault]]
 
 
 def _edge_faults(stages: Sequence[StageLike], cadences: dict[str, Cadence], begin: datetime) -> list[Fault]:
-    """Dependencies between cadences that do not fit. A pair of cadences is judged once, for many stages may share it."""
-
-    @cache
-    def edge(child: Cadence, parent: Cadence) -> str:
-        return "" if child == parent and child.tumbling else edge_fault(child, parent, begin)
-
+    """Dependencies between cadences that do not fit."""
     faults = []
     for at, stage in enumerate(stages):
         for place, name in enumerate(stage.depends_on):
             if name == stage.name or name not in cadences or stage.name not in cadences:
                 continue
-            message = edge(cadences[stage.name], cadences[name])
+            child, parent = cadences[stage.name], cadences[name]
+            message = "" if child == parent and child.tumbling else edge_fault(child, parent, begin)
             if message:
                 where = "window" if stage.window is not None else f"dependsOn[{place}]"
                 faults.append(Fault(f"spec.stages[{at}].{where}", f"stage {name}: {message}"))
