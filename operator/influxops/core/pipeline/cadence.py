@@ -73,6 +73,11 @@ class Cadence:
         """Whether each moment belongs to exactly one window."""
         return self.every == self.period
 
+    @property
+    def elapsed(self) -> bool:
+        """Whether stops are a fixed number of seconds apart; else the calendar and the zone's clock give them."""
+        return isinstance(self._grid, Elapsed)
+
     def latest(self, moment: datetime) -> Window:
         """The last window whose stop is not after ``moment``."""
         return self._window(self._grid.at_or_before(moment))

@@ -7,15 +7,17 @@ from functools import lru_cache
 from itertools import islice
 
 from influxops.core.conditions import rfc3339
-from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.cadence import Cadence, cadence
 from influxops.core.pipeline.window import Window
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """Where the sample of ``edge_fault`` begins unless the caller knows better."""
 
-_YEARS = timedelta(days=366 * 12)
-_SAMPLE = 4500
-"""Windows of the child that are looked at: days of twelve years."""
+_YEARS = timedelta(days=366 * 5)
+"""How much of the calendar is looked at: a leap year, and all that zones do in a year."""
+_SOME = 64
+"""Windows that are looked at where all are alike."""
+_REMEDIES = ("1d", "12h", "6h", "1h", "30m", "15m", "5m", "1m", "1s")
 _SECOND = timedelta(seconds=1)
 
 
@@ -38,53 +40,61 @@ def edge_fault(child: Cadence, parent: Cadence, since: datetime = SINCE) -> str:
     Both ends of every window of the child must be stops of the parent. Judged over the child's windows of the years after
     ``since`` (a pipeline's ``begin``), so that changes of the clock and ends of months are among them.
     """
-    for window in islice(child.between(since, since + _YEARS), _SAMPLE):
+    missed = _missed(child, parent, since)
+    if missed is None:
+        return ""
+    return f"{_meeting(child, parent, *missed)}. {_remedy(child, parent, since)}"
+
+
+def _missed(child: Cadence, parent: Cadence, since: datetime) -> tuple[Window, str, datetime] | None:
+    """The first window of the child that has an end where the parent has no stop, and that end; None when there is none."""
+    windows = child.between(since, since + _YEARS)
+    for window in islice(windows, _SOME) if child.elapsed else windows:
         for end, word in ((window.stop, "ends"), (window.start, "begins")):
             if parent.stopping_at(end) is None:
-                return _fault(child, parent, window, f"{word} at {_clock(end, child)}", end)
-    return ""
+                return window, word, end
+            if child.tumbling:
+                break  # it begins where the one before it ends
+    return None
 
 
-def _fault(child: Cadence, parent: Cadence, window: Window, happens: str, end: datetime) -> str:
+def _meeting(child: Cadence, parent: Cadence, window: Window, word: str, end: datetime) -> str:
+    """Where they do not meet."""
     before = parent.latest(end)
-    after = parent.following(before)
-    what = (
-        f"the child's window {window} (every {_words(child)}) {happens}, where no window of its parent "
-        f"(every {_words(parent)}) ends; the nearest end at {_clock(before.stop, parent)} and {_clock(after.stop, parent)}"
-    )
-    return f"{what}. {_remedy(child, parent, after.stop - before.stop)}"
-
-
-def _remedy(child: Cadence, parent: Cadence, step: timedelta) -> str:
-    first = child.latest(SINCE)
-    if child.following(first).stop - first.stop < step:
-        return (
-            f"A child's every must not be shorter than its parent's: give the child {parent.every} or a multiple of it"
-        )
-    if child.zone != parent.zone and not _finer_works(child, parent):
-        return f"Give both the same timezone, {child.zone} or {parent.zone}"
     return (
-        f"Give the parent an every that always divides the child's every and period by the child's clock, such as {child.every} "
-        "or 15m, and both the same timezone and origin"
+        f"the child's window {window} (every {_words(child)}) {word} at {_clock(end, child)}, where no window of its parent "
+        f"(every {_words(parent)}) ends; those around end at {_clock(before.stop, parent)} and "
+        f"{_clock(parent.following(before).stop, parent)}"
     )
 
 
-def _finer_works(child: Cadence, parent: Cadence) -> bool:
-    """Whether the zone is not what keeps them apart: with the child's zone, the parent would not fit either."""
-    try:
-        twin = Cadence(parent.every, parent.period, child.zone, parent.origin)
-    except ValueError:
-        return True
-    return bool(edge_fault(child, twin))
+def _remedy(child: Cadence, parent: Cadence, since: datetime) -> str:
+    """What makes the two meet, tried before it is told."""
+    if _step(child, since) < _step(parent, since):
+        return f"A child's every must not be shorter than its parent's: write {parent.every} or a multiple of it for the child"
+    for every in (parent.every.text, *_REMEDIES):
+        tried = cadence(every, zone=child.zone, origin=child.origin or "")
+        if _step(tried, since) <= _step(parent, since) and _missed(child, tried, since) is None:
+            alike = parent.zone == child.zone and (parent.origin == child.origin or every != parent.every.text)
+            zone = "" if alike else f" and timezone {child.zone}"
+            origin = f" and origin {rfc3339(child.origin)}" if child.origin and parent.origin != child.origin else ""
+            return f"They would meet if the parent had every {every}{zone}{origin}"
+    return "Write other lengths: a child's every and period must be multiples of its parent's every"
 
 
-def _words(cadence: Cadence) -> str:
-    words = f"{cadence.every}" if cadence.tumbling else f"{cadence.every}, period {cadence.period}"
-    return words if cadence.zone == "UTC" else f"{words}, {cadence.zone}"
+def _step(grid: Cadence, since: datetime) -> timedelta:
+    """From one stop to the next, about."""
+    first = grid.latest(since)
+    return grid.following(first).stop - first.stop
 
 
-def _clock(moment: datetime, cadence: Cadence) -> str:
+def _words(grid: Cadence) -> str:
+    words = f"{grid.every}" if grid.tumbling else f"{grid.every}, period {grid.period}"
+    return words if grid.zone == "UTC" else f"{words}, {grid.zone}"
+
+
+def _clock(moment: datetime, grid: Cadence) -> str:
     """UTC, and what the cadence's clock shows."""
-    if cadence.zone == "UTC":
+    if grid.zone == "UTC":
         return rfc3339(moment)
-    return f"{rfc3339(moment)} ({cadence.clock(moment):%Y-%m-%d %H:%M} {cadence.zone})"
+    return f"{rfc3339(moment)} ({grid.clock(moment):%Y-%m-%d %H:%M} {grid.zone})"
