@@ -17,6 +17,7 @@ from influxops.core.record import Record
 from influxops.core.snapshot import Snapshot
 from influxops.influx.port import InfluxPort
 from influxops.reconcile.configmaps import ConfigMaps
+from influxops.reconcile.pipeline_state import NoRunner, PipelineRunner, PipelineState
 from influxops.reconcile.state import TaskState
 
 T = TypeVar("T")
@@ -137,7 +138,9 @@ class Context:
     """Every connection that leads to the organization of this id."""
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    runner: PipelineRunner = field(default_factory=NoRunner)
     tasks: dict[Key, TaskState] = field(default_factory=dict)
+    pipelines: dict[Key, PipelineState] = field(default_factory=dict)
     policies: dict[Key, bytes] = field(default_factory=dict)
     """Packed status of each RetentionPolicy as last written."""
     losses: dict[tuple[str, int, str], str] = field(default_factory=dict)

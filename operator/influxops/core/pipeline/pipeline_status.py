@@ -15,6 +15,7 @@ from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.window import Window
 
 MAX_EXCEPTIONS = 50
+_TOLD_BY_LOOP = ("stageCount", "windows", "lateWindows", "stages", "watermark", "nextWindow", "exceptions")
 MAX_TEXT = 500
 """Longest text of an exception, in characters."""
 
@@ -46,7 +47,6 @@ class PipelineFacts:
     overdue: Window | None = None
     """The oldest window that should have been through by ``deadline`` and is not."""
     ledger_trouble: str = ""
-    handled_reconcile_at: str = ""
 
 
 def stage_facts(
@@ -142,15 +142,25 @@ def overdue(agenda: Agenda, now: datetime) -> Window | None:
 
 
 def pipeline_status(
-    previous: Mapping[str, Any], outcome: Outcome, facts: PipelineFacts, generation: int, now: datetime
+    previous: Mapping[str, Any],
+    outcome: Outcome,
+    facts: PipelineFacts,
+    generation: int,
+    now: datetime,
+    handled_reconcile_at: str = "",
 ) -> dict[str, Any]:
-    """The whole status, in the form of the CRD. Equal inputs but ``now`` give an equal status, so nothing is written."""
+    """The whole status, in the form of the CRD. Equal inputs but ``now`` give an equal status, so nothing is written.
+
+    Without stages in ``facts`` (the ledger has not been read yet) what they would tell stays as it was.
+    """
     conditions = [*of_outcome(outcome), *_conditions(facts)]
     status: dict[str, Any] = {
         "observedGeneration": generation,
         "conditions": stamp(conditions, previous.get("conditions") or [], generation, now),
     }
-    if facts.stages:
+    if not facts.stages:
+        status.update({name: previous[name] for name in _TOLD_BY_LOOP if name in previous})
+    else:
         counts = facts.counts
         status["stageCount"] = len(facts.stages)
         status["windows"] = {
@@ -168,8 +178,8 @@ def pipeline_status(
         status["nextWindow"] = window_range(facts.next_window)
     if facts.exceptions:
         status["exceptions"] = list(facts.exceptions)
-    if facts.handled_reconcile_at:
-        status["lastHandledReconcileAt"] = facts.handled_reconcile_at
+    if handled_reconcile_at:
+        status["lastHandledReconcileAt"] = handled_reconcile_at
     return status
 
 

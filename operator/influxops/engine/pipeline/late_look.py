@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.expiry import expires_before
-from influxops.core.pipeline.late import Change, aligned, changed, counts_of, grid_step, invalidated, watched_stages
+from influxops.core.pipeline.invalid import invalidated
+from influxops.core.pipeline.late import Change, aligned, changed, counts_of, grid_step, watched_stages
 from influxops.core.pipeline.plan import PipelinePlan, StagePlan
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.restore import longest_window
@@ -89,7 +90,7 @@ class LateLook:
             lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=stage.timeout)
         )
         bucket = link.snapshot.buckets.get(source.bucket)
-        expiry = expires_before(now, bucket.retention, bucket.shard_group, MARGIN) if bucket is not None else None
+        expiry = expires_before(now, bucket.retention, MARGIN) if bucket is not None else None
         return changed(records, counts_of(windows, by_step, step), expiry)
 
     def _untold(self, changes: Iterable[Change]) -> tuple[Change, ...]:

@@ -43,17 +43,27 @@ PUBLISH_EVERY = 1.0
 class PipelineLoop:
     """Runs the windows of one InfluxPipeline, or of one InfluxTask's backfill."""
 
-    def __init__(self, key: Key, uid: str, connection: Key, tools: Tools) -> None:
+    def __init__(
+        self,
+        key: Key,
+        uid: str,
+        connection: Key,
+        tools: Tools,
+        links: Callable[[Key], LiveLink | None],
+        publish: Callable[[Key], None],
+    ) -> None:
         self.key = key
         self.uid = uid
         self.facts = PipelineFacts()
         """What the status tells; built anew when something has changed."""
-        self.backfills = Backfills(self)
+        self.backfills = Backfills(tools)
         self.plan: PipelinePlan | None = None
         self.agenda: Agenda | None = None
         """None before the ledger has been read."""
         self.wake = asyncio.Event()
-        self._connection = connection
+        self.connection = connection
+        self._links = links
+        self._tell = publish
         self._tools = tools
         self._context = tools.context
         self._wanted: PipelinePlan | None = None
@@ -94,7 +104,7 @@ class PipelineLoop:
 
     def link(self) -> LiveLink | None:
         """The connection, if it can be used now."""
-        link = self._tools.live_link(self._connection)
+        link = self._links(self.connection)
         usable = link is not None and link.problem is None and link.org_id and link.trust_snapshot()
         return link if usable else None
 
@@ -151,7 +161,7 @@ class PipelineLoop:
         if link is not None and clock >= self._paused_until:
             if self._late.due(self.plan, now) and not self.plan.suspended:
                 await self._look_for_late(link, now)
-            await self.backfills.turn(link, now)
+            await self.backfills.turn(link, self.plan, self.agenda, now)
             self._start_runs(link, now)
         self._advance(now)
         self._publish(now)
@@ -405,8 +415,8 @@ class PipelineLoop:
             ledger_trouble=writer.trouble if writer.waiting > FULL // 10 else "",
         )
         self._meter.state(self.facts, agenda, now)
-        self._tools.publish_pipeline(self.key)
-        self.backfills.publish()
+        self._tell(self.key)
+        self.backfills.publish(agenda, now)
 
     def _sleep(self, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""
