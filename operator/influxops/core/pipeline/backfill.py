@@ -6,154 +6,46 @@ anew after any crash is the same one, less what is done since. There is no curso
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from statistics import fmean
 
+from influxops.core.pipeline.backfill_bounds import bounds, closed_until
+from influxops.core.pipeline.backfill_ground import Ground
+from influxops.core.pipeline.backfill_types import (
+    MOST,
+    BackfillSpec,
+    Blocked,
+    Bounds,
+    Chosen,
+    Estimate,
+    Refused,
+    Selection,
+    Span,
+)
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.task_cadence import Windows
 from influxops.core.pipeline.window import Window
 
-MOST = 100_000
-"""Windows of all stages together that one backfill may look at."""
+__all__ = [
+    "MOST",
+    "BackfillSpec",
+    "Blocked",
+    "Bounds",
+    "Chosen",
+    "Estimate",
+    "Refused",
+    "Selection",
+    "Span",
+    "bounds",
+    "estimate",
+    "select",
+]
 
 
-class BackfillSpec(Protocol):
-    """The words of ``InfluxBackfill.spec`` that choose windows, as the model of the API has them."""
-
-    @property
-    def start(self) -> datetime:
-        """Start of the range, which belongs to it."""
-
-    @property
-    def stop(self) -> datetime:
-        """End of the range, which does not."""
-
-    @property
-    def stages(self) -> Sequence[str]:
-        """Names; none means all."""
-
-    @property
-    def include_descendants(self) -> bool:
-        """Whether windows made of a window that runs do so, too."""
-
-    @property
-    def reprocess(self) -> str:
-        """``None``, ``Failed`` or ``Completed``."""
-
-    @property
-    def order(self) -> str:
-        """``OldestFirst`` or ``NewestFirst``."""
-
-    @property
-    def max_active_windows(self) -> int:
-        """Runs at one time."""
-
-
-class Refused(ValueError):
-    """The backfill cannot be run as it is written; the message says what to write. ``reason`` is one word for conditions."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Windows of one stage whose stop lies in ``(after, last]``: those wholly in the range that are closed."""
-
-    stage: str
-    after: datetime
-    last: datetime
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a backfill may touch, before the ledger has been read."""
-
-    start: datetime
-    stop: datetime
-    asked: datetime
-    """When the backfill was created: windows that were not closed by then are not its own."""
-    spans: tuple[Span, ...]
-    """Of the stages that the spec names, parents first; a stage without a window in the range is left out."""
-    behind: tuple[str, ...]
-    """Stages whose windows run only because one before them does, parents first."""
-    read_from: datetime
-    """Records of windows that start here or later decide; for ``ledger_records``."""
-    read_to: datetime
-    """End of the same, exclusive."""
-    why_empty: str = ""
-    """Why no window lies in the range; empty when one does."""
-
-    @property
-    def count(self) -> int:
-        """Windows of the named stages, before the ledger has said which of them run."""
-        return sum(span.count for span in self.spans)
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A window that is to run."""
-
-    stage: str
-    window: Window
-    revision: int = 1
-    """One more than that of its record, or that of a revision of this backfill that was not brought to its end."""
-    descendant: bool = False
-    """Whether it runs because a window before it does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """A window that was asked for and cannot run, because what it is made of is missing and is not going to be made."""
-
-    stage: str
-    window: Window
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a backfill is to do. ``runs``, ``done`` and ``blocked`` together are all that was asked for."""
-
-    runs: tuple[Chosen, ...]
-    """To be run, in the order of the spec; of one end, parents first."""
-    done: tuple[WindowRecord, ...] = ()
-    """What this backfill has brought to an end before: SUCCESS and FAILED."""
-    blocked: tuple[Blocked, ...] = ()
-    skipped: int = 0
-    """Windows of the range that ``reprocess`` leaves alone."""
-    message: str = ""
-    """Why there is nothing to run; empty otherwise."""
-
-    @property
-    def total(self) -> int:
-        """Windows that were asked for and not skipped."""
-        return len(self.runs) + len(self.done) + len(self.blocked)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What the runs would take."""
-
-    windows: int
-    seconds: float | None
-    """From the mean of each stage's records, ``maxActiveWindows`` at a time; None when a stage has none."""
-    rows: int | None
-    """From the mean of each stage's records; None when a stage has none."""
-
-
-def bounds(plan: PipelinePlan, spec: BackfillSpec, asked: datetime) -> Bounds:
-    """The windows that the range holds, counted and not listed.
-
-    ``asked`` is the creationTimestamp of the InfluxBackfill, so that the answer is the same after a restart. Raises Refused:
-    for a stage that the pipeline has not, for more than ``MOST`` windows, for a range of which nothing is closed, and for
-    one that InfluxDB cannot hold (before 1970, after 2262).
-    """
-    raise NotImplementedError
+_SECOND = timedelta(seconds=1)
 
 
 def select(
@@ -170,10 +62,141 @@ def select(
     - A window before it that is not chosen counts as there when its record is SUCCESS or READY, or when it has none and
       begins at or after the pipeline's ``begin`` (the ledger keeps records for a time). A window is blocked when one
       before it is FAILED and left alone, or has never run.
+
+    Raises Refused when descendants make it more than ``MOST`` windows. Takes some microseconds a window: of a large range,
+    call it in a thread.
     """
-    raise NotImplementedError
+    choice = _Choice(plan, spec, within, uid, Ground(plan, records))
+    for stage in plan.graph.order:
+        choice.stage(stage)
+    return choice.selection()
+
+
+class _Choice:
+    """One stage after the other, parents first."""
+
+    def __init__(self, plan: PipelinePlan, spec: BackfillSpec, within: Bounds, uid: str, ground: Ground) -> None:
+        self._plan, self._spec, self._within, self._uid, self._ground = plan, spec, within, uid, ground
+        self._spans = {span.stage: span for span in within.spans}
+        self._runs: list[Chosen] = []
+        self._done: list[WindowRecord] = []
+        self._blocked: list[Blocked] = []
+        self._skipped = 0
+
+    def stage(self, name: str) -> None:
+        """Judge the windows of a stage; those before it have been judged."""
+        span = self._spans.get(name)
+        if span is not None:
+            windows: Windows = self._plan.stages[name].cadence
+            for window in windows.between(span.after, span.last):
+                self._judge(name, window, named=True, inside=True)
+        if self._spec.include_descendants:
+            for window in self._made_of_asked(name):
+                if span is None or not span.after < window.stop <= span.last:
+                    self._judge(name, window, named=False, inside=self._inside(window))
+        self._ground.close(name)
+
+    def _made_of_asked(self, name: str) -> Iterator[Window]:
+        """Closed windows, oldest first, of which some are made of a window that was asked for."""
+        ends = [end for parent in self._plan.graph.parents[name] for end in self._ground.reach(parent) or ()]
+        closed = closed_until(self._plan, name, self._within.asked)
+        if not ends or closed is None:
+            return
+        for window in self._plan.stages[name].cadence.windows_touching(min(ends) - _SECOND, max(ends)):
+            if window.stop > closed:
+                return
+            yield window
+
+    def _inside(self, window: Window) -> bool:
+        return self._within.start <= window.start and window.stop <= self._within.stop
+
+    def _judge(self, name: str, window: Window, *, named: bool, inside: bool) -> None:
+        record = self._ground.record(name, window)
+        if record is not None and record.backfill == self._uid and record.terminal:
+            self._was_done(record)
+            return
+        wanted = named and _wanted(record, self._spec.reprocess, self._uid)
+        if not wanted and not self._follows(name, window, record, inside=inside):
+            self._skipped += named
+            return
+        lack = self._ground.lack(name, window) if inside else None
+        if lack is not None:
+            self._blocked.append(Blocked(name, window, lack.message))
+            self._ground.blocked(name, window, lack)
+            return
+        self._runs.append(Chosen(name, window, self._revision(record), descendant=not wanted))
+        self._ground.runs(name, window)
+        if len(self._runs) > MOST:
+            raise Refused(
+                "TooManyWindows",
+                f"with the windows made of others, more than {MOST:,} would run: write a shorter range, or "
+                "includeDescendants: false",
+            )
+
+    def _was_done(self, record: WindowRecord) -> None:
+        self._done.append(record)
+        if record.state is WindowState.SUCCESS:
+            self._ground.runs(record.stage, record.window)
+        else:
+            self._ground.failed(record.stage, record.window)
+
+    def _follows(self, name: str, window: Window, record: WindowRecord | None, *, inside: bool) -> bool:
+        """Whether it runs because what it is made of does."""
+        may = inside or (record is not None and record.state is WindowState.SUCCESS)
+        return may and self._spec.include_descendants and self._ground.touched(name, window)
+
+    def _revision(self, record: WindowRecord | None) -> int:
+        if record is None:
+            return 1
+        return record.revision if record.backfill == self._uid else record.revision + 1
+
+    def selection(self) -> Selection:
+        """All that was judged."""
+        rank = {name: number for number, name in enumerate(self._plan.graph.order)}
+        sign = -1 if self._spec.order == "NewestFirst" else 1
+        self._runs.sort(key=lambda one: (sign * one.window.stop.timestamp(), rank[one.stage]))
+        asked = bool(self._runs or self._done or self._blocked)
+        message = "" if asked else self._within.why_empty or _why_none(self._skipped)
+        if asked and self._within.unclosed:
+            message = f"{self._within.unclosed:,} windows of the range were not closed yet and are left to the schedule"
+        return Selection(tuple(self._runs), tuple(self._done), tuple(self._blocked), self._skipped, message)
 
 
 def estimate(selection: Selection, records: Iterable[WindowRecord], spec: BackfillSpec) -> Estimate:
     """What the runs would take, by the records of the same stages, which need not be of the range."""
-    raise NotImplementedError
+    seconds, rows = _means(records)
+    stages = Counter(one.stage for one in selection.runs)
+    time = [number * seconds[name] for name, number in stages.items() if name in seconds]
+    written = [number * rows[name] for name, number in stages.items() if name in rows]
+    return Estimate(
+        windows=len(selection.runs),
+        seconds=sum(time) / min(spec.max_active_windows, max(1, len(selection.runs)))
+        if len(time) == len(stages)
+        else None,
+        rows=round(sum(written)) if len(written) == len(stages) else None,
+    )
+
+
+def _means(records: Iterable[WindowRecord]) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean duration and rows of the successful runs, by stage."""
+    seconds: dict[str, list[float]] = {}
+    rows: dict[str, list[float]] = {}
+    for record in records:
+        if record.state is WindowState.SUCCESS and record.duration is not None:
+            seconds.setdefault(record.stage, []).append(record.duration)
+        if record.state is WindowState.SUCCESS and record.rows is not None:
+            rows.setdefault(record.stage, []).append(record.rows)
+    return {name: fmean(all_) for name, all_ in seconds.items()}, {name: fmean(all_) for name, all_ in rows.items()}
+
+
+def _wanted(record: WindowRecord | None, reprocess: str, uid: str) -> bool:
+    if record is None or reprocess == "Completed" or record.backfill == uid:
+        return True
+    return reprocess == "Failed" and record.state is WindowState.FAILED
+
+
+def _why_none(skipped: int) -> str:
+    return (
+        f"all {skipped:,} windows of the range have run before, so there is nothing to run; reprocess: Failed runs the failed "
+        "ones again, reprocess: Completed all"
+    )

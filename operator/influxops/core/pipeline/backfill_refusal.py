@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from influxops.core.pipeline.backfill import Refused, Selection
+from influxops.core.pipeline.backfill_types import Refused, Selection
 from influxops.core.pipeline.plan import PipelinePlan
 
 
