@@ -21,8 +21,8 @@ from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.faults import pipeline_faults
 from influxops.core.pipeline.native import native_fault
 from influxops.core.pipeline.plan import CheckPlan, NativeTask, PipelinePlan, RetryPlan, StagePlan
-from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.restore import longest_window
+from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.script import unknown_members, window_script
 from influxops.core.record import Record, canonical
 from influxops.core.schedule import Schedule

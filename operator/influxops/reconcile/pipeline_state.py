@@ -64,17 +64,23 @@ class PipelineRunner(Protocol):
 
 
 class NoRunner:
-    """Runs nothing: for a visit that only shows a plan."""
+    """A ``PipelineRunner`` that runs nothing: for a visit that only shows a plan."""
 
-    def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None: ...
+    def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None:
+        """Nothing."""
 
-    def retry_failed(self, key: Key) -> None: ...
+    def retry_failed(self, key: Key) -> None:
+        """Nothing."""
 
-    def facts(self, key: Key) -> PipelineFacts:
+    def facts(self, key: Key) -> PipelineFacts:  # noqa: ARG002
+        """Nothing is known."""
         return PipelineFacts()
 
-    def stop(self, key: Key) -> None: ...
+    def stop(self, key: Key) -> None:
+        """Nothing."""
 
-    def backfill(self, pipeline: Key, order: BackfillOrder) -> None: ...
+    def backfill(self, pipeline: Key, order: BackfillOrder) -> None:
+        """Nothing."""
 
-    def drop_backfill(self, key: Key) -> None: ...
+    def drop_backfill(self, key: Key) -> None:
+        """Nothing."""

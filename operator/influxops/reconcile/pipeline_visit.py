@@ -58,7 +58,6 @@ def current_pipeline_status(context: Context, state: PipelineState, key: Key) ->
     """The status that a pipeline comes to now. Before its loop has read the ledger, what the loop tells stays as it was."""
     previous = unpack(state.packed_status)
     outcome = state.outcome or Gone()
-    status = pipeline_status(
+    return pipeline_status(
         previous, outcome, context.runner.facts(key), state.generation, context.now(), state.handled_reconcile_at
     )
-    return status

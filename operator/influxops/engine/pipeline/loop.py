@@ -172,6 +172,9 @@ class PipelineLoop:
         if self._writer is not None:
             await self._writer.drain()
         now = self._context.now()
+        if not plan.scheduled:
+            self._begin(plan)
+            return
         mark = await link.run(lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
         self._writer = LedgerWriter(self.link, plan.bucket, plan.owner)
         if mark is None:
@@ -212,12 +215,21 @@ class PipelineLoop:
             windows=len(self.agenda),
         )
 
+    def _begin(self, plan: PipelinePlan) -> None:
+        """Begin with an empty agenda, for backfills alone."""
+        self._writer = LedgerWriter(self.link, plan.bucket, plan.owner)
+        self.plan, self.agenda = plan, Agenda(plan)
+        self._circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
+        self._watermark = plan.begin
+        self._late.changed(plan)
+        self.backfills.reload()
+
     def _add_due(self, now: datetime) -> None:
         """Put windows that have closed on the agenda."""
         plan, agenda = self.plan, self.agenda
-        assert plan is not None and agenda is not None and self._added_to is not None  # noqa: S101, PT018
+        assert plan is not None and agenda is not None  # noqa: S101, PT018
         until = now - timedelta(seconds=plan.delay)
-        if self._next is None or self._next.stop > until:
+        if self._added_to is None or self._next is None or self._next.stop > until:
             return
         found = due(plan, self._added_to, now)
         for stage, window in found.places:
@@ -327,7 +339,7 @@ class PipelineLoop:
             self._revive(lambda other: other.stage == entry.stage)
         self._meter.succeeded(record)
         self._voice.warnings(entry, outcome.warnings)
-        self.backfills.done(record)
+        self.backfills.done(record, now)
 
     def _failed_run(self, entry: Entry, error: str, seconds: float) -> None:
         agenda, writer, plan = self.agenda, self._writer, self.plan
@@ -360,7 +372,7 @@ class PipelineLoop:
         )
         writer.put(record)
         self._voice.failed(entry, error)
-        self.backfills.done(record)
+        self.backfills.done(record, now)
 
     def _revive(self, which: Callable[[Entry], bool]) -> None:
         agenda, writer = self.agenda, self._writer

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from influxops.core.pipeline.checks import Evidence, judge, needs
 from influxops.core.pipeline.plan import StagePlan
 from influxops.core.pipeline.result import QueryResult, Series, Written
 from influxops.core.pipeline.script import window_script
+from influxops.core.pipeline.task_cadence import SlotCadence
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
 from influxops.influx.errors import (
@@ -52,11 +54,22 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window) -> Outcom
                 lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
                 write=True,
             )
-        flux = window_script(stage.script, stage.facts, window, stage.cadence.period)
-        result = await link.run(lambda port: port.run_script(link.org_id, flux, window.stop, stage.timeout))
+        flux, moment = text_of(stage, window), now_of(stage, window)
+        result = await link.run(lambda port: port.run_script(link.org_id, flux, moment, stage.timeout))
         return await prove(link, stage, window, Outcome(result), source)
     except InfluxError as error:
         raise meaning(error, stage) from error
+
+
+def text_of(stage: StagePlan, window: Window) -> str:
+    """The script to send."""
+    return stage.script if stage.as_is else window_script(stage.script, stage.facts, window, stage.cadence.period)
+
+
+def now_of(stage: StagePlan, window: Window) -> datetime:
+    """What ``now()`` is in the script: the end of the window, and for an InfluxTask the slot of its schedule."""
+    cadence = stage.cadence
+    return cadence.slot_of(window) if isinstance(cadence, SlotCadence) else window.stop
 
 
 async def source_of(link: LiveLink, stage: StagePlan, window: Window) -> dict[Series, int] | None:
