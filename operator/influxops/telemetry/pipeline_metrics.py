@@ -38,8 +38,8 @@ class PipelineMetrics:
             registry=registry,
             buckets=_LATENCY,
         )
-        self.windows = gauge("windows", "Windows on the agenda, by state.", ("pipeline", "state"))
-        self.queue_depth = gauge("window_queue_depth", "Windows on the agenda.", one)
+        self.windows = gauge("agenda_windows", "Windows on the agenda, by state.", ("pipeline", "state"))
+        self.queue_depth = gauge("agenda_depth", "Windows on the agenda, of all states.", one)
         self.watermark_lag_seconds = gauge(
             "watermark_lag_seconds", "Time since the end of the latest window up to which all are settled.", one
         )

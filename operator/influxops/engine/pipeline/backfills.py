@@ -18,6 +18,9 @@ from influxops.engine.link import LiveLink
 from influxops.engine.tools import Tools
 from influxops.reconcile.pipeline_state import BackfillOrder
 
+TOLD_EVERY = 3.0
+"""Seconds between two statuses of a backfill under way: somebody may be watching."""
+
 
 @dataclass(slots=True)
 class _Work:
@@ -29,6 +32,8 @@ class _Work:
     view: View = field(default_factory=View)
     status: dict[str, Any] = field(default_factory=dict)
     """As last written."""
+    told: float = float("-inf")
+    """Monotonic time of the last status that was sent ahead of routine ones."""
     added: bool = False
     """Its windows are on the agenda."""
 
@@ -134,9 +139,11 @@ class Backfills:
             status = backfill_status(work.status, work.progress, view, work.order.generation, now)
             if status == work.status:
                 continue
-            urgent = status.get("phase") != work.status.get("phase")
+            clock = self._tools.context.clock()
+            urgent = status.get("phase") != work.status.get("phase") or clock - work.told > TOLD_EVERY
             work.status = status
-            self._tools.later(work.order.key, work.order.uid, status, urgent=urgent or terminal(status))
+            work.told = clock if urgent else work.told
+            self._tools.later(work.order.key, work.order.uid, status, urgent=urgent)
 
     def _settle(self, work: _Work, agenda: Agenda, now: datetime) -> None:
         """Whether it is over: all windows have ended, or wait for one that has failed."""

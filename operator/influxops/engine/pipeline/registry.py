@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from influxops.core.keys import Key
 from influxops.core.pipeline.pipeline_status import PipelineFacts
@@ -87,8 +88,9 @@ class Pipelines:
         self._tools.later(key, record.uid, status, urgent=_turned(before) != _turned(status))
 
 
-def _turned(status: dict[str, object]) -> frozenset[tuple[object, object]]:
-    """What a person looks for first: the conditions and their status."""
-    conditions = status.get("conditions")
-    found = conditions if isinstance(conditions, list) else []
-    return frozenset((item.get("type"), item.get("status")) for item in found)
+def _turned(status: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a person looks for first: the conditions and their status, what has failed, and whether there is work at all."""
+    windows = status.get("windows") or {}
+    busy = any(windows.get(state) for state in ("pending", "ready", "running"))
+    conditions = frozenset((item.get("type"), item.get("status")) for item in status.get("conditions") or [])
+    return conditions, windows.get("failed", 0), busy
