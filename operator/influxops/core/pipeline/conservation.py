@@ -58,4 +58,4 @@ def _fields(counts: Mapping[Series, int]) -> set[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value.is_integer() else f"{value!r}"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value!r}"
