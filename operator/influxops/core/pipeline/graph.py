@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.stage_faults import GraphFault, StageNode, cycle_faults, data_faults, reference_faults
 
-
-@dataclass(frozen=True, slots=True)
-class StageNode:
-    """What the graph knows of a stage."""
-
-    name: str
-    depends_on: tuple[str, ...] = ()
-    source: Source | None = None
-    destination: Target | None = None
-    replaces: bool = False
-    """Whether its ``writeDisposition`` is Replace: what stands in the destination is deleted first."""
-    checked: bool = False
-    """Whether checks read its destination."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault of a manifest."""
-
-    path: str
-    """Such as ``spec.stages[2].dependsOn``."""
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
-
-
-class GraphFault(ValueError):
-    """The stages make no graph; ``faults`` has all of them, at least one, in manifest order."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(map(str, faults)))
-        self.faults = tuple(faults)
+__all__ = ["Graph", "GraphFault", "StageNode", "graph"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,41 +17,79 @@ class Graph:
     order: tuple[str, ...]
     """All stages, parents before children."""
     parents: Mapping[str, tuple[str, ...]]
-    """``dependsOn`` of each, in topological order."""
+    """``dependsOn`` of each."""
     children: Mapping[str, tuple[str, ...]]
 
     @property
     def roots(self) -> tuple[str, ...]:
         """Stages that wait for no other."""
-        raise NotImplementedError
+        return tuple(name for name in self.order if not self.parents[name])
 
     @property
     def leaves(self) -> tuple[str, ...]:
         """Stages that no other waits for."""
-        raise NotImplementedError
+        return tuple(name for name in self.order if not self.children[name])
 
     def ancestors(self, name: str) -> tuple[str, ...]:
         """All that ``name`` waits for, near and far, itself not among them. Raises KeyError for an unknown name."""
-        raise NotImplementedError
+        return self._sorted(_reach(self.parents, [name]) - {name})
 
     def descendants(self, name: str) -> tuple[str, ...]:
         """All that wait for ``name``, near and far, itself not among them. Raises KeyError for an unknown name."""
-        raise NotImplementedError
+        return self._sorted(_reach(self.children, [name]) - {name})
 
     def with_descendants(self, names: Sequence[str]) -> tuple[str, ...]:
         """These stages and all that wait for them. Raises KeyError for an unknown name."""
-        raise NotImplementedError
+        return self._sorted(_reach(self.children, names))
 
     def layers(self) -> list[list[str]]:
         """For a drawing: a stage's layer is the number of edges of the longest path that leads to it."""
-        raise NotImplementedError
+        depth: dict[str, int] = {}
+        for name in self.order:
+            depth[name] = 1 + max((depth[parent] for parent in self.parents[name]), default=-1)
+        return [
+            [name for name in self.order if depth[name] == level]
+            for level in range(max(depth.values(), default=-1) + 1)
+        ]
+
+    def _sorted(self, names: Iterable[str]) -> tuple[str, ...]:
+        chosen = set(names)
+        return tuple(name for name in self.order if name in chosen)
 
 
 def graph(stages: Sequence[StageNode]) -> Graph:
-    """The graph of these stages in manifest order. Raises GraphFault with every fault."""
-    raise NotImplementedError
+    """The graph of these stages in manifest order. Raises GraphFault with every fault that shows."""
+    faults = reference_faults(stages) or cycle_faults(stages)
+    if faults:
+        raise GraphFault(faults)
+    order = _topological(stages)
+    place = {name: number for number, name in enumerate(order)}
+    parents = {stage.name: tuple(sorted(stage.depends_on, key=place.__getitem__)) for stage in stages}
+    children = {name: tuple(child for child in order if name in parents[child]) for name in order}
+    made = Graph(order, parents, children)
+    faults = data_faults(stages, made.ancestors)
+    if faults:
+        raise GraphFault(faults)
+    return made
 
 
-def warnings(stages: Sequence[StageNode]) -> list[Fault]:
-    """What is legal and yet looks wrong: a stage reads what another one writes and does not wait for it."""
-    raise NotImplementedError
+def _topological(stages: Sequence[StageNode]) -> tuple[str, ...]:
+    """Kahn's order; of the stages that may come next, the first of the manifest does."""
+    order: dict[str, None] = {}
+    while len(order) < len(stages):
+        order[
+            next(stage.name for stage in stages if stage.name not in order and order.keys() >= set(stage.depends_on))
+        ] = None
+    return tuple(order)
+
+
+def _reach(edges: Mapping[str, tuple[str, ...]], names: Iterable[str]) -> set[str]:
+    """These and all that the edges lead to."""
+    seen: set[str] = set()
+    ahead = list(names)
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead.extend(edges[name])
+    return seen
