@@ -20,6 +20,7 @@ from influxops.cli.runs import logs, runs
 from influxops.cli.top import top
 from influxops.cli.tree import tree
 from influxops.cli.validate import validate
+from influxops.cli.windows import windows
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top, windows)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)

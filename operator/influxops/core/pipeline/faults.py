@@ -10,9 +10,10 @@ from datetime import datetime
 
 from influxops.core.pipeline.cadence import Cadence, CadenceFault
 from influxops.core.pipeline.edges import edge_fault
-from influxops.core.pipeline.graph import Fault, Graph, GraphFault, StageNode, graph
+from influxops.core.pipeline.graph import Graph, GraphFault, StageNode, graph
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.spec import PipelineLike, StageLike
+from influxops.core.pipeline.stage_faults import Fault
 
 _READS_BACK = frozenset({"Checksum", "Conservation"})
 """Checks that are right only where nothing but the window's own points stands in the destination."""
