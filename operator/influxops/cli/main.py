@@ -12,6 +12,7 @@ from influxops import __version__
 from influxops.cli import orphans
 from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
+from influxops.cli.graph import graph
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, recreate, release, resume, suspend
 from influxops.cli.operate import operator
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top, windows)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top, windows, graph)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)

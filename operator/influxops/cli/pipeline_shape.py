@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from influxops.api.errors import SpecInvalid
+from influxops.api.errors import FieldError, SpecInvalid
 from influxops.api.influxpipeline import InfluxPipelineSpec
 from influxops.api.read import read
 from influxops.core.conditions import parse_rfc3339
@@ -16,6 +16,7 @@ from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.edges import SINCE
 from influxops.core.pipeline.faults import pipeline_faults
 from influxops.core.pipeline.graph import Graph
+from influxops.core.pipeline.stage_faults import Fault
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class PipelineFaulty(ValueError):
     """A spec that cannot run; ``faults`` has each with its path, at least one."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
+    def __init__(self, faults: Sequence[FieldError | Fault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
         self.faults = faults
 
 
@@ -46,12 +47,12 @@ def shape_of(found: Mapping[str, Any]) -> Shape:
     try:
         spec = read(InfluxPipelineSpec, found.get("spec") or {}, "spec")
     except SpecInvalid as error:
-        raise PipelineFaulty([str(one) for one in error.errors]) from error
+        raise PipelineFaulty(error.errors) from error
     created = (found.get("metadata") or {}).get("creationTimestamp")
     begin = spec.begin or (parse_rfc3339(str(created)) if created else SINCE)
     graph, cadences, faults = pipeline_faults(spec, begin)
     if faults or graph is None:
-        raise PipelineFaulty([str(fault) for fault in faults])
+        raise PipelineFaulty(faults)
     return Shape(spec, graph, cadences, begin)
 
 
