@@ -12,6 +12,7 @@ from influxops import __version__
 from influxops.cli import orphans
 from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
+from influxops.cli.graph import graph
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, recreate, release, resume, suspend
 from influxops.cli.operate import operator
@@ -20,6 +21,7 @@ from influxops.cli.runs import logs, runs
 from influxops.cli.top import top
 from influxops.cli.tree import tree
 from influxops.cli.validate import validate
+from influxops.cli.windows import windows
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -36,7 +38,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top, windows, graph)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)
