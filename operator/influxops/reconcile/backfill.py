@@ -124,7 +124,7 @@ async def _plan(
     facts = await script_facts(link, script)
     desired = desired_task(task, script, facts, owner_of(context, found), found.uid, link.spec.policy, None)
     try:
-        cadence = task_cadence(desired.schedule, desired.window)
+        cadence = task_cadence(desired.schedule, desired.prelude)
     except TaskCadenceFault as fault:
         raise SpecFault(f"InfluxTask {found.key.namespace}/{found.key.name}: {fault}") from None
     bucket = spec.ledger.bucket if spec.ledger is not None else LEDGER
