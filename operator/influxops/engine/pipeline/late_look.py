@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from influxops.core.pipeline.expiry import expires_before
 from influxops.core.pipeline.invalid import invalidated
@@ -15,8 +15,7 @@ from influxops.core.pipeline.restore import longest_window
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
 
-MARGIN = 3600
-"""Seconds before the end of a bucket's retention at which its points are no longer relied upon."""
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +33,19 @@ class Found:
 class LateLook:
     """Of one pipeline."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self) -> None:
         self._last: datetime | None = None
         self._told: set[tuple[str, Window, int]] = set()
 
-    def changed(self, plan: PipelinePlan) -> None:
-        """The plan is another one: look soon, for nobody has looked while this process was away."""
-        self._last = None if plan.allowed is not None else self._now()
+    def begin(self) -> None:
+        """A plan begins: look at once, for nobody has looked while this process was away."""
+        self._last = None
 
     def next_at(self, plan: PipelinePlan) -> datetime | None:
-        """When the next look is due; None without lateness."""
+        """When the next look is due, long ago for the first one; None without lateness."""
         if plan.allowed is None:
             return None
-        return self._now() if self._last is None else self._last + timedelta(seconds=plan.check_every)
+        return _AT_ONCE if self._last is None else self._last + timedelta(seconds=plan.check_every)
 
     def due(self, plan: PipelinePlan, now: datetime) -> bool:
         """Whether it is time."""
@@ -69,8 +67,9 @@ class LateLook:
             if mine:
                 changes += await self._of_stage(link, stage, mine, now)
         self._last = now
-        reruns = invalidated(plan, [(c.record.stage, c.record.window) for c in changes if not c.expired], now)
         known = {(record.stage, record.window): record for record in records}
+        changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
+        reruns = invalidated(plan, changed_places, now, known=known)
         again = tuple(
             WindowRecord(stage, window, WindowState.READY, revision=_revision(known, stage, window), cause=cause)
             for stage, window, cause in reruns
@@ -90,12 +89,16 @@ class LateLook:
             lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=stage.timeout)
         )
         bucket = link.snapshot.buckets.get(source.bucket)
-        expiry = expires_before(now, bucket.retention, MARGIN) if bucket is not None else None
+        expiry = expires_before(now, bucket.retention) if bucket is not None else None
         return changed(records, counts_of(windows, by_step, step), expiry)
 
     def _untold(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """Those that cannot run again, each once."""
-        fresh = [c for c in changes if c.expired and (c.record.stage, c.record.window, c.now) not in self._told]
+        fresh = [
+            c
+            for c in changes
+            if c.expired and c.now > c.was and (c.record.stage, c.record.window, c.now) not in self._told
+        ]
         self._told.update((c.record.stage, c.record.window, c.now) for c in fresh)
         return tuple(fresh)
 

@@ -81,7 +81,7 @@ class PipelineLoop:
         self._late_windows = 0
         self._meter = Meter(tools.metrics, key)
         self._voice = Voice(tools.context, key)
-        self._late = LateLook(tools.context.now)
+        self._late = LateLook()
         self._counts = SourceCounts(tools.context.clock)
         self._writer: LedgerWriter | None = None
 
@@ -204,7 +204,7 @@ class PipelineLoop:
                 if newer is None or newer.window.stop <= record.window.stop:
                     self._last[record.stage] = record
         self._counts.clear()
-        self._late.changed(plan)
+        self._late.begin()
         self.backfills.reload()
         self._dirty = True
         log.info(
@@ -221,7 +221,7 @@ class PipelineLoop:
         self.plan, self.agenda = plan, Agenda(plan)
         self._circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
         self._watermark = plan.begin
-        self._late.changed(plan)
+        self._late.begin()
         self.backfills.reload()
 
     def _add_due(self, now: datetime) -> None:
