@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from influxops import __version__
-from influxops.cli import orphans
+from influxops.cli import orphans, templates
 from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
@@ -45,6 +45,7 @@ for command in (approve, reconcile, recreate, suspend, resume, release):
     app.command()(command)
 app.command()(completion)
 app.add_typer(orphans.app)
+app.add_typer(templates.app)
 
 
 def _show_version(wanted: bool) -> None:
