@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
-from influxops.influx import buckets, health, points, rights, runs, scripts, tasks
+from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.result import HASH_ROWS, QueryResult, Series, Source, Target, Written
+from influxops.core.pipeline.window import Window
+from influxops.influx import buckets, health, ledger, points, proof, rights, runs, scripts, tasks, windows, write
 from influxops.influx.http import Http
 from influxops.influx.settings import ConnectionSettings, Pace, unpaced
 
@@ -99,6 +102,40 @@ class InfluxClient:
         self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
     ) -> PointCount:
         return await points.count_points(self._http, org_id, bucket, start, stop, timeout)
+
+    async def run_script(
+        self, org_id: str, flux: str, now: datetime, timeout: float, *, hash_rows: int = HASH_ROWS
+    ) -> QueryResult:
+        return await windows.run_script(self._http, org_id, flux, now, timeout, hash_rows)
+
+    async def write_points(self, org_id: str, bucket: str, lines: Iterable[str]) -> None:
+        await write.write_points(self._http, org_id, bucket, lines)
+
+    async def delete_points(self, org_id: str, bucket: str, window: Window, measurement: str) -> None:
+        await write.delete_points(self._http, org_id, bucket, window, measurement)
+
+    async def ledger_records(
+        self, org_id: str, bucket: str, owner: str, start: datetime, stop: datetime
+    ) -> list[WindowRecord]:
+        return await ledger.ledger_records(self._http, org_id, bucket, owner, start, stop)
+
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
+        return await ledger.ledger_watermark(self._http, org_id, bucket, owner)
+
+    async def count_by_time(
+        self, org_id: str, source: Source, start: datetime, stop: datetime, step: int, *, timeout: float | None = None
+    ) -> dict[datetime, int]:
+        return await proof.count_by_time(self._http, org_id, source, start, stop, step, timeout)
+
+    async def count_by_series(
+        self, org_id: str, source: Source, window: Window, *, timeout: float | None = None
+    ) -> dict[Series, int]:
+        return await proof.count_by_series(self._http, org_id, source, window, timeout)
+
+    async def read_written(
+        self, org_id: str, target: Target, window: Window, *, hash_rows: int = HASH_ROWS, timeout: float | None = None
+    ) -> Written:
+        return await proof.read_written(self._http, org_id, target, window, hash_rows, timeout)
 
     async def probe(self, org_id: str) -> frozenset[str]:
         return await rights.probe(self._http, org_id)

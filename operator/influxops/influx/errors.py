@@ -8,6 +8,7 @@
     ├── Unauthorized         401: the token is wrong, expired or revoked
     ├── Forbidden            403 (and 401 that names a right): the token lacks ``right``
     ├── NotFound             404
+    ├── ScriptFailed         a script that was run ended with an error of its own, refused or half done
     ├── Conflict             409, and 422 "already exists"
     └── Invalid              400 and 422: the request can never work as it is
         └── ScriptInvalid    the Flux text is wrong; ``line`` and ``column`` count from 1 in the text as sent
@@ -48,6 +49,12 @@ class Forbidden(InfluxError):
 
 class NotFound(InfluxError):
     """The object does not exist."""
+
+
+class ScriptFailed(InfluxError):
+    """The server is there and works; the script that it was to run is refused or ended with an error. It may have
+    written a part. The message holds the cause and never the script.
+    """
 
 
 class Conflict(InfluxError):

@@ -8,11 +8,14 @@ Every method raises the errors of ``influx.errors`` and nothing else; a method n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
+from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.result import HASH_ROWS, QueryResult, Series, Source, Target, Written
+from influxops.core.pipeline.window import Window
 
 
 class InfluxPort(Protocol):
@@ -109,6 +112,69 @@ class InfluxPort(Protocol):
     ) -> PointCount:
         """Count the points of a bucket in [start, stop) (None: from the very first; to the very last), given ``timeout``
         seconds. ``points`` is None when time ran out.
+        """
+
+    async def run_script(
+        self, org_id: str, flux: str, now: datetime, timeout: float, *, hash_rows: int = HASH_ROWS
+    ) -> QueryResult:
+        """Run a whole script once, with ``now()`` at ``now``, and count the rows that it answers: those that its ``to()``
+        wrote. ``timeout`` in seconds is for the whole run; the answer is streamed and never kept, so it may be of any
+        length. Beyond ``hash_rows`` rows there is no checksum (0: none at all).
+
+        Raises ScriptFailed when the script itself fails, before or after it began to answer (also for a bucket that it
+        names and that does not exist); TimedOut, after which the script may have written; Invalid for a client that
+        only reads.
+        """
+
+    async def write_points(self, org_id: str, bucket: str, lines: Iterable[str]) -> None:
+        """Write points in line protocol, times in nanoseconds, in batches. A point of the same series and time is merged:
+        its fields replace those of the same name.
+
+        Raises Invalid with the cause when points are refused (outside the retention, another type than the field has,
+        bad syntax); the other points of that batch, and the batches before it, are written all the same. Raises NotFound
+        for a bucket that does not exist.
+        """
+
+    async def delete_points(self, org_id: str, bucket: str, window: Window, measurement: str) -> None:
+        """Delete the points of one measurement in [start, stop). Returns also when there were none. Raises NotFound for a
+        bucket that does not exist, and Invalid for an empty measurement or one that InfluxDB's delete cannot name.
+        """
+
+    async def ledger_records(
+        self, org_id: str, bucket: str, owner: str, start: datetime, stop: datetime
+    ) -> list[WindowRecord]:
+        """The records of one owner whose window begins in [start, stop), oldest first. What cannot be read as a record is
+        left out. Raises NotFound for a bucket that does not exist.
+        """
+
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
+        """The owner's watermark as it was last written; None when it never was. Raises NotFound for a bucket that does not
+        exist.
+        """
+
+    async def count_by_time(
+        self, org_id: str, source: Source, start: datetime, stop: datetime, step: int, *, timeout: float | None = None
+    ) -> dict[datetime, int]:
+        """Field values of the source in each step of ``step`` seconds from ``start`` (on the grid that begins at
+        1970-01-01T00:00Z) to before ``stop``, over all series, by the start of the step; steps without any are left out.
+        A last step that ``stop`` cuts is counted up to ``stop``. One query, answered inside the storage engine.
+        ``timeout`` in seconds, None: that of the connection.
+
+        Raises ValueError for a start off the grid; NotFound for a bucket that does not exist.
+        """
+
+    async def count_by_series(
+        self, org_id: str, source: Source, window: Window, *, timeout: float | None = None
+    ) -> dict[Series, int]:
+        """Field values of each series of the source in [start, stop); series without any are left out. One query, answered
+        inside the storage engine. Raises NotFound for a bucket that does not exist.
+        """
+
+    async def read_written(
+        self, org_id: str, target: Target, window: Window, *, hash_rows: int = HASH_ROWS, timeout: float | None = None
+    ) -> Written:
+        """What stands in the destination in [start, stop). The checksum is the one that ``run_script`` gave when the very
+        same field values were written. Raises NotFound for a bucket that does not exist.
         """
 
     async def probe(self, org_id: str) -> frozenset[str]:

@@ -20,11 +20,12 @@ class QueryCost:
     queued: float
     executed: float
     scanned_values: int
+    """Values that left the storage engine; 0 for what was aggregated inside it."""
     scanned_bytes: int
     max_allocated: int
     """Bytes."""
     plan: str = ""
-    """Names of the plan's nodes, as the profiler writes them."""
+    """Names of the plan's nodes, such as ``ReadWindowAggregateByTime11, to7``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,18 @@ class QueryResult:
     """The rows that a script's ``to()`` wrote, counted and hashed."""
 
     rows: int
+    """Without those that ``to()`` leaves out: rows whose value or time is null."""
     series: int
+    """Distinct sets of tags, ``_measurement`` and ``_field``."""
     bytes: int
     """Of the answer."""
     checksum: str
-    """``sha256:…`` over the sorted rows; empty beyond ``HASH_ROWS``."""
+    """``sha256:…`` as ``core.pipeline.digest`` makes it; empty beyond ``HASH_ROWS``."""
     cost: QueryCost | None = None
+    comparable: bool = True
+    """Whether every row was one field value (``_measurement``, ``_field``, ``_time``, ``_value``). Rows in another form, as
+    for ``to(fieldFn: …)`` or ``wideTo()``, are counted and hashed too, but what is read back never has their checksum.
+    """
 
 
 @dataclass(frozen=True, slots=True)

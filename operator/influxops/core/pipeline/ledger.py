@@ -1,0 +1,148 @@
+"""The ledger in a bucket: records and watermarks as line protocol, and back from rows of text.
+
+InfluxDB merges the fields of points of one series and time. So every field of a record is written every time, with a
+neutral value for None, and a later record replaces the former one whole. The state is a field, never a tag: as a tag
+each change would begin a new series. Times are nanoseconds since 1970, text is kept with its line ends as a bare line feed, for
+CSV cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.window import Window
+
+MEASUREMENT = "window_state"
+"""Tags ``owner`` and ``stage``; the time is the start of the window."""
+
+WATERMARK = "watermark"
+"""Tag ``owner``, field ``stop``; the time is when it was written."""
+
+MAX_ERROR = 2_000
+"""Characters of ``error`` that are kept."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NONE = -1
+
+
+def encode(owner: str, record: WindowRecord) -> str:
+    """The point of a record. Raises ValueError for an owner or a stage that cannot be a tag."""
+    integers = {
+        "stop": nanoseconds(record.window.stop),
+        "revision": record.revision,
+        "attempt": record.attempt,
+        "rows": _or_none(record.rows),
+        "series": _or_none(record.series),
+        "bytes": _or_none(record.bytes),
+        "source_count": _or_none(record.source_count),
+        "scanned_values": _or_none(record.scanned_values),
+        "scanned_bytes": _or_none(record.scanned_bytes),
+        "ready_at": _moment(record.ready_at),
+        "finished_at": _moment(record.finished_at),
+    }
+    texts = {
+        "state": record.state.value,
+        "cause": record.cause.value,
+        "checksum": record.checksum,
+        "script": record.script,
+        "backfill": record.backfill,
+        "run_id": record.run_id,
+        "error": clip(record.error),
+    }
+    fields = [f"{name}={value}i" for name, value in integers.items()]
+    fields += [f'{name}="{_text(value)}"' for name, value in texts.items()]
+    fields.append(f"duration={float(_NONE) if record.duration is None else record.duration!r}")
+    tags = f"owner={_tag(owner)},stage={_tag(record.stage)}"
+    return f"{MEASUREMENT},{tags} {','.join(fields)} {nanoseconds(record.window.start)}"
+
+
+def decode(row: Mapping[str, str]) -> WindowRecord:
+    """The record of a row that has ``stage``, ``_time`` and one column a field. A field that an older record lacks is None
+    or empty. Raises KeyError or ValueError for a row that is no record.
+    """
+    duration = float(row.get("duration") or _NONE)
+    return WindowRecord(
+        stage=row["stage"],
+        window=Window(datetime.fromisoformat(row["_time"]), from_nanoseconds(int(row["stop"]))),
+        state=WindowState(row["state"]),
+        revision=_count(row, "revision") or 1,
+        attempt=_count(row, "attempt") or 0,
+        cause=Cause(row.get("cause", "")),
+        rows=_count(row, "rows"),
+        series=_count(row, "series"),
+        bytes=_count(row, "bytes"),
+        checksum=row.get("checksum", ""),
+        source_count=_count(row, "source_count"),
+        duration=None if duration < 0 else duration,
+        scanned_values=_count(row, "scanned_values"),
+        scanned_bytes=_count(row, "scanned_bytes"),
+        script=row.get("script", ""),
+        backfill=row.get("backfill", ""),
+        run_id=row.get("run_id", ""),
+        error=row.get("error", "").replace("\r\n", "\n"),
+        ready_at=_instant(row, "ready_at"),
+        finished_at=_instant(row, "finished_at"),
+    )
+
+
+def encode_watermark(owner: str, watermark: datetime, now: datetime) -> str:
+    """The point of a watermark, written at ``now``."""
+    return f"{WATERMARK},owner={_tag(owner)} stop={nanoseconds(watermark)}i {nanoseconds(now)}"
+
+
+def decode_watermark(row: Mapping[str, str]) -> datetime:
+    """The watermark of a row whose ``_value`` is the field ``stop``. Raises KeyError or ValueError."""
+    return from_nanoseconds(int(row["_value"]))
+
+
+def clip(error: str) -> str:
+    """An error text as the ledger keeps it: line feeds end lines, not longer than MAX_ERROR, valid Unicode."""
+    text = _clean(error)
+    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 1]}…"
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Since 1970, exact to the microsecond."""
+    return (moment - _EPOCH) // _MICROSECOND * 1_000
+
+
+def from_nanoseconds(value: int) -> datetime:
+    """The instant; digits below the microsecond are dropped."""
+    return _EPOCH + timedelta(microseconds=value // 1_000)
+
+
+def _or_none(value: int | None) -> int:
+    return _NONE if value is None else value
+
+
+def _count(row: Mapping[str, str], name: str) -> int | None:
+    value = int(row.get(name) or _NONE)
+    return None if value < 0 else value
+
+
+def _moment(moment: datetime | None) -> int:
+    return _NONE if moment is None else nanoseconds(moment)
+
+
+def _instant(row: Mapping[str, str], name: str) -> datetime | None:
+    value = _count(row, name)
+    return None if value is None else from_nanoseconds(value)
+
+
+def _clean(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "?").encode(errors="replace").decode()
+
+
+def _text(value: str) -> str:
+    """Inside double quotes only these two are escaped; line breaks may stand as they are (measured)."""
+    return _clean(value).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _tag(value: str) -> str:
+    """A tag value. InfluxDB has none that is empty, ends with a backslash, or holds a line break."""
+    if not value or not value.isprintable() or "\\" in value:
+        raise ValueError(f"{value!r} cannot be a tag of the ledger")
+    return value.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")

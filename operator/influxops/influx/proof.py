@@ -1,0 +1,109 @@
+"""What stands in buckets, for proofs: counts of a source by time and by series, and a destination read back.
+
+Counts are made inside the storage engine (``ReadWindowAggregate`` in the profiler's plan). The counts of the series are
+added up here and not by Flux (measured, 1,000 series of 720 hours each: 0.7 s against 8 s for ``group() |> sum()``): the
+equal lines of the answer are counted, and each distinct one is parsed once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from influxops.core.flux.quote import quote_duration, quote_string, quote_time
+from influxops.core.pipeline.result import Series, Source, Target, Written
+from influxops.core.pipeline.window import Window
+from influxops.influx.answers import Speaker, raise_for
+from influxops.influx.decode import decoded, instant
+from influxops.influx.errors import Unavailable
+from influxops.influx.http import Http
+from influxops.influx.query import query
+from influxops.influx.tally import Tally
+from influxops.influx.windows import DIALECT, broken, finished, script_error, stream
+
+RIGHT = "read:buckets"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SMALL = 1 << 15
+_PLUMBING = frozenset({"", "result", "table", "_start", "_stop", "_value"})
+
+
+async def count_by_time(
+    http: Http, org_id: str, source: Source, start: datetime, stop: datetime, step: int, timeout: float | None
+) -> dict[datetime, int]:
+    """Field values of each step, over all series."""
+    if step < 1 or (start - _EPOCH).total_seconds() % step:
+        raise ValueError(f"{start.isoformat()} is not on the grid of {step} s since 1970-01-01T00:00Z")
+    if start >= stop:
+        return {}
+    flux = (
+        f"{_read(source.bucket, start, stop, source.measurement, source.field)}"
+        f' |> aggregateWindow(every: {quote_duration(step)}, fn: count, createEmpty: false, timeSrc: "_start")'
+        ' |> group() |> keep(columns: ["_time", "_value"])'
+    )
+    steps = _Steps(http.speaker)
+    body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
+    reply = await stream(http, org_id, body, steps.feed, timeout=timeout, writes=False)
+    raise_for(reply, http.speaker)
+    return steps.counts()
+
+
+async def count_by_series(
+    http: Http, org_id: str, source: Source, window: Window, timeout: float | None
+) -> dict[Series, int]:
+    """Field values of each series."""
+    flux = f"{_read(source.bucket, window.start, window.stop, source.measurement, source.field)} |> count()"
+    found = await query(http, org_id, flux, timeout=timeout, right=RIGHT)
+    return {_series(row): decoded(int, row["_value"], http.speaker) for row in found}
+
+
+async def read_written(
+    http: Http, org_id: str, target: Target, window: Window, hash_rows: int, timeout: float | None
+) -> Written:
+    """All points of a window, streamed and counted as ``run_script`` counts what a script writes."""
+    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http), sums=True)
+    flux = _read(target.bucket, window.start, window.stop, target.measurement, "")
+    body = {"query": flux, "type": "flux", "dialect": DIALECT}
+    reply = await stream(http, org_id, body, tally.feed, timeout=timeout, writes=False)
+    raise_for(reply, http.speaker)
+    checksum = await finished(tally)
+    return Written(rows=tally.rows, counts=tally.counts, sums=tally.sums, checksum=checksum)
+
+
+class _Steps:
+    """Adds up lines ``,_result,0,<time>,<count>``."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._lines: Counter[bytes] = Counter()
+        self._carry = b""
+
+    def feed(self, block: bytes) -> None:
+        lines = (self._carry + block).split(b"\r\n")
+        self._carry = lines.pop()
+        self._lines.update(lines)
+
+    def counts(self) -> dict[datetime, int]:
+        found: dict[datetime, int] = {}
+        for line, times in self._lines.items():
+            cells = line.decode(errors="replace").split(",", 4)
+            if len(cells) < 5 or cells[3] == "_time":
+                if cells[1:3] == ["error", "reference"] or (len(cells) > 1 and cells[1] not in {"", "result"}):
+                    raise Unavailable(self._speaker.say(f"the query failed: {cells[1]}"))
+                continue
+            moment = decoded(instant, cells[3], self._speaker)
+            found[moment] = found.get(moment, 0) + decoded(int, cells[4], self._speaker) * times
+        return dict(sorted(found.items()))
+
+
+def _read(bucket: str, start: datetime, stop: datetime, measurement: str, field: str) -> str:
+    wanted = [
+        f"r.{column} == {quote_string(value)}"
+        for column, value in (("_measurement", measurement), ("_field", field))
+        if value
+    ]
+    only = f" |> filter(fn: (r) => {' and '.join(wanted)})" if wanted else ""
+    return f"from(bucket: {quote_string(bucket)}) |> range(start: {quote_time(start)}, stop: {quote_time(stop)}){only}"
+
+
+def _series(row: dict[str, str]) -> Series:
+    return tuple(sorted((name, value) for name, value in row.items() if name not in _PLUMBING and value))

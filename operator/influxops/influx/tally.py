@@ -1,0 +1,164 @@
+"""Counts the rows of a streamed CSV answer and makes their checksum; nothing but the lines to hash is kept.
+
+The answer must come with the one annotation ``datatype``, which begins each table of another shape. ``to()`` passes its
+input through, so an answer tells what was written (measured on 2.7.12): ``_measurement``, ``_field``, ``_time``,
+``_value``, and every other **string** column as a tag, unless it is empty. Columns of other types are not written, and
+rows without a time or a value neither; so none of these count here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from operator import itemgetter
+
+from influxops.core.pipeline import digest
+from influxops.core.pipeline.result import QueryCost, Series
+from influxops.influx.cost import CostReader
+from influxops.influx.errors import InfluxError
+
+_PLUMBING = frozenset({"", "result", "table", "_start", "_stop"})
+_POINT = frozenset({"_measurement", "_field", "_time", "_value"})
+_NUMERIC = frozenset({"double", "long", "unsignedLong"})
+_PROFILER = "_profiler"
+
+
+class _Shape:
+    """Where things stand in the rows of one kind of table."""
+
+    def __init__(self, types: list[str], header: list[str]) -> None:
+        self.is_error = header[1:3] == ["error", "reference"]
+        self.is_point = set(header) >= _POINT
+        self.width = len(header)
+        kinds = dict(zip(header, types, strict=False))
+        self.numeric = kinds.get("_value") in _NUMERIC
+        self.is_text = kinds.get("_value") == "string"
+        columns = sorted(name for name in set(header) - _PLUMBING if not self.is_point or self._is_tag(name, kinds))
+        self.names = columns
+        self.time = header.index("_time") if self.is_point else 0
+        self.value = header.index("_value") if self.is_point else 0
+        indexes = [header.index(name) for name in columns]
+        self.tags: Callable[[list[str]], tuple[str, ...]] = (
+            itemgetter(*indexes) if len(indexes) > 1 else lambda record: tuple(record[index] for index in indexes)
+        )
+
+    @staticmethod
+    def _is_tag(name: str, kinds: dict[str, str]) -> bool:
+        return name not in {"_time", "_value"} and kinds.get(name) == "string"
+
+    def series(self, tags: tuple[str, ...]) -> Series:
+        return tuple((name, value) for name, value in zip(self.names, tags, strict=True) if value)
+
+
+class Tally:
+    """Feed it blocks of an answer, in order, then ``finish`` it. Raises what ``failed`` makes of the error that an answer
+    may end with, and ``broken`` when the answer is no such CSV.
+    """
+
+    def __init__(
+        self,
+        hash_rows: int,
+        failed: Callable[[str], InfluxError],
+        broken: Callable[[], InfluxError],
+        *,
+        sums: bool = False,
+    ) -> None:
+        self.rows = 0
+        self.bytes = 0
+        self.counts: dict[Series, int] = {}
+        self.sums: dict[str, float] = {}
+        self.comparable = True
+        """Whether every row was one field value, which reading back shows in the same form."""
+        self._cost = CostReader()
+        self._hash_rows = hash_rows
+        self._failed, self._broken = failed, broken
+        self._with_sums = sums
+        self._lines: list[str] = []
+        self._carry = b""
+        self._types: list[str] = []
+        self._header: list[str] = []
+        self._shape: _Shape | None = None
+        self._profiler: bool | None = None
+        self._tags: tuple[str, ...] | None = None
+        self._series: Series = ()
+        self._series_text = ""
+
+    @property
+    def cost(self) -> QueryCost | None:
+        """What the profiler said, None when the script did not switch it on."""
+        return self._cost.cost
+
+    def feed(self, block: bytes) -> None:
+        """The next bytes of the answer, however they are cut."""
+        self.bytes += len(block)
+        whole = self._carry + block if self._carry else block
+        cut = _last_record_end(whole)
+        self._carry = whole[cut:]
+        self._read(whole[:cut])
+
+    def finish(self) -> str:
+        """The answer is over: the checksum of its rows, empty beyond the limit."""
+        rest, self._carry = self._carry, b""
+        self._read(rest)
+        return digest.checksum(self._lines) if self._hash_rows > 0 and self.rows <= self._hash_rows else ""
+
+    def _read(self, data: bytes) -> None:
+        try:
+            for record in csv.reader(io.StringIO(data.decode(errors="replace"), newline="")):
+                if not record:
+                    continue
+                if record[0] == "#datatype":
+                    self._types, self._shape = record, None
+                elif self._shape is None:
+                    self._shape, self._header = _Shape(self._types, record), record
+                    self._profiler = self._tags = None
+                    self._types = []
+                else:
+                    self._row(self._shape, record)
+        except (csv.Error, IndexError) as error:
+            raise self._broken() from error
+
+    def _row(self, shape: _Shape, record: list[str]) -> None:
+        if shape.is_error:
+            raise self._failed(record[1])
+        if len(record) != shape.width:
+            raise self._broken()
+        if self._profiler is None:
+            self._profiler = record[1] == _PROFILER
+        if self._profiler:
+            self._cost.add(dict(zip(self._header, record, strict=True)))
+            return
+        if not shape.is_point:
+            self.comparable = False
+        elif not record[shape.time] or not (record[shape.value] or shape.is_text):
+            return
+        self._count(shape, record)
+
+    def _count(self, shape: _Shape, record: list[str]) -> None:
+        self.rows += 1
+        tags = shape.tags(record)
+        if tags != self._tags:  # rows of a series mostly follow each other
+            self._tags, self._series = tags, shape.series(tags)
+            self._series_text = digest.series_text(self._series)
+            self.counts.setdefault(self._series, 0)
+        self.counts[self._series] += 1
+        time, value = (record[shape.time], record[shape.value]) if shape.is_point else ("", "")
+        if self.rows <= self._hash_rows:
+            self._lines.append(digest.line(self._series_text, time, value))
+        elif self._lines:
+            self._lines = []
+        if self._with_sums and shape.numeric:
+            name = record[self._header.index("_field")]
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+
+
+def _last_record_end(data: bytes) -> int:
+    """The end of the last whole record: a line end that no quoted text holds, so an even number of quotes before it."""
+    end = data.rfind(b"\n") + 1
+    quotes = data.count(b'"', 0, end)
+    while end and quotes % 2:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        quotes -= data.count(b'"', before, end)
+        end = before
+    return end

@@ -1,0 +1,77 @@
+"""Running one script over one window, at once, by the query endpoint.
+
+``now`` in the request is what ``now()`` means in the script. The answer streams the rows that ``to()`` wrote, so their
+number and checksum cost nothing more. No run record is made, and the token's own rights count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from influxops.core.flux.quote import quote_time
+from influxops.core.pipeline.result import QueryResult
+from influxops.influx.answers import Reply, message_of, raise_for
+from influxops.influx.errors import InfluxError, ScriptFailed, Unavailable
+from influxops.influx.http import INLINE, Http
+from influxops.influx.tally import Tally
+
+PATH = "/api/v2/query"
+DIALECT = {"header": True, "annotations": ["datatype"]}
+
+_CAUSES = ("runtime error", "error calling function", "partial write", "could not find bucket", "compilation failed")
+"""Words of answers other than 400 that are about the script: 404 for a bucket, 5xx for what ``to()`` could not write."""
+
+_STOPPING = ("context canceled", "engine is closed", "shutting down", "server closed")
+"""Words of errors that a script meets when the server goes down under it."""
+
+
+async def run_script(http: Http, org_id: str, flux: str, now: datetime, timeout: float, hash_rows: int) -> QueryResult:
+    """Run it once and count what it wrote."""
+    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http))
+    body = {"query": flux, "type": "flux", "now": quote_time(now), "dialect": DIALECT}
+    reply = await stream(http, org_id, body, tally.feed, timeout=timeout, writes=True)
+    message = message_of(reply) if reply.content else None
+    if message is not None and _is_about_script(reply, message):
+        raise script_error(http, message)
+    raise_for(reply, http.speaker)
+    checksum = await finished(tally)
+    return QueryResult(
+        rows=tally.rows,
+        series=len(tally.counts),
+        bytes=tally.bytes,
+        checksum=checksum,
+        cost=tally.cost,
+        comparable=tally.comparable,
+    )
+
+
+async def stream(
+    http: Http, org_id: str, body: dict[str, Any], take: Callable[[bytes], None], *, timeout: float | None, writes: bool
+) -> Reply:
+    """Send a query and hand over its CSV block by block."""
+    return await http.stream(PATH, take, params={"orgID": org_id}, body=body, timeout=timeout, writes=writes)
+
+
+async def finished(tally: Tally) -> str:
+    """End a tally and give its checksum; a long one in a thread."""
+    return tally.finish() if tally.bytes <= INLINE else await asyncio.to_thread(tally.finish)
+
+
+def script_error(http: Http, cause: str) -> InfluxError:
+    """The error that a script ended with; one that comes of a server going down is no fault of the script."""
+    kind = Unavailable if any(words in cause for words in _STOPPING) else ScriptFailed
+    return kind(http.speaker.say(f"the script failed: {cause.strip()}"))
+
+
+def broken(http: Http) -> InfluxError:
+    """The answer is no CSV, or was cut off."""
+    return Unavailable(http.speaker.say("the answer of a query was cut off"))
+
+
+def _is_about_script(reply: Reply, message: str) -> bool:
+    if reply.status == 400:
+        return not message.startswith("failed to decode request")
+    return reply.status in {404, 422, 500} and any(words in message for words in _CAUSES)
