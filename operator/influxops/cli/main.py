@@ -11,6 +11,7 @@ import typer
 from influxops import __version__
 from influxops.cli import orphans, templates
 from influxops.cli.completion import answer, completion
+from influxops.cli.explain import explain
 from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, recreate, release, resume, suspend
@@ -40,6 +41,7 @@ _ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)
+app.command()(explain)
 app.command("import")(import_)
 for command in (approve, reconcile, recreate, suspend, resume, release):
     app.command()(command)

@@ -111,7 +111,8 @@ def test_a_configmap_that_goes_leaves_the_task_running(lab: Lab) -> None:
 def test_a_template_of_the_library(lab: Lab) -> None:
     """It becomes a checked script with the window of the task; a wrong value stalls the object and names what to write."""
     lab.connect()
-    values = {"bucket": "raw", "measurement": "env", "fields": ["temp"], "every": "5m", "toBucket": "five"}
+    values = {"bucket": "raw", "measurement": "env", "fields": ["temp"], "every": "5m", "toBucket": "raw"}
+    values["toMeasurement"] = "env_5m"
     lab.task("rollup", None, template={"library": "downsample", "values": values})
     task_id = lab.task_id("rollup")
     flux = lab.influx.task(task_id)["flux"]
