@@ -62,7 +62,7 @@ def test_a_manifest_is_explained(points: InfluxOrg, tmp_path: Path) -> None:
     assert [source["pushedDown"] for source in mean["sources"]] == [True]
     assert [source["pushedDown"] for source in median["sources"]] == [False]
     text = explain(points, "median", *arguments).stdout
-    assert "NOT PUSHED DOWN: merged_ReadRange" in text
+    assert "NOT PUSHED DOWN: ReadRange" in text
     assert "To change it: " in text
     assert "plant/mean" not in text
 
