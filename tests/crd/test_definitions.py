@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from influxops.api.influxtask import MAX_SCRIPT
 from influxops.api.kinds import KINDS, Kind
+from influxops.api.template import MAX_SCRIPT
 from tests.support.crdcases import read_case
 from tests.support.rawkube import RawKube
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from influxops.api.base import ApiModel, Time
 from influxops.api.common import (
     Approval,
-    ConfigMapKeyRef,
     ConnectionRef,
     Deletion,
     Drift,
@@ -20,57 +19,10 @@ from influxops.api.common import (
 )
 from influxops.api.lengths import Every, Interval, Lookback, Offset, WindowLength
 from influxops.api.names import InfluxID, TaskName
-from influxops.api.rules import Checked, Fault, Rule
+from influxops.api.rules import Fault, Rule
 from influxops.api.schedule import Cron
+from influxops.api.template import Script, Template
 from influxops.core.durations import parse_duration
-
-MAX_SCRIPT = 262144
-"""Longest script, in characters."""
-
-_own_marker = Rule(
-    "!self.contains('// influxops/v1 ')",
-    "the script has the line // influxops/v1 that influxops puts before the scripts it manages; remove that line",
-    lambda text: "// influxops/v1 " not in text,
-)
-_not_blank = Rule(
-    "self.matches('[^ \\\\t\\\\r\\\\n]')",
-    "the script is blank; write a Flux script",
-    lambda text: text.strip(" \t\r\n") != "",
-)
-Script = Annotated[str, Checked((_not_blank, _own_marker), max_length=MAX_SCRIPT)]
-"""A Flux script, or a template of one."""
-
-
-class Template(ApiModel):
-    """A Jinja2 template that renders to a Flux script."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.inline) || has(self.configMapKeyRef)",
-            "write the template's text in inline, or name a ConfigMap in configMapKeyRef",
-            lambda m: m.inline is not None or m.config_map_key_ref is not None,
-            path=".inline",
-            fault=Fault.REQUIRED,
-        ),
-        Rule(
-            "!(has(self.inline) && has(self.configMapKeyRef))",
-            "inline and configMapKeyRef exclude each other; remove one of them",
-            lambda m: m.inline is None or m.config_map_key_ref is None,
-            path=".configMapKeyRef",
-            fault=Fault.FORBIDDEN,
-        ),
-    )
-
-    inline: Script | None = None
-    """Text of the template. Exactly one of `inline` and `configMapKeyRef`."""
-    config_map_key_ref: ConfigMapKeyRef | None = None
-    """Key of a ConfigMap in the same namespace that holds the text of the template; a change is picked up."""
-    values: Annotated[
-        dict[str, Any], Field(max_length=64, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
-    ] = Field(default_factory=dict)
-    """Values for the template by name: strings, numbers, booleans, lists and objects. A name that the template uses and
-    that is not here is an error. The filters `flux_string`, `flux_duration`, `flux_time`
-    and `flux_ident` write a value as Flux."""
 
 
 class TaskWindow(ApiModel):

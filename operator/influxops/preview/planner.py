@@ -28,6 +28,7 @@ from influxops.influx.errors import InfluxError
 from influxops.kube.cache import Cache
 from influxops.kube.errors import KubeError, MissingReference
 from influxops.kube.references import connection_of
+from influxops.library.catalogue import at_hand
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.preview.item import Fault, Item, Preview
 from influxops.preview.managed import as_managed, instance_of
@@ -161,8 +162,9 @@ async def _is_as_it_should_be(context: Context, link: PreviewLink, record: Recor
     try:
         spec = read(InfluxTaskSpec, record.spec(), "spec")
         source = spec.flux
-        if spec.template is not None and spec.template.inline is not None:
-            source = await context.renderer.render(spec.template.inline, spec.template.values)
+        known = at_hand(spec.template) if spec.template is not None else None
+        if known is not None:
+            source = await context.renderer.render(*known)
         body = read_script(link.native[marked[0].id].flux)[1]
         same = source is not None and is_rendering(spec, source, Owner.of(context.instance, record.key), body)
     except (SpecInvalid, SpecFault, TemplateFault):

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from influxops.api.errors import FieldError, SpecInvalid
-from influxops.api.influxtask import MAX_SCRIPT, InfluxTaskSpec
+from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.names import KUBERNETES_NAME
 from influxops.api.read import read_object, unknown_fields
+from influxops.api.template import MAX_SCRIPT
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
 from influxops.core.flux.render import to_user_place

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from influxops.api.connection import InfluxConnectionSpec, Policy
+from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.retentionpolicy import RetentionPolicySpec
+from influxops.api.template import Template
 from influxops.core.lint.rule import Severity
 from influxops.core.template import TemplateFault
 from influxops.engine.renderer import TemplateProcess
+from influxops.library.catalogue import at_hand
 from influxops.preview.manifests import Manifest, Manifests
 from influxops.validate.problem import Problem, Report
 from influxops.validate.sources import Source
@@ -44,11 +47,11 @@ async def rendered(
             path="spec.flux" if spec.template is None else "",
         )
         if spec.template is not None:
-            template = _template(source, spec, maps, report)
+            template = _template(source, spec.template, maps, report)
             if template is None:
                 continue
             try:
-                source.text = await renderer.render(template, spec.template.values)
+                source.text = await renderer.render(*template)
             except TemplateFault as fault:
                 report.problems.append(_problem(source, f"the template cannot be rendered: {fault}"))
                 continue
@@ -71,18 +74,21 @@ def retentions(specs: Specs) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def _template(
-    source: Source, spec: InfluxTaskSpec, maps: dict[tuple[str, str], dict[str, Any]], report: Report
-) -> str | None:
-    template = spec.template
-    if template is None or template.inline is not None:
-        return template.inline if template else None
-    ref = template.config_map_key_ref
-    if ref is None:
+    source: Source, template: Template, maps: dict[tuple[str, str], dict[str, Any]], report: Report
+) -> tuple[str, dict[str, Any]] | None:
+    """Text and values; None for a template that is not to be had, which is reported."""
+    try:
+        known = at_hand(template)
+    except SpecInvalid as error:
+        report.problems += [_problem(source, fault.message, path=fault.path) for fault in error.errors]
         return None
+    ref = template.config_map_key_ref
+    if known is not None or ref is None:
+        return known
     found = maps.get((source.namespace, ref.name))
     text = ((found or {}).get("data") or {}).get(ref.key)
     if isinstance(text, str):
-        return text
+        return text, template.values
     if found is None:
         message = f"the script is not checked: ConfigMap {source.namespace}/{ref.name} is not among the files"
         report.problems.append(_problem(source, message, Severity.WARNING))
@@ -92,6 +98,7 @@ def _template(
     return None
 
 
-def _problem(source: Source, message: str, severity: Severity = Severity.ERROR) -> Problem:
-    line, column = source.document.field("spec.template") if source.document else (1, 1)
+def _problem(source: Source, message: str, severity: Severity = Severity.ERROR, path: str = "spec.template") -> Problem:
+    line, column = source.document.field(path) if source.document else (1, 1)
+    message = message if path == "spec.template" else f"{path}: {message}"
     return Problem(source.file, line, column, "template", message, severity, subject=source.subject)
