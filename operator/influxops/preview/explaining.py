@@ -139,4 +139,4 @@ async def _subject(source: Source, record: Record, link: PreviewLink, at: dateti
     await check(link, task, script)
     moment = at or datetime.now(UTC) - timedelta(seconds=task.schedule.offset)
     slot = task.schedule.slot_at_or_before(moment) or moment.replace(microsecond=0)
-    return Subject(str(record.key), task.rendered.text, slot, covered(task.window, slot))
+    return Subject(str(record.key), task.rendered.text, slot, covered(task.prelude, slot))
