@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from influxops.api.base import ApiModel
-from influxops.api.template import Script, Template
 from influxops.api.lengths import Interval, WindowLength
 from influxops.api.names import BucketName, ColumnName, ObjectName, StageName
 from influxops.api.rules import Fault, Rule
+from influxops.api.template import Script, Template
 
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from influxops.core.durations import DurationError, parse_duration
-from influxops.core.flux.render import Window as Prelude
+from influxops.core.flux.render import Prelude
 from influxops.core.lint.times import shift, truncate
 from influxops.core.pipeline.window import Window
 
