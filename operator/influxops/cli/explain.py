@@ -37,7 +37,9 @@ def explain(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]", help="Name of an InfluxTask; with -f only that one of the file.", autocompletion=names
+            metavar="[NAME]",
+            help="Name of an InfluxTask, or pipeline/NAME or pipeline/NAME/STAGE; with -f only that one of the file.",
+            autocompletion=names,
         ),
     ] = "",
     files: Annotated[
@@ -58,7 +60,7 @@ def explain(
     url: Url = "",
     org: Annotated[str, typer.Option("--org", help="With -f: its organization.")] = "",
 ) -> None:
-    """Run a task's script over one window without its writes, and tell what it would do.
+    """Run the script of a task, or of a pipeline's stages, over one window without its writes, and tell what it would do.
 
     Shown are the script as it is stored, the window, the rows that it would write, its cost, and for every read of the query
     plan whether InfluxDB aggregates it in its storage; if not, why, and what to change. Not one point is written: to() only
@@ -78,10 +80,10 @@ def explain(
     if files:
         found = asyncio.run(_of_files(files, name, namespace or "default", url, org, moment, timeout))
     else:
-        key = task_key(name, home(namespace, kubeconfig, context))
+        key, stage = _subject(name, home(namespace, kubeconfig, context))
 
         async def work(client: KubeClient) -> list[Explanation]:
-            return [await _explained(await _of_cluster(client, key, url), key, moment, timeout)]
+            return await _explained(await _of_cluster(client, key, url), key, stage, moment, timeout)
 
         found = with_client(kubeconfig, context, work)
     from influxops.preview.show_explained import as_json, as_text
@@ -91,8 +93,17 @@ def explain(
         raise typer.Exit(FAILED)
 
 
+def _subject(name: str, namespace: str) -> tuple[Key, str]:
+    """The object that a user means, and the stage of it; empty for all. Raises ConfigError for another kind."""
+    kind, _, rest = name.partition("/")
+    if not kind.lower().rstrip("s").endswith(("pipeline", "ipl")):
+        return task_key(name, namespace), ""
+    pipeline, _, stage = rest.partition("/")
+    return Key(Kind.PIPELINE, namespace, pipeline), stage
+
+
 async def _of_cluster(client: KubeClient, key: Key, url: str) -> Source:
-    """The task and its connection, and the cluster for what they refer to."""
+    """The object and its connection, and the cluster for what they refer to."""
     from influxops.cli.native import connection_key
     from influxops.kube.cache import Cache
     from influxops.kube.secrets import SecretResolver
@@ -100,13 +111,17 @@ async def _of_cluster(client: KubeClient, key: Key, url: str) -> Source:
     from influxops.preview.world import ClusterView
     from influxops.watch.projection import project
 
-    task: dict[str, Any] = await existing(client, key)
-    where = connection_key(key, task)
+    found: dict[str, Any] = await existing(client, key)
+    where = connection_key(key, found)
     connection = await existing(client, where)
     if url:
         connection = {**connection, "spec": {**connection["spec"], "url": url}}
     cache = Cache()
-    cache.upsert(project(Kind.TASK, task))
+    cache.upsert(project(key.kind, found))
+    for stage in found["spec"].get("stages") or ():
+        if stage.get("taskRef"):
+            task = Key(Kind.TASK, key.namespace, stage["taskRef"]["name"])
+            cache.upsert(project(Kind.TASK, await existing(client, task)))
     cache.upsert(project(Kind.CONNECTION, connection))
     return Source(cache, {}, ClusterView(client), SecretResolver(client), "", live=True)
 
@@ -124,24 +139,33 @@ async def _of_files(
     if org:
         override["org"] = org
     source = from_manifests(manifests, "", os.environ.get(TOKEN, ""), override)
-    keys = [record.key for record in source.cache.records(Kind.TASK)]
-    wanted = [key for key in keys if not name or key.name == name.rpartition("/")[2]]
+    everything = [record.key for kind in (Kind.TASK, Kind.PIPELINE) for record in source.cache.records(kind)]
+    wanted, stage = everything, ""
+    if name:
+        key, stage = _subject(name, namespace)
+        wanted = [one for one in everything if (one.kind, one.name) == (key.kind, key.name)]
     if not wanted:
-        there = ", ".join(key.name for key in keys)
-        raise ConfigError(f"there is no InfluxTask {name} in the files" + (f": they have {there}" if there else ""))
-    return [await _explained(source, key, at, timeout) for key in wanted]
+        there = ", ".join(key.name for key in everything)
+        raise ConfigError(
+            f"there is no {'InfluxTask' if not name else key.kind.value} {name} in the files"
+            + (f": they have {there}" if there else "")
+        )
+    return [one for key in wanted for one in await _explained(source, key, stage, at, timeout)]
 
 
-async def _explained(source: Source, key: Key, at: datetime | None, timeout: int) -> Explanation:
+async def _explained(source: Source, key: Key, stage: str, at: datetime | None, timeout: int) -> list[Explanation]:
     from influxops.api.errors import SpecInvalid
     from influxops.core.desired import SpecFault
     from influxops.influx.errors import InfluxError
     from influxops.kube.errors import MissingReference
     from influxops.preview.explaining import explain_task
+    from influxops.preview.explaining_stages import explain_stages
     from influxops.reconcile.references import NotUsable
 
     try:
-        return await explain_task(source, key, at, float(timeout))
+        if key.kind is Kind.PIPELINE:
+            return await explain_stages(source, key, stage, at, float(timeout))
+        return [await explain_task(source, key, at, float(timeout))]
     except KeyError as error:
         raise ConfigError(f"{key}: {error.args[0]} is not among the manifests") from error
     except (SpecFault, SpecInvalid, InfluxError, MissingReference) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -91,10 +93,10 @@ async def explain_task(source: Source, key: Key, at: datetime | None, timeout: f
     Raises KeyError for an object that is not there, SpecInvalid and SpecFault for a task that is wrong, NotUsable for a
     ConfigMap that is not there, InfluxError, MissingReference and KubeError.
     """
-    record = _record(source, key)
+    record = record_of(source, key)
     connection = connection_of(key, record.spec())
-    spec = read(InfluxConnectionSpec, _record(source, connection).spec(), "spec")
-    link = await plain_link(_record(source, connection).key, spec, source.secrets)
+    spec = read(InfluxConnectionSpec, record_of(source, connection).spec(), "spec")
+    link = await plain_link(record_of(source, connection).key, spec, source.secrets)
     try:
         subject = await _subject(source, record, link, at)
         settings = (await credentials(source.secrets, link.key.namespace, spec)).settings
@@ -108,34 +110,41 @@ async def explain_task(source: Source, key: Key, at: datetime | None, timeout: f
         await link.close()
 
 
-def _record(source: Source, key: Key | None) -> Record:
+def record_of(source: Source, key: Key | None) -> Record:
+    """The record of an object that is there. Raises KeyError with what is not."""
     record = source.cache.get(key) if key is not None else None
     if record is None:
         raise KeyError(str(key or "its connection"))
     return record
 
 
-async def _subject(source: Source, record: Record, link: PreviewLink, at: datetime | None) -> Subject:
-    spec = read(InfluxTaskSpec, record.spec(), "spec")
+@asynccontextmanager
+async def preview_context(source: Source, link: PreviewLink) -> AsyncIterator[Context]:
+    """What the operator's own code needs to work out a script, and no write."""
     silent = Silent()
     renderer = TemplateProcess()
-    context = Context(
-        instance=source.instance or "explain",
-        kube=source.kube,
-        objects=source.cache,
-        statuses=silent,
-        renderer=renderer,
-        recorder=silent,
-        link=lambda _: link,
-        links_of_org=lambda _: [link.key],
-        now=lambda: datetime.now(UTC),
-        clock=time.monotonic,
-        preview=True,
-    )
     try:
-        task, script = await desired(context, record, spec, link, TaskState(record.uid))
+        yield Context(
+            instance=source.instance or "explain",
+            kube=source.kube,
+            objects=source.cache,
+            statuses=silent,
+            renderer=renderer,
+            recorder=silent,
+            link=lambda _: link,
+            links_of_org=lambda _: [link.key],
+            now=lambda: datetime.now(UTC),
+            clock=time.monotonic,
+            preview=True,
+        )
     finally:
         await renderer.close()
+
+
+async def _subject(source: Source, record: Record, link: PreviewLink, at: datetime | None) -> Subject:
+    spec = read(InfluxTaskSpec, record.spec(), "spec")
+    async with preview_context(source, link) as context:
+        task, script = await desired(context, record, spec, link, TaskState(record.uid))
     await check(link, task, script)
     moment = at or datetime.now(UTC) - timedelta(seconds=task.schedule.offset)
     slot = task.schedule.slot_at_or_before(moment) or moment.replace(microsecond=0)

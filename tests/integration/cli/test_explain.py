@@ -92,3 +92,38 @@ def test_mistakes_are_told(points: InfluxOrg, tmp_path: Path) -> None:
     assert "--at" in explain(points, "-f", str(tmp_path), "--at", "noon", code=2).stderr
     (tmp_path / "t.yaml").write_text(task("lost", flux=FLUX.replace("FN", "mean").replace('"raw"', '"nowhere"', 1)))
     assert "It fails: " in explain(points, "-f", str(tmp_path), code=1).stdout
+
+
+PIPELINE = """\
+apiVersion: influxops.dev/v1alpha1
+kind: InfluxPipeline
+metadata: {{name: plant, namespace: plant}}
+spec:
+  connectionRef: {{name: main}}
+  window: {{every: 1h, timezone: Europe/Berlin}}
+  begin: "2026-03-01T00:00:00Z"
+  stages:
+    - name: mean
+      flux: {mean}
+    - name: day
+      dependsOn: [mean]
+      window: {{every: 1d}}
+      flux: {day}
+"""
+
+
+def test_stages_of_a_pipeline_are_explained(points: InfluxOrg, tmp_path: Path) -> None:
+    """Each over its own last window before --at: an hour, and a local day; one alone when it is named."""
+    day = FLUX.replace("every: 5m", "every: 1d").replace("FN", "sum")
+    text = PIPELINE.format(mean=json.dumps(FLUX.replace("FN", "mean")), day=json.dumps(day))
+    (tmp_path / "p.yaml").write_text(text)
+    arguments = ("-f", str(tmp_path), "--at", "2026-03-10T23:20:00Z", "-o", "json")
+    mean, whole = json.loads(explain(points, *arguments).stdout)
+    assert mean["window"] == {"start": "2026-03-10T22:00:00Z", "stop": "2026-03-10T23:00:00Z"}
+    assert whole["window"] == {"start": "2026-03-09T23:00:00Z", "stop": "2026-03-10T23:00:00Z"}
+    assert (whole["ran"], mean["rows"]) == (True, 0)
+    (alone,) = json.loads(explain(points, "pipeline/plant/day", *arguments).stdout)
+    assert alone["name"].endswith("stage day")
+    assert "timeRangeStart: 2026-03-09T23:00:00Z" in alone["script"]
+    missing = explain(points, "pipeline/plant/month", *arguments, code=2).stderr
+    assert "stage month" in missing
