@@ -32,6 +32,7 @@ from influxops.library.catalogue import at_hand
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.preview.item import Fault, Item, Preview
 from influxops.preview.managed import as_managed, instance_of
+from influxops.preview.pipelines import tell
 from influxops.preview.world import Silent
 from influxops.reconcile.context import Context, Kube
 from influxops.reconcile.policy import reconcile_policy
@@ -89,6 +90,7 @@ async def plan(source: Source) -> Preview:
         context.objects = objects
         records = [*objects.records(Kind.POLICY), *objects.records(Kind.TASK)]
         slots = asyncio.Semaphore(AT_ONCE)
+        tell(objects, source.places, preview)
         preview.items += await asyncio.gather(*(_one(context, source, links, record, slots) for record in records))
     finally:
         await renderer.close()
