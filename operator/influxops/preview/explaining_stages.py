@@ -57,7 +57,7 @@ async def explain_stages(
                     )
                     facts = await script_facts(link, script)
                     window = cadences[name].latest(moment)
-                    text = window_script(script, facts, window, cadences[name].period, profile=False)
+                    text = window_script(script, facts, window, cadences[name].period, profile=False).text
                     subject = Subject(f"{key} stage {name}", text, window.stop, window)
                     found.append(await explain(runner, link.org_id, subject, timeout))
             return found
