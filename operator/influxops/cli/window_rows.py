@@ -42,7 +42,8 @@ def text(view: View, width: int | None, *, color: bool, wide: bool) -> str:
     columns = width or 10_000
     parts = [textwrap.fill(title(view), columns) + "\n"]
     parts.append(painted(heat_map(view.rows, view.bounds, view.zone, columns), color=color, dim=1))
-    parts.append(painted(legend(view.cells, columns), color=color))
+    nothing = "no window of this time is the pipeline's: see spec.begin, and --from and --to for others"
+    parts.append(painted(legend(view.cells, columns), color=color) if view.cells else f"{nothing}\n")
     found = exceptions(view.cells)
     if found:
         parts.append(_table(view, found, width, color=color, wide=wide))
