@@ -107,7 +107,7 @@ def test_a_narrow_terminal_folds_what_was_asked_for() -> None:
         "a-stage-with…  ◇━━━━━━━━━━━━━━━━━━━━━━━╸\n"
         "\n"
         "               2026-10-26\n"
-        "STAGE          00 03 06 09 12\n"
+        "STAGE          00 03 06 09\n"
         "hourly         ■■■■■▶◆◇◇◇◇◇◇\n"
         "a-stage-with…  ·━━━━━━━━━━━━\n"
     )

@@ -42,7 +42,7 @@ def test_ranges(asked: Asked, first: str, last: str, count: int) -> None:
 def test_what_precedes_begin_is_shown_when_asked_for() -> None:
     """By default the map of a new pipeline is not empty on the left."""
     begin = at("2026-11-21T10:30")
-    assert columns(HOURLY, Asked(), NOW, begin, 10)[0] == at("2026-11-21T10:00")
+    assert columns(HOURLY, Asked(), NOW, begin, 10)[0] == at("2026-11-21T11:00")
     assert columns(HOURLY, Asked(last=10), NOW, begin, 10)[0] == at("2026-11-21T03:00")
     assert columns(HOURLY, Asked(), NOW, NOW + 48 * HOUR, 10) == [at("2026-11-21T12:00"), at("2026-11-21T13:00")]
 
