@@ -47,6 +47,17 @@ def test_plain() -> None:
     )
 
 
+def test_messages_stand_below_where_there_is_no_room_beside() -> None:
+    """Nothing is wider than a usual terminal."""
+    seen = view(2, 1, "a long story " * 20)
+    lines = text(seen, 80, color=False, wide=False).splitlines()[-5:]
+    assert lines[0].split() == ["STAGE", "START", "STATE", "REASON", "ATTEMPT"]
+    assert lines[1].split() == ["s", "2026-11-21T09:00:00Z", "failed", "RunFailed", "1"]
+    assert lines[2] == lines[4] == f"  {('a long story ' * 20)[:77]}…"
+    wide = text(seen, 120, color=False, wide=False).splitlines()[-1]
+    assert (len(wide), wide[-1]) == (120, "…")
+
+
 def test_all_is_well() -> None:
     """Then there is no table."""
     assert "START" not in text(view(0, 3), 80, color=False, wide=False)
