@@ -61,6 +61,13 @@ def test_the_category_and_the_short_names_work(run_kubectl: Kubectl, kube: RawKu
         run_kubectl("-n", namespace, "get", kind.short)
 
 
+def test_the_short_names_are_ours_alone(run_kubectl: Kubectl) -> None:
+    """Kubectl would take a short name that is given twice for that of the older kind."""
+    lines = run_kubectl("api-resources", "--no-headers", "-o", "wide").splitlines()
+    taken = [name for line in lines if len(line.split()) > 5 for name in line.split()[1].split(",")]
+    assert {kind.short: taken.count(kind.short) for kind in KINDS} == {kind.short: 1 for kind in KINDS}
+
+
 def test_the_columns_show_what_the_status_tells(run_kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """The columns of a task, narrow and wide, after a status was written."""
     path = _create(kube, namespace, "influxtask-minimal", "columns")

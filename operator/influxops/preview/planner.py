@@ -31,6 +31,7 @@ from influxops.kube.references import connection_of
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.preview.item import Fault, Item, Preview
 from influxops.preview.managed import as_managed, instance_of
+from influxops.preview.pipelines import tell
 from influxops.preview.world import Silent
 from influxops.reconcile.context import Context, Kube
 from influxops.reconcile.policy import reconcile_policy
@@ -88,6 +89,7 @@ async def plan(source: Source) -> Preview:
         context.objects = objects
         records = [*objects.records(Kind.POLICY), *objects.records(Kind.TASK)]
         slots = asyncio.Semaphore(AT_ONCE)
+        tell(objects, source.places, preview)
         preview.items += await asyncio.gather(*(_one(context, source, links, record, slots) for record in records))
     finally:
         await renderer.close()

@@ -13,7 +13,7 @@ from influxops.core.pipeline.edges import edge_fault
 from influxops.core.pipeline.graph import Graph, GraphFault, StageNode, graph
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.spec import PipelineLike, StageLike
-from influxops.core.pipeline.stage_faults import Fault
+from influxops.core.pipeline.stage_faults import Fault, data_warnings
 
 _READS_BACK = frozenset({"Checksum", "Conservation"})
 """Checks that are right only where nothing but the window's own points stands in the destination."""
@@ -37,6 +37,11 @@ def pipeline_faults(spec: PipelineLike, begin: datetime) -> tuple[Graph | None, 
     faults += _sliding_faults(spec.stages, cadences)
     places = {f"spec.stages[{at}]": at for at in range(len(spec.stages))}
     return found, cadences, sorted(faults, key=lambda fault: places.get(fault.path.partition("]")[0] + "]", -1))
+
+
+def pipeline_warnings(spec: PipelineLike, found: Graph) -> list[Fault]:
+    """What is legal and yet looks wrong."""
+    return data_warnings(stage_nodes(spec.stages), found.ancestors)
 
 
 def stage_nodes(stages: Sequence[StageLike]) -> list[StageNode]:
