@@ -87,6 +87,9 @@ Interval = Annotated[Duration, _duration(_between(SECOND, LONGEST, "{self} is ou
 ShortInterval = Annotated[Duration, _duration(_between(SECOND, HOUR, "{self} is out of range; write 1s to 1h"))]
 """A time-out or a polling interval."""
 
+Pause = Annotated[Duration, _duration(_between(SECOND, DAY, "{self} is out of range; write 1s to 1d"))]
+"""Time between two attempts."""
+
 WindowLength = Annotated[Duration, _duration((_window, _not_zero, _bounded))]
 """The length of a window: fixed or calendar, above zero."""
 
