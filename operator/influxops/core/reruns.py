@@ -153,11 +153,11 @@ def _catch_up(
     """
     if not absent:
         return [], []
-    if policy.catch_up is CatchUpPolicy.NONE:
-        return [], absent
     waiting = set(undecided)
     if schedule.slot_after(absent[-1]) in waiting or any(slot < absent[-1] for slot in waiting):
         return [], []
+    if policy.catch_up is CatchUpPolicy.NONE:
+        return [], absent
     keep = 1 if policy.catch_up is CatchUpPolicy.LATEST else policy.max_windows
     return [Rerun(slot, Cause.CATCH_UP, 0) for slot in absent[-keep:]], absent[:-keep]
 

@@ -307,7 +307,7 @@ def test_whatever_happens(policy: Policy, natives: list[str], luck: list[bool], 
             end = now + timedelta(seconds=3)
             number = len(asked)
             under_way.append((end, Run(f"a{number}", "t", state, one.slot, now, end, requested_at=now)))
-        if last * 3600 < (now - T0).total_seconds() and not made.open and not under_way:
+        if not under_way and decision.next_look is None and step > max(restarts, default=0):
             break
         step_to = decision.next_look or now
         now = max(now + timedelta(seconds=1), min(step_to, now + timedelta(minutes=10)))
