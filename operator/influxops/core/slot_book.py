@@ -122,9 +122,8 @@ class SlotBook:
             if run.requested_at is None and (self.newest_native is None or slot > self.newest_native):
                 self.newest_native = slot
 
-    def walk(self, schedule: Schedule, now: datetime) -> None:
-        """Open every slot whose start has come, the newest ``MOST`` of them."""
-        last = schedule.slot_at_or_before(now - timedelta(seconds=schedule.offset))
+    def walk(self, schedule: Schedule, last: datetime | None) -> None:
+        """Open every slot up to the ``last`` one whose start has come, the newest ``MOST`` of them."""
         slot, count = last, 0
         while slot is not None and slot > self.walked and count < MOST:
             self.open.setdefault(slot, SlotFacts())

@@ -129,6 +129,7 @@ def outcome_changed(previous: Mapping[str, Any], status: Mapping[str, Any]) -> b
 
     def look(value: Mapping[str, Any]) -> tuple[Any, ...]:
         conditions = frozenset((item.get("type"), item.get("status")) for item in value.get("conditions") or [])
-        return conditions, (value.get("lastRun") or {}).get("state")
+        given_up = (value.get("slots") or {}).get("givenUpUntil")  # waited for before a missed slot is run
+        return conditions, (value.get("lastRun") or {}).get("state"), given_up
 
     return look(previous) != look(status)

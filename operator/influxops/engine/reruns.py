@@ -21,6 +21,7 @@ from influxops.core.reruns import Cause, Decision, Policy, Rerun, decide
 from influxops.core.runs import RunSummary, fold
 from influxops.core.schedule import Schedule, of_texts
 from influxops.core.slot_book import DOUBT, RECHECK, SlotBook
+from influxops.core.task_status import SlotsFacts
 from influxops.engine import rerun_words as words
 from influxops.engine.link import LiveLink
 from influxops.engine.tools import Tools
@@ -44,6 +45,8 @@ PACE = timedelta(seconds=2)
 """Between two rounds while there is something to do."""
 NEW = timedelta(minutes=2)
 """A task that was changed so lately was made, or given this schedule, just now: its slots count since then."""
+YIELD = 500
+"""Tasks that are judged before others get their turn of the event loop."""
 RUNS = 500
 """Runs that InfluxDB shows at once."""
 
@@ -63,6 +66,11 @@ class _Case:
     decision: Decision
     runs: RunSummary
     """As they were when the round began."""
+    before: SlotsFacts | None
+
+    def changed(self) -> bool:
+        """Whether the round has changed what status tells."""
+        return self.state.runs is not self.runs or slots_status(self.state) != self.before
 
 
 class Reruns:
@@ -112,8 +120,7 @@ class Reruns:
         if not self._link_is_right():
             return []
         now = self._context.now()
-        before = {key: slots_status(state) for key, state in states.items() if state.slots is not None}
-        cases = [case for key, state in states.items() if (case := self._case(key, state, stored(state), now))]
+        cases = await self._cases(states, stored, now)
         for case in cases:
             self._settle(case)
         try:
@@ -126,8 +133,7 @@ class Reruns:
             moments.append(now + PACE)
         if moments:
             self._next_look = max(min(moments), now + PACE / 2)
-        changed = {key for key, was in before.items() if slots_status(states[key]) != was}
-        return sorted(changed | {case.key for case in cases if case.state.runs is not case.runs})
+        return sorted(case.key for case in cases if case.changed())
 
     # What there is to do
 
@@ -151,18 +157,32 @@ class Reruns:
         )
         return record if right and not held and not asked else None
 
-    def _case(self, key: Key, state: TaskState, stored: TaskRecord | None, now: datetime) -> _Case | None:
-        book, policy = state.slots, state.rerun_policy
-        schedule = _schedule(stored)
-        if book is None or policy is None or not book.loaded or schedule is None:
-            return None
-        record = self._right(key, state, stored)
-        if record is None:
-            return None
-        book.walk(schedule, now)
-        if not book.open:
-            return None
-        return _Case(key, record, state, book, schedule, policy, decide(schedule, policy, book, now), state.runs)
+    async def _cases(self, states: Mapping[Key, TaskState], stored: Stored, now: datetime) -> list[_Case]:
+        """The tasks with open slots. Thousands share a few schedules, so each is worked out once."""
+        cases: list[_Case] = []
+        lasts: dict[Schedule, datetime | None] = {}
+        for number, (key, state) in enumerate(states.items()):
+            if number % YIELD == 0:
+                await asyncio.sleep(0)
+            book, policy = state.slots, state.rerun_policy
+            if book is None or policy is None or not book.loaded:
+                continue
+            known = stored(state)
+            schedule = _schedule(known)
+            if schedule is None:
+                continue
+            if schedule not in lasts:
+                lasts[schedule] = schedule.slot_at_or_before(now - timedelta(seconds=schedule.offset))
+            last = lasts[schedule]
+            if not book.open and (last is None or last <= book.walked):
+                continue
+            record = self._right(key, state, known)
+            if record is not None:
+                before = slots_status(state)
+                book.walk(schedule, last)
+                decision = decide(schedule, policy, book, now)
+                cases.append(_Case(key, record, state, book, schedule, policy, decision, state.runs, before))
+        return cases
 
     def _settle(self, case: _Case) -> None:
         decision, book, policy = case.decision, case.book, case.policy

@@ -35,10 +35,15 @@ def run(hour: int, state: RunState, number: int = 0, *, end: datetime | None = N
     return Run(f"{hour}-{number}", "t", state, slot, end, end, requested_at=end if forced else None)
 
 
+def last(schedule: Schedule, now: datetime) -> datetime | None:
+    """The slot whose start came last."""
+    return schedule.slot_at_or_before(now - timedelta(seconds=schedule.offset))
+
+
 def book(hours: float, *runs: Run, schedule: Schedule = HOURLY) -> SlotBook:
     """A book that begins at T0, at so many hours."""
     made = SlotBook(KEY, T0, loaded=True)
-    made.walk(schedule, at(hours))
+    made.walk(schedule, last(schedule, at(hours)))
     made.take(schedule, runs)
     return made
 
@@ -112,7 +117,7 @@ def test_a_newer_slot_of_the_schedule_proves_it_sooner() -> None:
     assert short is not None
     now = T0 + timedelta(seconds=26)
     made = SlotBook(KEY, T0)
-    made.walk(short, now)
+    made.walk(short, last(short, now))
     newer = replace(run(0, OK), scheduled_for=T0 + timedelta(seconds=20))
     made.take(short, [replace(newer, id="forced", requested_at=now)])
     assert not decide(short, ALL, made, now).look
@@ -271,24 +276,24 @@ def test_whatever_happens(policy: Policy, natives: list[str], luck: list[bool], 
     native = {
         hour: [run(hour, OK if kind == "s" else BAD)] for hour, kind in enumerate(natives, 1) if kind in {"s", "f"}
     }
-    last = len(natives) + 1
-    native[last] = [run(last, OK)]
+    final = len(natives) + 1
+    native[final] = [run(final, OK)]
     runs: list[Run] = [one for ones in native.values() for one in ones]
     under_way: list[tuple[datetime, Run]] = []
     chances = iter(luck)
-    made = book(last, *runs)
-    now = at(last) + timedelta(minutes=5)
+    made = book(final, *runs)
+    now = at(final) + timedelta(minutes=5)
     asked: list[datetime] = []
     for step in range(400):
         if step in restarts:
             made = SlotBook(KEY, made.settled_until(), made.missed, made.given_up, loaded=True)
-            made.walk(HOURLY, now)
+            made.walk(HOURLY, HOURLY.slot_at_or_before(now))
             made.take(HOURLY, runs)
         over = [one for end, one in under_way if end <= now]
         under_way = [(end, one) for end, one in under_way if end > now]
         runs += over
         made.take(HOURLY, over)
-        made.walk(HOURLY, now)
+        made.walk(HOURLY, HOURLY.slot_at_or_before(now))
         decision = decide(HOURLY, policy, made, now)
         made.settle(decision.settled)
         made.settle(decision.missed, missed=True)
@@ -311,8 +316,8 @@ def test_whatever_happens(policy: Policy, natives: list[str], luck: list[bool], 
             break
         step_to = decision.next_look or now
         now = max(now + timedelta(seconds=1), min(step_to, now + timedelta(minutes=10)))
-        if now >= at(last + 1):
-            now = at(last + 1) - timedelta(seconds=1)
+        if now >= at(final + 1):
+            now = at(final + 1) - timedelta(seconds=1)
     missed = [at(hour) for hour, kind in enumerate(natives, 1) if kind == "m"]
     caught = [slot for slot in dict.fromkeys(asked) if slot in missed]
     assert caught == sorted(caught), "oldest first"
