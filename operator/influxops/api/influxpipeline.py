@@ -8,12 +8,11 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from influxops.api.base import ApiModel, Time
-from influxops.api.common import ConnectionRef, Resource, Status
+from influxops.api.common import ConnectionRef, Resource, Retry, Status
 from influxops.api.defaults import unpromised
 from influxops.api.lengths import Delay, Interval, WindowLength
 from influxops.api.names import BucketName, TimeZone
 from influxops.api.patterns import cel_fixed, cel_seconds
-from influxops.api.retry import Retry
 from influxops.api.rules import Fault, Rule, distinct
 from influxops.api.stage import ATOMIC, Stage
 from influxops.api.times import SpecTime

@@ -15,6 +15,7 @@ from influxops.api.common import (
     Drift,
     PlanStatus,
     Resource,
+    Retry,
     Status,
 )
 from influxops.api.lengths import Every, Interval, Lookback, Offset, WindowLength
@@ -44,6 +45,24 @@ class Adoption(StrEnum):
 
     NEVER = "Never"
     ADOPT = "Adopt"
+
+
+class CatchUpPolicy(StrEnum):
+    """Which of the slots that InfluxDB missed are run."""
+
+    NONE = "None"
+    LATEST = "Latest"
+    ALL = "All"
+
+
+class CatchUp(ApiModel):
+    """What happens to the slots that InfluxDB missed."""
+
+    policy: Annotated[CatchUpPolicy, Field(strict=False)] = CatchUpPolicy.NONE
+    """Which of them are run: `None` none, they are only counted and told; `Latest` the newest; `All` all of them, oldest
+    first."""
+    max_windows: Annotated[int, Field(ge=1, le=1000)] = 168
+    """With `All`, the number of missed slots that are run at most: the newest; the older ones are given up."""
 
 
 _OWN_OPTION = "belongs to every or cron; add one of them, or remove it where the script brings its own option task"
@@ -148,6 +167,14 @@ class InfluxTaskSpec(ApiModel):
     deletion: Annotated[Deletion, Field(strict=False)] = Deletion.DELETE
     """What happens to the task when this object is deleted: `Delete` deletes it, `Orphan` leaves it running and lets go of
     it."""
+    retry: Retry | None = None
+    """Run a slot again that failed; without this, a slot that failed stays so. What counts are the failed runs of that slot
+    that InfluxDB remembers (3 days), whoever asked for them. The script must bear to run twice for one slot. Nothing is run
+    while the task is suspended, drifted or waits for approval."""
+    catch_up: CatchUp | None = None
+    """Run slots that InfluxDB missed: it was down, or the task was suspended. Without this nobody looks for them. They count
+    from the moment that the task was made or this was first set; with another schedule, or as another task in InfluxDB, it
+    begins anew. Slots older than 3 days are left alone, for InfluxDB forgets by then which of them ran."""
     late_after: Interval | None = None
     """Time after the scheduled time plus `offset` at which a slot without a successful run sets the condition `Late`; by
     default nothing is ever late."""
@@ -184,6 +211,19 @@ class RunStatus(ApiModel):
     """Why the run failed, from the run's log."""
 
 
+class SlotsStatus(ApiModel):
+    """How far the slots are settled."""
+
+    settled_until: Time
+    """Every slot up to this time succeeded, or nothing more is done for it."""
+    waiting: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] = 0
+    """Number of slots that failed or were missed, and that are run again, or wait for it."""
+    missed: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] = 0
+    """Number of slots that InfluxDB missed and that were given up, by `spec.catchUp`."""
+    given_up_until: Time | None = None
+    """Slots that InfluxDB missed up to this time are given up."""
+
+
 class InfluxTaskStatus(Status):
     """What influxops last saw and did."""
 
@@ -203,6 +243,8 @@ class InfluxTaskStatus(Status):
     """Number of slots that failed since the last one that succeeded."""
     last_success: Time | None = None
     """When the latest successful run ended."""
+    slots: SlotsStatus | None = None
+    """How far the slots are settled; only with `spec.retry` or `spec.catchUp`."""
     history: Annotated[
         list[RunStatus], Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"})
     ] = Field(default_factory=list)

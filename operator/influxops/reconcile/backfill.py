@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from influxops.api.common import FINALIZER
+from influxops.api.common import FINALIZER, Retry
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.api.influxpipeline import LEDGER
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
-from influxops.api.retry import Retry
 from influxops.core.conditions import parse_rfc3339
 from influxops.core.desired import SpecFault, desired_task
 from influxops.core.keys import Key, Kind

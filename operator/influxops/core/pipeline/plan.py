@@ -70,12 +70,12 @@ class RetryPlan:
     factor: float
     max: float
     jitter: float
-    """Share of a wait that is left to chance, 0 to 1."""
+    """Part of a wait by which it is longer or shorter by chance, 0 to 1."""
 
     def wait(self, attempt: int, chance: float) -> float:
         """Seconds to wait after the failed attempt of this number (from 1); ``chance`` from 0 to 1."""
         whole = min(self.max, self.initial * self.factor ** min(attempt - 1, 64))
-        return whole * (1 - self.jitter + self.jitter * chance)
+        return min(self.max, whole * (1 + self.jitter * (2 * chance - 1)))
 
 
 @dataclass(frozen=True, slots=True)
