@@ -88,7 +88,7 @@ def _of_tasks(
 
 
 def _period(task: DesiredTask) -> Duration | None:
-    return parse_duration(task.window.period) if task.window is not None else None
+    return parse_duration(task.prelude.period) if task.prelude is not None else None
 
 
 def _of_backfill(
