@@ -39,9 +39,9 @@ def shown(kube: RawKube, namespace: str) -> None:
     [
         (
             PIPELINE,
-            ["NAME", "CONNECTION", "EVERY", "READY", "REASON", "WATERMARK", "WAITING", "FAILED", "AGE"],
+            ["NAME", "CONNECTION", "EVERY", "STAGES", "READY", "REASON", "WATERMARK", "WAITING", "FAILED", "AGE"],
             "failing",
-            ["failing", "main", "1h", "True", "Synced", "2026-11-21T10:00:00Z", "12", "3"],
+            ["failing", "main", "1h", "5", "True", "Synced", "2026-11-21T10:00:00Z", "12", "3"],
         ),
         (
             BACKFILL,

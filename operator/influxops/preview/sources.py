@@ -60,7 +60,7 @@ async def from_cluster(client: KubeClient, instance: str, namespace: str | None)
 
     client.fence = refuse
     cache = Cache()
-    for kind in (Kind.TASK, Kind.POLICY, Kind.CONNECTION):
+    for kind in (Kind.TASK, Kind.POLICY, Kind.CONNECTION, Kind.PIPELINE):
         for body in await client.list_objects(kind, namespace):
             cache.upsert(project(kind, body))
     for key in _missing_connections(cache):
