@@ -10,6 +10,7 @@ import typer
 
 from influxops import __version__
 from influxops.cli import orphans
+from influxops.cli.backfill import backfill
 from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
 from influxops.cli.import_ import import_
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, backfill, tree, top)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)
