@@ -15,6 +15,7 @@ from influxops.core.keys import Key
 from influxops.engine.connections import Connections
 from influxops.engine.engine import Engine, retrier
 from influxops.engine.gauges import Gauges
+from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
 from influxops.engine.redacted import RedactedStatuses
@@ -166,8 +167,17 @@ class _Operator:
             synced=lambda: self.source.synced.is_set(),  # noqa: PLW0108
         )
         self.connections = Connections(tools, self.fence, _Observer(metrics))
+        self.pipelines = Pipelines(tools, self.connections.link)
+        self.context.runner = self.pipelines
         self.engine = Engine(
-            self.context, self.cache, self.statuses, self.queue, self.connections, metrics, settings.workers
+            self.context,
+            self.cache,
+            self.statuses,
+            self.queue,
+            self.connections,
+            self.pipelines,
+            metrics,
+            settings.workers,
         )
         # The next visit must see what this one wrote, whether or not the watch has brought it by then.
         self.statuses.on_written = lambda key, body: self.engine.upsert(project(key.kind, body, self.cache.get(key)))

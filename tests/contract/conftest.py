@@ -16,6 +16,7 @@ from influxops.influx.client import InfluxClient
 from influxops.influx.port import InfluxPort
 from influxops.influx.settings import ConnectionSettings
 from tests.support.fake_influx import FakeInflux
+from tests.support.fake_points import Program
 from tests.support.influx_admin import Admin, Site
 
 ALL_RIGHTS = ("read:tasks", "write:tasks", "read:buckets", "write:buckets", "read:orgs", "read:users")
@@ -71,6 +72,10 @@ class World(ABC):
     async def write(self, bucket: str, times: Iterable[datetime]) -> None:
         """Write one point at each of these times."""
 
+    @abstractmethod
+    def teach(self, script: str, program: Program) -> None:
+        """Tell an InfluxDB that runs no Flux what this script does."""
+
 
 @dataclass
 class FakeWorld(World):
@@ -87,9 +92,10 @@ class FakeWorld(World):
         return self.port
 
     async def write(self, bucket: str, times: Iterable[datetime]) -> None:
-        found = await self.port.find_bucket(self.org_id, bucket)
-        assert found is not None
-        self.port.points.setdefault(found.id, []).extend(times)
+        await self.port.write_points(self.org_id, bucket, [f"m v=1 {int(time.timestamp()) * 10**9}" for time in times])
+
+    def teach(self, script: str, program: Program) -> None:
+        self.port.teach_program(script, program)
 
 
 @dataclass
@@ -101,6 +107,9 @@ class RealWorld(World):
     org_id: str
     admin: Admin
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def teach(self, script: str, program: Program) -> None:
+        """It knows."""
 
     async def narrow(self, lacking: Iterable[str]) -> InfluxPort:
         token = await self.admin.new_token(self.org_id, set(ALL_RIGHTS) - set(lacking))

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from influxops.core.observed import Bucket, Run, Task
+from tests.support.fake_points import Key, Point
 from tests.support.fake_rules import rule_fault, task_option
 
 
 def check_state(
-    orgs: Collection[str], tasks: Mapping[str, Task], buckets: Mapping[str, Bucket], runs: Sequence[Run]
+    orgs: Collection[str],
+    tasks: Mapping[str, Task],
+    buckets: Mapping[str, Bucket],
+    runs: Sequence[Run],
+    points: Mapping[str, Mapping[Key, Point]],
 ) -> None:
     """Fail with what is impossible."""
     ids = [*tasks, *buckets, *(run.id for run in runs)]
@@ -31,3 +36,8 @@ def check_state(
         assert fault is None, f"bucket {bucket.name}: {fault}"
     for run in runs:
         assert run.started_at is None or run.finished_at is None or run.started_at <= run.finished_at
+    for key, stored in points.items():
+        assert key in buckets, f"points are filed under bucket {key}, which does not exist"
+        assert all(point.key == place for place, point in stored.items()), f"bucket {key} has a point in a wrong place"
+        kinds = {(point.measurement, point.field, type(point.value)) for point in stored.values()}
+        assert len(kinds) == len({kind[:2] for kind in kinds}), f"bucket {key} holds a field of two types"

@@ -1,7 +1,7 @@
 """An InfluxDB in memory that implements ``influx.port.InfluxPort``.
 
 It knows the quirks of the real server that matter to influxops (each is shown on both by tests/contract), and it never
-parses Flux: ``ast`` and ``check_script`` answer from what was recorded on a real server (``recorded_scripts.json``) or
+parses or runs Flux: ``run_script`` does what ``teach_program`` said; ``ast`` and ``check_script`` answer from what was recorded on a real server (``recorded_scripts.json``) or
 taught with ``teach``. ``check()`` fails on states that no real server could have. Faults are put in with ``fail_next``.
 """
 
@@ -14,17 +14,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from influxops.core.observed import Bucket, LogLine, PointCount, Run, RunState, Task, TaskStatus, User
-from influxops.influx.errors import Conflict, Forbidden, InfluxError, Invalid, NotFound, ScriptInvalid
+from influxops.core.observed import Bucket, LogLine, Run, RunState, Task, TaskStatus, User
+from influxops.influx.errors import Forbidden, InfluxError, Invalid, NotFound, ScriptInvalid
 from influxops.influx.runlog import without_script
+from tests.support.fake_buckets import FakeBuckets
 from tests.support.fake_check import check_state
+from tests.support.fake_points import Key, Point, Program
 from tests.support.fake_rules import (
     HOUR,
-    check_rule,
     checked_option,
-    default_shard_group,
     key_of,
 )
+from tests.support.fake_windows import FakeWindows
 
 RECORDED = Path(__file__).with_name("recorded_scripts.json")
 
@@ -39,7 +40,7 @@ class _Fault:
 
 
 @dataclass
-class FakeInflux:
+class FakeInflux(FakeBuckets, FakeWindows):
     """State is public, so that a test can play the user who clicks in the InfluxDB UI."""
 
     orgs: dict[str, str] = field(default_factory=lambda: {"acme": "000000000000a000"})
@@ -51,8 +52,12 @@ class FakeInflux:
     tasks: dict[str, Task] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
-    points: dict[str, list[datetime]] = field(default_factory=dict)
-    """Times of the points of a bucket, by its id."""
+    points: dict[str, dict[Key, Point]] = field(default_factory=dict)
+    """The points of a bucket, by its id."""
+    field_types: dict[tuple[str, str, str], type] = field(default_factory=dict)
+    """The type that a field of a measurement of a bucket once got."""
+    programs: dict[str, Program] = field(default_factory=dict)
+    """What ``run_script`` does, by a text that the script holds; see ``teach_program``."""
     spoiled: dict[str, str] = field(default_factory=dict)
     """Tasks that come out of a list as ``<id>: <why>``."""
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
@@ -89,7 +94,9 @@ class FakeInflux:
     @property
     def writes(self) -> list[tuple[str, tuple[Any, ...]]]:
         """The calls that change something."""
-        return [call for call in self.calls if call[0].startswith(("create_", "update_", "delete_"))]
+        return [
+            call for call in self.calls if call[0].startswith(("create_", "update_", "delete_", "write_", "run_script"))
+        ]
 
     def add_run(self, task_id: str, state: RunState, scheduled_for: datetime, *, error: str = "") -> Run:
         """A finished run of a task, one second after its slot and half a second long."""
@@ -102,7 +109,7 @@ class FakeInflux:
 
     def check(self) -> None:
         """Fail on a state that a real server could never have."""
-        check_state(self.orgs.values(), self.tasks, self.buckets, self.runs)
+        check_state(self.orgs.values(), self.tasks, self.buckets, self.runs, self.points)
 
     # The port
 
@@ -228,66 +235,6 @@ class FakeInflux:
 
         await self._do("check_script", (org_id, flux), act)
 
-    async def list_buckets(self, org_id: str) -> list[Bucket]:
-        async def act() -> list[Bucket]:
-            return [
-                bucket
-                for bucket in sorted(self.buckets.values(), key=lambda bucket: bucket.name)
-                if bucket.org_id == org_id and not self._hidden(bucket)
-            ]
-
-        return await self._do("list_buckets", (org_id,), act)
-
-    async def find_bucket(self, org_id: str, name: str) -> Bucket | None:
-        async def act() -> Bucket | None:
-            for bucket in self.buckets.values():
-                if (bucket.org_id, bucket.name) == (org_id, name):
-                    if self._hidden(bucket):
-                        raise Forbidden(
-                            f"InfluxDB: the token has no right read:buckets for bucket {name!r}", "read:buckets"
-                        )
-                    return bucket
-            return None
-
-        return await self._do("find_bucket", (org_id, name), act)
-
-    async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
-        async def act() -> Bucket:
-            self._need("write:buckets")
-            if name.startswith("_") or '"' in name:
-                raise Invalid(f"InfluxDB: bucket name {name} is invalid")
-            if any((bucket.org_id, bucket.name) == (org_id, name) for bucket in self.buckets.values()):
-                raise Conflict(f"InfluxDB: bucket with name {name} already exists")
-            check_rule(retention, shard_group)
-            return self._add_bucket(org_id, name, "user", retention, shard_group, description)
-
-        return await self._do("create_bucket", (org_id, name, description, retention, shard_group), act)
-
-    async def update_bucket(self, bucket_id: str, description: str, retention: int, shard_group: int) -> Bucket:
-        async def act() -> Bucket:
-            bucket = self._bucket(bucket_id)
-            self._need("write:buckets")
-            check_rule(retention, shard_group)
-            changed = replace(
-                bucket,
-                description=description,
-                retention=retention,
-                shard_group=shard_group or default_shard_group(retention),
-            )
-            self.buckets[bucket_id] = changed
-            return changed
-
-        return await self._do("update_bucket", (bucket_id, description, retention, shard_group), act)
-
-    async def delete_bucket(self, bucket_id: str) -> None:
-        async def act() -> None:
-            self._bucket(bucket_id)
-            self._need("write:buckets")
-            del self.buckets[bucket_id]
-            self.points.pop(bucket_id, None)
-
-        await self._do("delete_bucket", (bucket_id,), act)
-
     async def recent_runs(
         self, org_id: str, since: datetime, task_ids: Collection[str] | None = None, *, requested: bool = False
     ) -> list[Run]:
@@ -362,22 +309,6 @@ class FakeInflux:
 
         return await self._do("start_run", (task_id, slot), act)
 
-    async def count_points(
-        self, org_id: str, bucket: str, start: datetime | None, stop: datetime | None, timeout: float
-    ) -> PointCount:
-        async def act() -> PointCount:
-            found = next((b for b in self.buckets.values() if (b.org_id, b.name) == (org_id, bucket)), None)
-            if found is None:
-                raise NotFound(f"InfluxDB: could not find bucket {bucket!r}")
-            times = [
-                time
-                for time in self.points.get(found.id, [])
-                if (start is None or time >= start) and (stop is None or time < stop)
-            ]
-            return PointCount(len(times), min(times, default=None), max(times, default=None))
-
-        return await self._do("count_points", (org_id, bucket, start, stop, timeout), act)
-
     async def probe(self, org_id: str) -> frozenset[str]:
         async def act() -> frozenset[str]:
             ran = any(run.task_id in self.tasks for run in self.runs)
@@ -418,17 +349,9 @@ class FakeInflux:
             raise NotFound("InfluxDB: failed to find run: run not found")
         return found[0]
 
-    def _bucket(self, bucket_id: str) -> Bucket:
-        if bucket_id not in self.buckets:
-            raise NotFound("InfluxDB: bucket not found")
-        return self.buckets[bucket_id]
-
     def _need(self, right: str) -> None:
         if right in self.lacking:
             raise Forbidden(f"InfluxDB: the token has no right {right}", right)
-
-    def _hidden(self, bucket: Bucket) -> bool:
-        return ("read:orgs" if bucket.type == "system" else "read:buckets") in self.lacking
 
     def _recorded(self, script: str) -> dict[str, Any]:
         answer = self._scripts.get(key_of(script))
@@ -437,11 +360,3 @@ class FakeInflux:
             f"`python -m tests.support.record_scripts`, or teach() it:\n{script}"
         )
         return answer
-
-    def _add_bucket(
-        self, org_id: str, name: str, kind: str, retention: int, shard_group: int, description: str = ""
-    ) -> Bucket:
-        shard_group = shard_group or default_shard_group(retention)
-        bucket = Bucket(self._new_id(), org_id, name, kind, description, retention, shard_group)
-        self.buckets[bucket.id] = bucket
-        return bucket

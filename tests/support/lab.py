@@ -19,7 +19,14 @@ from tests.support.operator import OperatorProcess
 from tests.support.rawkube import RawKube
 
 CONNECTION, TASK, POLICY = "InfluxConnection", "InfluxTask", "RetentionPolicy"
-PLURALS = {CONNECTION: "influxconnections", POLICY: "retentionpolicies", TASK: "influxtasks"}
+PIPELINE, BACKFILL = "InfluxPipeline", "InfluxBackfill"
+PLURALS = {
+    CONNECTION: "influxconnections",
+    POLICY: "retentionpolicies",
+    TASK: "influxtasks",
+    PIPELINE: "influxpipelines",
+    BACKFILL: "influxbackfills",
+}
 MERGE = "application/merge-patch+json"
 HOURLY = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == "cpu")\n'
 """A script that is right and does nothing worth mentioning."""
@@ -223,7 +230,7 @@ class Lab:
     def objects(self) -> list[tuple[str, Object]]:
         """Every object of ours in the namespace, with its kind; connections last."""
         found = []
-        for kind in (TASK, POLICY, CONNECTION):
+        for kind in (BACKFILL, PIPELINE, TASK, POLICY, CONNECTION):
             found += [(kind, item) for item in self.call("GET", self.path(kind))[1].get("items", [])]
         return found
 

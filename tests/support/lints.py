@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from influxops.core.flux.facts import facts_of
-from influxops.core.flux.render import Window
+from influxops.core.flux.render import Prelude
 from influxops.core.lint.aggregates import Rollup, rollups
 from influxops.core.lint.catalogue import lint
 from influxops.core.lint.flow import Node
@@ -43,9 +43,9 @@ def script(text: str, every: str = "1h", cron: str = "", **known: object) -> Scr
     """A script as the lints see it, with the window prelude of influxops where it uses ``v``."""
     file = tree(text)
     facts = facts_of(text, {"files": [file]})
-    window = Window(every or "1d", every or "1d") if facts.uses_v and not facts.defines_v else None
+    prelude = Prelude(every or "1d", every or "1d") if facts.uses_v and not facts.defines_v else None
     schedule: Schedule | None = of_texts("" if cron else every, cron, "")
-    return Script(text, file, schedule=schedule, window=window, **known)  # type: ignore[arg-type]
+    return Script(text, file, schedule=schedule, prelude=prelude, **known)  # type: ignore[arg-type]
 
 
 def hits(text: str, every: str = "1h", cron: str = "", upstream: Sequence[Rollup] = (), **known: object) -> list[Hit]:

@@ -73,7 +73,7 @@ class Template(ApiModel):
     and `flux_ident` write a value as Flux."""
 
 
-class Window(ApiModel):
+class TaskWindow(ApiModel):
     """The range of time that one run covers, for scripts that read it from `v`."""
 
     period: WindowLength | None = None
@@ -179,7 +179,7 @@ class InfluxTaskSpec(ApiModel):
     server before it is stored. Exactly one of `flux` and `template`."""
     template: Template | None = None
     """Template that renders to the Flux script. Exactly one of `flux` and `template`."""
-    window: Window | None = None
+    window: TaskWindow | None = None
     """Range of time that one run covers, for scripts that read it from `v`. The default is the last whole `every`; with
     `cron`, `period` must be given."""
     drift: Annotated[Drift, Field(strict=False)] = Drift.CORRECT

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping
 
 from influxops.api.errors import SpecInvalid
 from influxops.cli.native import Object, check_url, spec_of
-from influxops.core.age import age
-from influxops.core.conditions import parse_rfc3339
-from influxops.core.durations import format_retention
+from influxops.cli.tree_nodes import backfill_node, bucket_node, object_node, pipeline_node
 from influxops.core.flux.facts import facts_of
 from influxops.core.keys import Key, Kind
 from influxops.core.tree import Node
 from influxops.influx.errors import InfluxError
 from influxops.kube.client import KubeClient
-from influxops.kube.errors import Forbidden, KubeError, MissingReference
-from influxops.kube.references import connection_of
+from influxops.kube.errors import Forbidden, KubeError, MissingReference, NotFound
+from influxops.kube.references import connection_of, references
 from influxops.kube.secrets import SecretResolver
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.settings import ConfigError
 
 AT_ONCE = 8
 """Scripts whose syntax tree is asked for at a time."""
+
+_NEWER = frozenset({Kind.PIPELINE, Kind.BACKFILL})
+"""Kinds that an older installation lacks, or that a user may not be allowed to see."""
+_PLACES = (Kind.POLICY, Kind.TASK, Kind.PIPELINE)
+"""The order below a connection: data comes first."""
 
 
 async def grow(client: KubeClient, namespace: str | None, root: Key | None, url: str) -> tuple[list[Node], list[str]]:
@@ -33,9 +34,15 @@ async def grow(client: KubeClient, namespace: str | None, root: Key | None, url:
     ``url`` stands for the address of the one connection that is shown. Raises ConfigError when there are several, or when
     ``root`` does not exist.
     """
-    objects = await _objects(client, namespace)
+    notes: list[str] = []
+    objects = await _objects(client, namespace, notes)
     if root is not None and root not in objects:
         raise ConfigError(f"{root} does not exist; kubectl get {root.kind.plural} -n {root.namespace} lists what does")
+    backfills: dict[Key, list[Key]] = {}
+    for key in sorted((key for key in objects if key.kind is Kind.BACKFILL), key=str):
+        backfills.setdefault(target_of(key, objects[key]), []).append(key)
+    if root is not None and root.kind is Kind.BACKFILL:
+        root = target_of(root, objects[root])
     hung: dict[Key, list[Key]] = {}
     for key, found in objects.items():
         where = key if key.kind is Kind.CONNECTION else connection_of(key, found.get("spec") or {})
@@ -45,19 +52,33 @@ async def grow(client: KubeClient, namespace: str | None, root: Key | None, url:
         if key != where and (root is None or root.kind is Kind.CONNECTION or key == root):
             branch.append(key)
     check_url(url, hung)
-    notes: list[str] = []
     nodes = []
     for where in sorted(hung, key=str):
         if where not in objects:
             await _fetch(client, where, objects, notes)
-        nodes.append(await _connection(client, where, sorted(hung[where], key=_order), objects, notes, url))
+        branch = sorted(hung[where], key=_order)
+        nodes.append(await _connection(client, where, branch, objects, backfills, notes, url))
     return nodes, notes
 
 
-async def _objects(client: KubeClient, namespace: str | None) -> dict[Key, Object]:
+def target_of(key: Key, found: Object) -> Key:
+    """The pipeline or the task whose windows a backfill runs; the backfill itself when its spec names neither."""
+    for name in references(key, found.get("spec") or {}):
+        return Key(Kind(name.kind), name.namespace, name.name)
+    return key
+
+
+async def _objects(client: KubeClient, namespace: str | None, notes: list[str]) -> dict[Key, Object]:
     found: dict[Key, Object] = {}
     for kind in Kind:
-        for body in await client.list_objects(kind, namespace):
+        try:
+            bodies = await client.list_objects(kind, namespace)
+        except (Forbidden, NotFound) as error:
+            if kind not in _NEWER:
+                raise
+            notes.append(f"{kind.plural} are not shown: {error}")
+            continue
+        for body in bodies:
             found[Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])] = body
     return found
 
@@ -76,18 +97,29 @@ async def _fetch(client: KubeClient, where: Key, objects: dict[Key, Object], not
 
 
 async def _connection(
-    client: KubeClient, where: Key, branch: list[Key], objects: Mapping[Key, Object], notes: list[str], url: str
+    client: KubeClient,
+    where: Key,
+    branch: list[Key],
+    objects: Mapping[Key, Object],
+    backfills: Mapping[Key, list[Key]],
+    notes: list[str],
+    url: str,
 ) -> Node:
     node = object_node(where, objects.get(where))
-    link = await _open(client, where, objects, notes, url) if any(key.kind is Kind.TASK for key in branch) else None
+    runs = any(key.kind is not Kind.POLICY for key in branch)
+    link = await _open(client, where, objects, notes, url) if runs else None
     try:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def one(key: Key) -> Node:
-            child = object_node(key, objects[key])
+            if key.kind is Kind.PIPELINE:
+                child = pipeline_node(key, objects[key], objects, link)
+            else:
+                child = object_node(key, objects[key])
             if key.kind is Kind.TASK and link is not None:
                 async with slots:
                     child.children = await _buckets(link, objects[key], notes)
+            child.children += [backfill_node(one, objects[one]) for one in backfills.get(key, ())]
             return child
 
         node.children = list(await asyncio.gather(*(one(key) for key in branch)))
@@ -127,43 +159,5 @@ async def _buckets(link: PreviewLink, found: Object, notes: list[str]) -> list[N
     return nodes
 
 
-def bucket_node(verb: str, name: str, link: PreviewLink) -> Node:
-    """A bucket that a script names."""
-    bucket = link.snapshot.buckets.get(name)
-    facts: dict[str, Any] = {"kind": "Bucket", "name": name, "use": verb}
-    if bucket is None:
-        return Node(
-            f"{verb} {name}", {**facts, "ready": "False", "reason": "DependencyNotReady", "message": "no such bucket"}
-        )
-    marker = bucket.marker
-    kept = format_retention(bucket.retention)
-    if marker is None:
-        return Node(f"{verb} {name} ({kept}, no RetentionPolicy)", {**facts, "retention": kept})
-    policy = f"{marker.owner.namespace}/{marker.owner.name}"
-    return Node(f"{verb} {name} ({kept}, RetentionPolicy {policy})", {**facts, "retention": kept, "policy": policy})
-
-
-def object_node(key: Key, found: Object | None) -> Node:
-    """One of our objects, as its status tells."""
-    facts: dict[str, Any] = {"kind": key.kind.value, "namespace": key.namespace, "name": key.name}
-    if found is None:
-        return Node(str(key), {**facts, "ready": "Unknown", "reason": "NotFound"})
-    status = found.get("status") or {}
-    ready: Mapping[str, Any] = next(
-        (one for one in status.get("conditions") or () if one.get("type") == "Ready"), {"status": "Unknown"}
-    )
-    facts |= {"ready": ready.get("status", ""), "reason": ready.get("reason", ""), "message": ready.get("message", "")}
-    if key.kind is Kind.TASK:
-        facts["schedule"] = str(status.get("schedule", ""))
-    elif key.kind is Kind.POLICY:
-        facts["retention"] = str((found.get("spec") or {}).get("retention", ""))
-    last = status.get("lastRun") or {}
-    if last:
-        began = last.get("startedAt") or last["scheduledFor"]
-        facts |= {"lastRun": began, "age": age(parse_rfc3339(began), datetime.now(UTC)), "result": last["state"]}
-    return Node(str(key), facts)
-
-
-def _order(key: Key) -> tuple[bool, Iterable[str]]:
-    """Policies before tasks, for data comes first."""
-    return key.kind is Kind.TASK, (key.namespace, key.name)
+def _order(key: Key) -> tuple[int, str, str]:
+    return _PLACES.index(key.kind), key.namespace, key.name

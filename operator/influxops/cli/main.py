@@ -13,6 +13,7 @@ from influxops.cli import orphans
 from influxops.cli.backfill import backfill
 from influxops.cli.completion import answer, completion
 from influxops.cli.force import retry, run
+from influxops.cli.graph import graph
 from influxops.cli.import_ import import_
 from influxops.cli.objects import approve, reconcile, recreate, release, resume, suspend
 from influxops.cli.operate import operator
@@ -21,6 +22,7 @@ from influxops.cli.runs import logs, runs
 from influxops.cli.top import top
 from influxops.cli.tree import tree
 from influxops.cli.validate import validate
+from influxops.cli.windows import windows
 from influxops.settings import ConfigError
 
 USAGE = 2
@@ -37,7 +39,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, backfill, tree, top)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, backfill, tree, top, windows, graph)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)

@@ -33,7 +33,32 @@ def names(ctx: typer.Context, incomplete: str) -> Found:
     return _ask(ctx, work)
 
 
-def namespaces(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (what has been typed is compared by the caller)
+def pipelines(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (what has been typed is compared by the caller)
+    """InfluxPipelines."""
+
+    async def work(client: KubeClient) -> Found:
+        from influxops.core.keys import Kind
+
+        found = await client.list_keys(Kind.PIPELINE, [_namespace(ctx)])
+        return [(one.key.name, Kind.PIPELINE.value) for one in found]
+
+    return _ask(ctx, work)
+
+
+def stages(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (as above)
+    """Stages of the pipeline that was named before."""
+
+    async def work(client: KubeClient) -> Found:
+        from influxops.core.keys import Kind
+
+        name = str(ctx.params.get("name") or "").rpartition("/")[2]
+        spec = (await client.get(Kind.PIPELINE, _namespace(ctx), name) or {}).get("spec") or {}
+        return [(stage["name"], "stage") for stage in spec.get("stages") or []]
+
+    return _ask(ctx, work)
+
+
+def namespaces(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (as above)
     """Namespaces that hold an InfluxTask."""
 
     async def work(client: KubeClient) -> Found:

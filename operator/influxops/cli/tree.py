@@ -43,7 +43,8 @@ def tree(
     context: Context = "",
     url: Url = "",
 ) -> None:
-    """Show connections with their policies and tasks, and tasks with the buckets they read and write.
+    """Show connections with their policies, tasks and pipelines, tasks with the buckets they read and write, pipelines with
+    their stages, and both with their backfills.
 
     A bucket stands with the RetentionPolicy that manages it. Buckets are read from the scripts in InfluxDB; where you may
     not read the connection's Secret, or do not reach InfluxDB, they are left out, and a note says so.
@@ -60,7 +61,9 @@ def tree(
 
     nodes, notes = with_client(kubeconfig, context, work)
     where = "any namespace" if wanted is None else f"namespace {wanted}"
-    listing = Listing(COLUMNS, notes=notes, empty=f"no InfluxConnection, InfluxTask or RetentionPolicy in {where}")
+    listing = Listing(
+        COLUMNS, notes=notes, empty=f"no InfluxConnection, InfluxTask, InfluxPipeline or RetentionPolicy in {where}"
+    )
     listing.rows = [(text, *(str(node.facts.get(fact, "")) for fact in _FACTS)) for text, node in lines(nodes)]
     listing.items = [as_item(node) for node in nodes]
     show(listing, output)

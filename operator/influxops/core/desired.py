@@ -10,7 +10,7 @@ from typing import Protocol
 from influxops.core.cron import parse as parse_cron
 from influxops.core.durations import Duration, format_seconds, parse_duration
 from influxops.core.flux.facts import ScriptFacts, TaskOption
-from influxops.core.flux.render import Rendered, TaskHeader, Window, generated, render, renders_to
+from influxops.core.flux.render import Prelude, Rendered, TaskHeader, generated, render, renders_to
 from influxops.core.marker import Owner, sha256, stamp_script
 from influxops.core.observed import TaskStatus
 from influxops.core.outcome import Reason
@@ -92,8 +92,8 @@ class DesiredTask:
     header_lines: int
     buckets: frozenset[str]
     """Every bucket that the script names by a literal."""
-    window: Window | None = None
-    """The window prelude, where the script uses ``v``."""
+    prelude: Prelude | None = None
+    """What ``v`` is defined with, where the script uses ``v``."""
 
 
 def desired_task(
@@ -108,9 +108,9 @@ def desired_task(
     """Work out the task. Raises SpecFault with a sentence that names the field, the fault and the remedy."""
     _refuse_script(facts)
     header, schedule, text, every = _schedule(spec, facts, owner)
-    window = _window(spec, facts, every)
+    prelude = _prelude(spec, facts, every)
     check_policy(facts, schedule, policy, buckets)
-    rendered = render(script, facts, header, window)
+    rendered = render(script, facts, header, prelude)
     whole = stamp_script(owner, uid, rendered.text)
     if len(whole.encode()) > MAX_SCRIPT + 8192:
         raise SpecFault(f"the script is larger than {MAX_SCRIPT // 1024} KiB: split the task")
@@ -128,7 +128,7 @@ def desired_task(
         rendered=rendered,
         header_lines=1,
         buckets=facts.reads | facts.writes,
-        window=window,
+        prelude=prelude,
     )
 
 
@@ -144,8 +144,8 @@ def is_rendering(spec: TaskSpec, script: str, owner: Owner, body: str) -> bool:
         header, _, _, every = _schedule(spec, _NO_FACTS, owner)
     if renders_to(script, body, *generated(header, None)):
         return True
-    window = _window(spec, _USES_V, every) if header is not None else None
-    return window is not None and renders_to(script, body, *generated(header, window))
+    prelude = _prelude(spec, _USES_V, every) if header is not None else None
+    return prelude is not None and renders_to(script, body, *generated(header, prelude))
 
 
 _NO_FACTS = ScriptFacts(
@@ -271,7 +271,7 @@ def _hms(seconds: int) -> str:
     return format_seconds(seconds, "hms")
 
 
-def _window(spec: TaskSpec, facts: ScriptFacts, every: str) -> Window | None:
+def _prelude(spec: TaskSpec, facts: ScriptFacts, every: str) -> Prelude | None:
     given = spec.window
     period = str((given.period if given else None) or every)
     align = str((given.align if given else None) or (every or period))
@@ -291,7 +291,7 @@ def _window(spec: TaskSpec, facts: ScriptFacts, every: str) -> Window | None:
         if text:
             _positive(text, f"spec.window.{field}", zero=field == "lookback")
     no_lookback = not lookback or _is_zero(lookback)
-    return Window(period, align, "" if no_lookback else lookback)
+    return Prelude(period, align, "" if no_lookback else lookback)
 
 
 def _positive(text: str, where: str, *, zero: bool) -> None:

@@ -82,7 +82,12 @@ class Connections:
 
     def _enqueue_objects(self, key: Key, priority: Priority) -> None:
         objects = self._tools.context.objects
-        for other in (*objects.policies_by_connection(key), *objects.tasks_by_connection(key)):
+        dependents = (
+            *objects.policies_by_connection(key),
+            *objects.tasks_by_connection(key),
+            *objects.pipelines_by_connection(key),
+        )
+        for other in dependents:
             self._tools.enqueue(other, priority)
 
     async def _invalid(self, record: Record, message: str) -> Outcome:

@@ -11,6 +11,7 @@ from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Gone, Outcome, Stalled, Wait
 from influxops.core.record import Record
 from influxops.engine.connections import Connections
+from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.queue import Priority, WorkQueue
 from influxops.kube.cache import Cache, Change
 from influxops.kube.errors import Conflict as KubeConflict
@@ -39,6 +40,7 @@ class Engine:
         statuses: StatusWriter,
         queue: WorkQueue[Key],
         connections: Connections,
+        pipelines: Pipelines,
         metrics: Metrics,
         workers: int,
     ) -> None:
@@ -47,6 +49,7 @@ class Engine:
         self._statuses = statuses
         self._queue = queue
         self._connections = connections
+        self._pipelines = pipelines
         self._metrics = metrics
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,6 +68,13 @@ class Engine:
         self._statuses.seen(record)
         if self.leading and not change.echo:
             self._queue.add(record.key, Priority.CHANGE)
+            self._wake_referrers(record.key)
+
+    def _wake_referrers(self, key: Key) -> None:
+        """Pipelines run the scripts of tasks, and backfills the windows of both."""
+        for kind in (Kind.PIPELINE, Kind.BACKFILL) if key.kind in {Kind.TASK, Kind.PIPELINE} else ():
+            for other in self._cache.referrers(key, kind):
+                self._queue.add(other, Priority.RESYNC)
 
     def remove(self, key: Key, uid: str) -> None:
         """An object is gone."""
@@ -75,6 +85,7 @@ class Engine:
         if not self.leading:
             return
         self._queue.add(key, Priority.CHANGE)
+        self._wake_referrers(key)
         for connection in self._cache.keys(Kind.CONNECTION) if key.kind is not Kind.CONNECTION else ():
             record = self._cache.get(connection)
             if record is not None and record.deleting:
@@ -92,10 +103,11 @@ class Engine:
         self._queue.open()
         self._context.tasks.clear()
         self._context.policies.clear()
+        self._context.pipelines.clear()
         self._metrics.leader.set(1)
         for key in self._cache.keys(Kind.CONNECTION):
             self._queue.add(key, Priority.CHANGE)
-        for kind in (Kind.POLICY, Kind.TASK):
+        for kind in (Kind.POLICY, Kind.TASK, Kind.PIPELINE, Kind.BACKFILL):
             for key in self._cache.keys(kind):
                 record = self._cache.get(key)
                 settled = record is not None and not record.deleting and _observed(record) == record.generation
@@ -123,6 +135,7 @@ class Engine:
         self._halfway.clear()
         self._tasks = []
         self._queue.clear()
+        await self._pipelines.end_all()
         await self._connections.end_all()
         self._statuses.clear()
 

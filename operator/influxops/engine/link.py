@@ -16,6 +16,7 @@ from influxops.core.snapshot import NEVER, Snapshot
 from influxops.engine.breaker import Breaker
 from influxops.engine.pacer import Pacer
 from influxops.influx.errors import Forbidden, InfluxError, RateLimited, Unauthorized, Unavailable
+from influxops.influx.http import TimedOut
 from influxops.influx.port import InfluxPort
 from influxops.reconcile.context import Problem
 
@@ -95,6 +96,7 @@ class LiveLink:
         self.spec = spec
         self.generation = generation
         self._slots = asyncio.Semaphore(spec.limits.max_concurrent)
+        self._queries = asyncio.Semaphore(spec.limits.max_concurrent)
         self._pacer = Pacer(self._clock, spec.limits.requests_per_second)
 
     async def pace(self) -> None:
@@ -136,6 +138,38 @@ class LiveLink:
                 f"InfluxDB at {self.spec.url} does not answer; next try in {self.breaker.trial_in():.0f} s"
             )
         return await self.send(operation, request, write=write)
+
+    async def run(self, request: Callable[[InfluxPort], Awaitable[T]]) -> T:
+        """Send the query of a stage, which may take long: counted apart from all other requests, and ended when the lease is
+        lost. One that is too slow says nothing of the server, so only other failures count for the breaker.
+        """
+        if self.moving or not self.breaker.closed or self.port is None:
+            raise Unavailable(f"InfluxDB at {self.spec.url} does not answer")
+        async with self._queries:
+            self._fence.check()
+            started, code = self._clock(), "ok"
+            self.requests += 1
+            query = asyncio.ensure_future(request(self.port))
+            try:
+                while not query.done():
+                    await asyncio.wait({query}, timeout=max(0.1, self._fence.remaining()))
+                    self._fence.check()
+                result = query.result()
+                self.breaker.succeeded()
+                return result
+            except InfluxError as error:
+                code = type(error).__name__
+                if isinstance(error, RateLimited):
+                    self._pacer.hold(error.retry_after or 1.0)
+                elif isinstance(error, Unavailable) and not isinstance(error, TimedOut):
+                    self.breaker.failed()
+                if isinstance(error, Unauthorized) or not self.breaker.closed:
+                    self.wake.set()
+                raise
+            finally:
+                query.cancel()
+                name = f"{self.key.namespace}/{self.key.name}"
+                self._observer.request(name, "run_script", code, self._clock() - started)
 
     async def send(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """As ``call``, but also while the breaker is open: for its trial."""

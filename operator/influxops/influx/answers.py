@@ -41,6 +41,10 @@ _REQUEST_FAULTS = (
 """Words of 500 answers that are faults of the request: trying again does not help (measured on 2.7.12)."""
 
 
+_PARTIAL_WRITE = "failure writing points to database"
+"""Goes on with ``… already exists as type float`` for a field of another type, which is no name that is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One whole answer, and of which call it is."""
@@ -130,6 +134,8 @@ def _translate(reply: Reply, message: str) -> type[InfluxError]:
         return Unauthorized
     if reply.status == 404:
         return NotFound
+    if reply.status == 422 and message.startswith(_PARTIAL_WRITE):
+        return Invalid
     if reply.status == 409 or (reply.status == 422 and "already exists" in message):
         return Conflict
     if reply.status in {400, 405, 413, 422}:

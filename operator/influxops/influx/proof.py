@@ -23,7 +23,7 @@ from influxops.influx.windows import DIALECT, broken, finished, script_error, st
 
 RIGHT = "read:buckets"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SMALL = 1 << 15
+_PLAIN = {"header": True, "annotations": list[str]()}
 _PLUMBING = frozenset({"", "result", "table", "_start", "_stop", "_value"})
 
 
@@ -35,13 +35,8 @@ async def count_by_time(
         raise ValueError(f"{start.isoformat()} is not on the grid of {step} s since 1970-01-01T00:00Z")
     if start >= stop:
         return {}
-    flux = (
-        f"{_read(source.bucket, start, stop, source.measurement, source.field)}"
-        f' |> aggregateWindow(every: {quote_duration(step)}, fn: count, createEmpty: false, timeSrc: "_start")'
-        ' |> group() |> keep(columns: ["_time", "_value"])'
-    )
     steps = _Steps(http.speaker)
-    body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
+    body = {"query": by_time(source, start, stop, step), "type": "flux", "dialect": _PLAIN}
     reply = await stream(http, org_id, body, steps.feed, timeout=timeout, writes=False)
     raise_for(reply, http.speaker)
     return steps.counts()
@@ -51,8 +46,7 @@ async def count_by_series(
     http: Http, org_id: str, source: Source, window: Window, timeout: float | None
 ) -> dict[Series, int]:
     """Field values of each series."""
-    flux = f"{_read(source.bucket, window.start, window.stop, source.measurement, source.field)} |> count()"
-    found = await query(http, org_id, flux, timeout=timeout, right=RIGHT)
+    found = await query(http, org_id, by_series(source, window), timeout=timeout, right=RIGHT)
     return {_series(row): decoded(int, row["_value"], http.speaker) for row in found}
 
 
@@ -67,6 +61,20 @@ async def read_written(
     raise_for(reply, http.speaker)
     checksum = await finished(tally)
     return Written(rows=tally.rows, counts=tally.counts, sums=tally.sums, checksum=checksum)
+
+
+def by_time(source: Source, start: datetime, stop: datetime, step: int) -> str:
+    """The query for counts by time: one row for each series and step."""
+    return (
+        f"{_read(source.bucket, start, stop, source.measurement, source.field)}"
+        f' |> aggregateWindow(every: {quote_duration(step)}, fn: count, createEmpty: false, timeSrc: "_start")'
+        ' |> group() |> keep(columns: ["_time", "_value"])'
+    )
+
+
+def by_series(source: Source, window: Window) -> str:
+    """The query for counts by series: one row for each."""
+    return f"{_read(source.bucket, window.start, window.stop, source.measurement, source.field)} |> count()"
 
 
 class _Steps:
@@ -84,14 +92,15 @@ class _Steps:
 
     def counts(self) -> dict[datetime, int]:
         found: dict[datetime, int] = {}
-        for line, times in self._lines.items():
+        failed = False
+        for line, times in self._lines.items():  # in the order in which each came first
             cells = line.decode(errors="replace").split(",", 4)
-            if len(cells) < 5 or cells[3] == "_time":
-                if cells[1:3] == ["error", "reference"] or (len(cells) > 1 and cells[1] not in {"", "result"}):
-                    raise Unavailable(self._speaker.say(f"the query failed: {cells[1]}"))
-                continue
-            moment = decoded(instant, cells[3], self._speaker)
-            found[moment] = found.get(moment, 0) + decoded(int, cells[4], self._speaker) * times
+            if failed:
+                raise Unavailable(self._speaker.say(f"the query failed: {line.decode(errors='replace').strip(',')}"))
+            failed = cells[1:3] == ["error", "reference"]
+            if len(cells) == 5 and cells[3] != "_time":
+                moment = decoded(instant, cells[3], self._speaker)
+                found[moment] = found.get(moment, 0) + decoded(int, cells[4], self._speaker) * times
         return dict(sorted(found.items()))
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from operator import itemgetter
 
 from influxops.core.pipeline import digest
@@ -104,53 +105,73 @@ class Tally:
         return digest.checksum(self._lines) if self._hash_rows > 0 and self.rows <= self._hash_rows else ""
 
     def _read(self, data: bytes) -> None:
+        records = _records(data)
         try:
-            for record in csv.reader(io.StringIO(data.decode(errors="replace"), newline="")):
-                if not record:
-                    continue
-                if record[0] == "#datatype":
-                    self._types, self._shape = record, None
-                elif self._shape is None:
-                    self._shape, self._header = _Shape(self._types, record), record
-                    self._profiler = self._tags = None
-                    self._types = []
-                else:
-                    self._row(self._shape, record)
+            for first in records:
+                record = first
+                while len(record) > 1:  # an empty line ends a table
+                    record = self._take(record, records)
         except (csv.Error, IndexError) as error:
             raise self._broken() from error
 
-    def _row(self, shape: _Shape, record: list[str]) -> None:
-        if shape.is_error:
+    def _take(self, record: list[str], records: Iterator[list[str]]) -> list[str]:
+        """Take in one record, or a run of points; gives the record that ended the run."""
+        shape = self._shape
+        if record[0] == "#datatype":
+            self._types, self._shape = record, None
+        elif shape is None:
+            self._shape, self._header = _Shape(self._types, record), record
+            self._profiler, self._tags, self._types = None, None, []
+        elif shape.is_error:
             raise self._failed(record[1])
-        if len(record) != shape.width:
+        elif len(record) != shape.width:
             raise self._broken()
-        if self._profiler is None:
-            self._profiler = record[1] == _PROFILER
-        if self._profiler:
+        else:
+            if self._profiler is None:
+                self._profiler = record[1] == _PROFILER
+            if not self._profiler:
+                return self._rows(shape, chain((record,), records))
             self._cost.add(dict(zip(self._header, record, strict=True)))
-            return
-        if not shape.is_point:
-            self.comparable = False
-        elif not record[shape.time] or not (record[shape.value] or shape.is_text):
-            return
-        self._count(shape, record)
+        return []
 
-    def _count(self, shape: _Shape, record: list[str]) -> None:
-        self.rows += 1
-        tags = shape.tags(record)
-        if tags != self._tags:  # rows of a series mostly follow each other
-            self._tags, self._series = tags, shape.series(tags)
-            self._series_text = digest.series_text(self._series)
-            self.counts.setdefault(self._series, 0)
-        self.counts[self._series] += 1
-        time, value = (record[shape.time], record[shape.value]) if shape.is_point else ("", "")
-        if self.rows <= self._hash_rows:
-            self._lines.append(digest.line(self._series_text, time, value))
-        elif self._lines:
-            self._lines = []
-        if self._with_sums and shape.numeric:
-            name = record[self._header.index("_field")]
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+    def _rows(self, shape: _Shape, records: Iterator[list[str]]) -> list[str]:
+        """Rows of one shape, in one loop since all time goes here; gives the first record that is none, if any."""
+        width, is_point, is_text, time, value = shape.width, shape.is_point, shape.is_text, shape.time, shape.value
+        numeric = self._with_sums and shape.numeric
+        self.comparable = self.comparable and is_point
+        for record in records:
+            if len(record) != width or record[0]:
+                return record
+            if is_point and not (record[time] and (record[value] or is_text)):
+                continue
+            self.rows += 1
+            tags = shape.tags(record)
+            if tags != self._tags:  # rows of a series mostly follow each other
+                self._begin(shape, tags)
+            self.counts[self._series] += 1
+            if self.rows <= self._hash_rows:
+                end = f"{record[time]}{digest.JOIN}{record[value]}" if is_point else ""
+                self._lines.append(self._series_text + end)
+            elif self._lines:
+                self._lines = []
+            if numeric:
+                self._add(dict(self._series)["_field"], float(record[value]))
+        return []
+
+    def _begin(self, shape: _Shape, tags: tuple[str, ...]) -> None:
+        self._tags, self._series = tags, shape.series(tags)
+        self._series_text = digest.series_text(self._series)
+        self.counts.setdefault(self._series, 0)
+
+    def _add(self, field: str, value: float) -> None:
+        self.sums[field] = self.sums.get(field, 0.0) + value
+
+
+def _records(data: bytes) -> Iterator[list[str]]:
+    text = data.decode(errors="replace")
+    if '"' in text or data.count(b"\n") != data.count(b"\r\n"):
+        return csv.reader(io.StringIO(text, newline=""))
+    return (line.split(",") for line in text.split("\r\n"))  # twice as fast
 
 
 def _last_record_end(data: bytes) -> int:

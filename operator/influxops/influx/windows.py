@@ -21,8 +21,18 @@ from influxops.influx.tally import Tally
 PATH = "/api/v2/query"
 DIALECT = {"header": True, "annotations": ["datatype"]}
 
-_CAUSES = ("runtime error", "error calling function", "partial write", "could not find bucket", "compilation failed")
+_CAUSES = (
+    "runtime error",
+    "error calling function",
+    "partial write",
+    "could not find bucket",
+    "compilation failed",
+    "panic:",
+)
 """Words of answers other than 400 that are about the script: 404 for a bucket, 5xx for what ``to()`` could not write."""
+
+_PANIC = "An internal error has occurred - check server logs"
+"""All that the server says when its query engine panics over a script, as for a text in a field of numbers."""
 
 _STOPPING = ("context canceled", "engine is closed", "shutting down", "server closed")
 """Words of errors that a script meets when the server goes down under it."""
@@ -30,6 +40,8 @@ _STOPPING = ("context canceled", "engine is closed", "shutting down", "server cl
 
 async def run_script(http: Http, org_id: str, flux: str, now: datetime, timeout: float, hash_rows: int) -> QueryResult:
     """Run it once and count what it wrote."""
+    if not flux:
+        raise ScriptFailed(http.speaker.say("the script is empty"))  # taken for a request without a query
     tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http))
     body = {"query": flux, "type": "flux", "now": quote_time(now), "dialect": DIALECT}
     reply = await stream(http, org_id, body, tally.feed, timeout=timeout, writes=True)
@@ -74,4 +86,4 @@ def broken(http: Http) -> InfluxError:
 def _is_about_script(reply: Reply, message: str) -> bool:
     if reply.status == 400:
         return not message.startswith("failed to decode request")
-    return reply.status in {404, 422, 500} and any(words in message for words in _CAUSES)
+    return reply.status in {404, 422, 500} and any(words in message for words in (*_CAUSES, _PANIC))

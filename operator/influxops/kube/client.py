@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -175,6 +176,12 @@ class KubeClient:
                 raise
             raise Conflict(f"{key} changed since it was read", status=409, reason="Conflict") from error
         return self._wrote(answer)
+
+    async def delete_object(self, key: Key, uid: str) -> None:
+        """Delete the object of this uid; nothing happens when it is gone, or another one has its name."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        with contextlib.suppress(NotFound, Conflict):
+            await self._api.write("DELETE", _path(key), body, {})
 
     async def merge(self, key: Key, patch: Mapping[str, Any], uid: str) -> dict[str, Any]:
         """Change an object as a user with kubectl does, if it is still the one of this uid."""

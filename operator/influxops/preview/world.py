@@ -23,6 +23,9 @@ class _ReadOnly:
         """Nothing: a plan writes nothing."""
         return {}
 
+    async def delete_object(self, key: Key, uid: str) -> None:
+        """Nothing either."""
+
 
 class ManifestCluster(_ReadOnly):
     """Secrets, ConfigMaps and Namespaces from manifests.

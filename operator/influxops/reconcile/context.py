@@ -17,6 +17,7 @@ from influxops.core.record import Record
 from influxops.core.snapshot import Snapshot
 from influxops.influx.port import InfluxPort
 from influxops.reconcile.configmaps import ConfigMaps
+from influxops.reconcile.pipeline_state import NoRunner, PipelineRunner, PipelineState
 from influxops.reconcile.state import TaskState
 
 T = TypeVar("T")
@@ -81,6 +82,8 @@ class Kube(Protocol):
         self, key: Key, uid: str, resource_version: str, finalizers: tuple[str, ...]
     ) -> Mapping[str, Any]: ...
 
+    async def delete_object(self, key: Key, uid: str) -> None: ...
+
     async def get_configmap(self, namespace: str, name: str) -> Mapping[str, Any] | None: ...
 
     async def namespace_labels(self, name: str) -> Mapping[str, str] | None: ...
@@ -96,6 +99,8 @@ class Objects(Protocol):
     def tasks_by_connection(self, connection: Key) -> frozenset[Key]: ...
 
     def policies_by_connection(self, connection: Key) -> frozenset[Key]: ...
+
+    def pipelines_by_connection(self, connection: Key) -> frozenset[Key]: ...
 
     def policies_by_bucket(self, bucket: str) -> frozenset[Key]: ...
 
@@ -137,7 +142,9 @@ class Context:
     """Every connection that leads to the organization of this id."""
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    runner: PipelineRunner = field(default_factory=NoRunner)
     tasks: dict[Key, TaskState] = field(default_factory=dict)
+    pipelines: dict[Key, PipelineState] = field(default_factory=dict)
     policies: dict[Key, bytes] = field(default_factory=dict)
     """Packed status of each RetentionPolicy as last written."""
     losses: dict[tuple[str, int, str], str] = field(default_factory=dict)

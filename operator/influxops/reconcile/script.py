@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from influxops.api.influxtask import InfluxTaskSpec
+from typing import Protocol
+
+from influxops.api.influxtask import InfluxTaskSpec, Template
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
 from influxops.core.flux.render import to_user_place
@@ -19,7 +21,19 @@ from influxops.reconcile.state import TaskState
 MAX_FACTS = 512
 
 
-async def user_script(context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState) -> str:
+class Scripted(Protocol):
+    """What has a script: an InfluxTask's spec, or a stage."""
+
+    @property
+    def flux(self) -> str | None:
+        """The script itself."""
+
+    @property
+    def template(self) -> Template | None:
+        """The template that renders to it."""
+
+
+async def user_script(context: Context, record: Record, spec: Scripted, link: Link, state: TaskState) -> str:
     """The script as the user means it: inline, or rendered from a template. Raises SpecFault and NotUsable."""
     if spec.template is None or spec.template.inline is not None:
         state.configmap = ("", "", "")

@@ -10,7 +10,10 @@ from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record, pack, unpack
 from influxops.core.task_status import TaskFacts, task_status
+from influxops.reconcile.announce import announce
+from influxops.reconcile.backfill import visit_backfill
 from influxops.reconcile.context import Context
+from influxops.reconcile.pipeline_visit import visit_pipeline
 from influxops.reconcile.policy import facts_in, reconcile_policy
 from influxops.reconcile.policy_delete import finish_policy
 from influxops.reconcile.state import TaskState, seed
@@ -19,15 +22,20 @@ from influxops.reconcile.task_delete import finish_task
 
 
 async def visit(context: Context, key: Key) -> Outcome:
-    """Visit an InfluxTask or a RetentionPolicy. Errors of Kubernetes pass through to the engine."""
+    """Visit an object of any kind but a connection. Errors of Kubernetes pass through to the engine."""
     record = context.objects.get(key)
     if record is None:
         context.tasks.pop(key, None)
         context.policies.pop(key, None)
+        if key.kind is Kind.PIPELINE:
+            context.pipelines.pop(key, None)
+            context.runner.stop(key)
+        elif key.kind is Kind.BACKFILL:
+            context.runner.drop_backfill(key)
         context.deleting_since.pop(key, None)
         context.missing_since.pop(key, None)
         return Gone()
-    return await (_visit_task if key.kind is Kind.TASK else _visit_policy)(context, record)
+    return await _VISITS[key.kind](context, record)
 
 
 def state_of(context: Context, record: Record) -> TaskState:
@@ -141,15 +149,9 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
     return outcome
 
 
-def announce(context: Context, record: Record, before: Outcome | None, after: Outcome) -> None:
-    """An event and a log line when an object gets into trouble or out of it; silence while nothing changes."""
-    if before == after or isinstance(after, Gone):
-        return
-    if isinstance(after, Stalled | Wait):
-        if isinstance(before, Stalled | Wait) and (before.reason, before.message) == (after.reason, after.message):
-            return
-        kind = "stalled" if isinstance(after, Stalled) else "waiting"
-        context.recorder.action(record.key, kind, after.reason, message=after.message)
-        context.recorder.event(record, after.reason, after.message, warning=True)
-    elif isinstance(before, Stalled | Wait):
-        context.recorder.action(record.key, "ready", after.reason, message=after.message)
+_VISITS = {
+    Kind.TASK: _visit_task,
+    Kind.POLICY: _visit_policy,
+    Kind.PIPELINE: visit_pipeline,
+    Kind.BACKFILL: visit_backfill,
+}

@@ -20,6 +20,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from influxops import __version__
+from influxops.telemetry.pipeline_metrics import PipelineMetrics
 
 TASK_STATES = ("managed", "drifted", "failing", "late")
 """Values of label ``state`` of ``influxops_tasks``; a task may be counted in several."""
@@ -120,6 +121,7 @@ class Metrics:
         self.event_loop_lag_seconds = gauge(
             "event_loop_lag_seconds", "How late the event loop was in the last minute, at worst."
         )
+        self.pipelines = PipelineMetrics(registry)
         self._by_connection: tuple[Counter | Gauge | Histogram, ...] = (
             self.influx_requests_total,
             self.influx_request_duration_seconds,

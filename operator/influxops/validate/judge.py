@@ -177,7 +177,7 @@ def _lints(found: list[_Work]) -> list[Problem]:
                 source.text,
                 source.tree or {},
                 schedule=task.schedule if task and known else None,
-                window=task.window if task and known else None,
+                prelude=task.prelude if task and known else None,
                 retention=source.retention,
                 denies=source.policy.denies,
             )

@@ -150,6 +150,9 @@ def test_all_namespaces(lab: Lab) -> None:
 def test_nothing_there(lab: Lab) -> None:
     """A sentence, not an empty table; for programs an empty list. And mistakes."""
     done = influxops(lab, "tree")
-    assert (good(done), done.stderr.startswith("no InfluxConnection, InfluxTask or RetentionPolicy in")) == ("", True)
+    assert (
+        good(done),
+        done.stderr.startswith("no InfluxConnection, InfluxTask, InfluxPipeline or RetentionPolicy in"),
+    ) == ("", True)
     assert json.loads(good(influxops(lab, "top", "-o", "json"))) == {"items": [], "notes": []}
     assert "does not exist; kubectl get influxtasks" in influxops(lab, "tree", "nobody").stderr

@@ -29,8 +29,8 @@ class TaskHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """The window prelude, as duration literals. ``lookback`` empty: none."""
+class Prelude:
+    """What ``v`` is made of, as duration literals. ``lookback`` empty: none."""
 
     period: str
     align: str
@@ -46,9 +46,9 @@ class Rendered:
     """What was put in, as (offset in the user's text, text), in order."""
 
 
-def render(script: str, facts: ScriptFacts, header: TaskHeader | None, window: Window | None) -> Rendered:
+def render(script: str, facts: ScriptFacts, header: TaskHeader | None, prelude: Prelude | None) -> Rendered:
     """Put ``option task`` (unless ``header`` is None: the script brings its own) and ``option v`` into a script."""
-    imports, statements = generated(header, window)
+    imports, statements = generated(header, prelude)
     inserts: list[tuple[int, str]] = []
     if imports:
         at = facts.imports_at
@@ -65,10 +65,10 @@ def render(script: str, facts: ScriptFacts, header: TaskHeader | None, window: W
     return Rendered(text, tuple(inserts))
 
 
-def generated(header: TaskHeader | None, window: Window | None) -> tuple[str, str]:
+def generated(header: TaskHeader | None, prelude: Prelude | None) -> tuple[str, str]:
     """The import and the statements that are put into a script; empty where none is."""
-    imports = "" if window is None else f'import {_DATE} "date"\n'
-    return imports, ("" if header is None else _task(header)) + ("" if window is None else _v(window))
+    imports = "" if prelude is None else f'import {_DATE} "date"\n'
+    return imports, ("" if header is None else _task(header)) + ("" if prelude is None else _v(prelude))
 
 
 def renders_to(script: str, body: str, imports: str, statements: str) -> bool:
@@ -120,13 +120,13 @@ def _task(header: TaskHeader) -> str:
     return f"option task = {{{', '.join(parts)}}}\n"
 
 
-def _v(window: Window) -> str:
+def _v(prelude: Prelude) -> str:
     """Literals bound to ``now()``, which in a task is the slot that the run is for.
 
     ``option v`` must not use ``task.every``: the server refuses options that depend on each other (measured on 2.7.12).
     """
-    stop = f"{_DATE}.truncate(t: now(), unit: {window.align})"
-    start = f"{_DATE}.sub(d: {window.period}, from: {stop})"
-    if window.lookback:
-        start = f"{_DATE}.sub(d: {window.lookback}, from: {start})"
-    return f"option v = {{timeRangeStart: {start}, timeRangeStop: {stop}, windowPeriod: {window.period}}}\n"
+    stop = f"{_DATE}.truncate(t: now(), unit: {prelude.align})"
+    start = f"{_DATE}.sub(d: {prelude.period}, from: {stop})"
+    if prelude.lookback:
+        start = f"{_DATE}.sub(d: {prelude.lookback}, from: {start})"
+    return f"option v = {{timeRangeStart: {start}, timeRangeStop: {stop}, windowPeriod: {prelude.period}}}\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from influxops.core.flux.facts import Places
-from influxops.core.flux.render import Window
+from influxops.core.flux.render import Prelude
 from influxops.core.lint.flow import Call, Flows, Node, flows_of, is_write
 from influxops.core.lint.rule import Hit, Rule, Severity
 from influxops.core.schedule import Schedule
@@ -27,8 +27,8 @@ class Script:
     text: str
     file: Node
     schedule: Schedule | None = None
-    window: Window | None = None
-    """The window prelude that influxops will put before it."""
+    prelude: Prelude | None = None
+    """What influxops will define ``v`` with."""
     retention: Mapping[str, int] = field(default_factory=dict)
     """Seconds that a bucket keeps its points; 0 for ever. Buckets of which nothing is known are absent."""
     denies: Callable[[str], bool] = _denies_nothing

@@ -24,8 +24,8 @@ def duration(script: Script, value: Value | None) -> Duration | None:
     match value:
         case Builtin("task.every") if script.schedule and script.schedule.every:
             return Duration(f"{script.schedule.every}s", script.schedule.every * 1_000_000_000)
-        case Builtin("v.windowPeriod") if script.window:
-            return _parsed(script.window.period)
+        case Builtin("v.windowPeriod") if script.prelude:
+            return _parsed(script.prelude.period)
         case Open(node, scope) if node.get("type") == "UnaryExpression" and node.get("operator") == "-":
             inner = duration(script, script.flows.resolve(node.get("argument") or {}, scope))
             return None if inner is None else Duration(f"-{inner.text}", -inner.nanoseconds, -inner.months)
@@ -45,11 +45,11 @@ def instant(script: Script, value: Value | None, now: datetime) -> datetime | No
             return now
         case Call("today", ""):
             return truncate(now, parse_duration("1d"))
-        case Builtin("v.timeRangeStop") if script.window:
+        case Builtin("v.timeRangeStop") if script.prelude:
             return _stop(script, now)
-        case Builtin("v.timeRangeStart") if script.window:
+        case Builtin("v.timeRangeStart") if script.prelude:
             stop = _stop(script, now)
-            back = [_parsed(script.window.period), _parsed(script.window.lookback or "0s")]
+            back = [_parsed(script.prelude.period), _parsed(script.prelude.lookback or "0s")]
             for part in back:
                 stop = None if stop is None or part is None else shift(stop, part, -1)
             return stop
@@ -101,7 +101,7 @@ def _time(script: Script, value: Value | None) -> datetime | None:
 
 
 def _stop(script: Script, now: datetime) -> datetime | None:
-    unit = _parsed(script.window.align) if script.window else None
+    unit = _parsed(script.prelude.align) if script.prelude else None
     return None if unit is None else truncate(now, unit)
 
 

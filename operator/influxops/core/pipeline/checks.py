@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from influxops.core.pipeline.conservation import conservation
+from influxops.core.pipeline.coverage import coverage
 from influxops.core.pipeline.plan import CheckPlan
+from influxops.core.pipeline.proofs import Finding, checksum, row_count
 from influxops.core.pipeline.result import QueryResult, Series, Written
 from influxops.core.pipeline.window import Window
 
@@ -44,9 +47,39 @@ class Verdict:
 
 def needs(checks: Sequence[CheckPlan], *, native: bool = False) -> Needs:
     """What these checks read; ``native``: there is no result of a script, so rows are counted in the destination."""
-    raise NotImplementedError
+    types = {check.type for check in checks}
+    return Needs(
+        source=bool(types & {"Coverage", "Conservation"}),
+        written=bool(types - {"RowCount"}) or (native and bool(types)),
+    )
 
 
 def judge(checks: Sequence[CheckPlan], evidence: Evidence, window: Window) -> list[Verdict]:
     """One verdict for each check, in their order. Never raises for what the evidence lacks."""
-    raise NotImplementedError
+    return [Verdict(check, *_finding(check, evidence, str(window))) for check in checks]
+
+
+def _finding(check: CheckPlan, evidence: Evidence, where: str) -> Finding:
+    result, source, written = evidence.result, evidence.source, evidence.written
+    if check.type == "RowCount":
+        rows = result or written
+        if rows is not None:
+            return row_count(rows.rows, check.min, check.max, native=result is None, where=where)
+    elif check.type == "Checksum":
+        if result is None:
+            return False, _NATIVE.format(where=where)
+        if written is not None:
+            return checksum(result, written, where)
+    elif written is not None and source is not None:
+        if check.type == "Coverage":
+            return coverage(source, written.counts, check.by, check.min_percent, where)
+        if check.type == "Conservation":
+            return conservation(check.count_field, source, written, where)
+    lacks = "the source" if written is not None else "the destination"
+    return False, f"the check {check.type} could not be made for {where}: {lacks} was not read; name it in the stage"
+
+
+_NATIVE = (
+    "the check Checksum could not be made for {where}: InfluxDB ran the script and does not tell what it wrote; write "
+    "execution: Query, or use Coverage or Conservation"
+)

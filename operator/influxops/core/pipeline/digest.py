@@ -13,17 +13,18 @@ from collections.abc import Iterable
 
 from influxops.core.pipeline.result import Series
 
-_JOIN = "\x1f"
+JOIN = "\x1f"
+"""Stands between the parts of a line."""
 
 
 def series_text(series: Series) -> str:
     """The beginning of the lines of a series."""
-    return _JOIN.join([f"{name}={value}" for name, value in series]) + _JOIN
+    return JOIN.join([f"{name}={value}" for name, value in series]) + JOIN
 
 
 def line(series: str, time: str, value: str) -> str:
     """One field value; ``series`` from ``series_text``."""
-    return f"{series}{time}{_JOIN}{value}"
+    return f"{series}{time}{JOIN}{value}"
 
 
 def checksum(lines: Iterable[str]) -> str:

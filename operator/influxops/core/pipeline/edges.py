@@ -75,8 +75,7 @@ def _remedy(child: Cadence, parent: Cadence, since: datetime) -> str:
     for every in (parent.every.text, *_REMEDIES):
         tried = cadence(every, zone=child.zone, origin=child.origin or "")
         if _step(tried, since) <= _step(parent, since) and _missed(child, tried, since) is None:
-            alike = parent.zone == child.zone and (parent.origin == child.origin or every != parent.every.text)
-            zone = "" if alike else f" and timezone {child.zone}"
+            zone = "" if parent.zone == child.zone else f" and timezone {child.zone}"
             origin = f" and origin {rfc3339(child.origin)}" if child.origin and parent.origin != child.origin else ""
             return f"They would meet if the parent had every {every}{zone}{origin}"
     return "Write other lengths: a child's every and period must be multiples of its parent's every"

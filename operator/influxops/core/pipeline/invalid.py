@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import datetime
 
+from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.edges import children_of
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.window import Window
@@ -25,4 +27,18 @@ def invalidated(
     A descendant counts only when it ran before: its stop is not after ``until``, and it starts at the plan's ``begin`` or
     later, or is ``known`` to have run (by a backfill). Raises KeyError for a stage that the plan lacks.
     """
-    raise NotImplementedError
+    causes: dict[str, dict[Window, Cause]] = {name: {} for name in plan.graph.order}
+    for name, window in changed:
+        causes[name][window] = Cause.LATE_DATA
+    for parent in plan.graph.order:
+        for child in plan.graph.children[parent]:
+            for window in _made_of(causes[parent], plan.stages[parent].cadence, plan.stages[child].cadence):
+                ran = window.stop <= until and (window.start >= plan.begin or (child, window) in known)
+                if ran:
+                    causes[child].setdefault(window, Cause.UPSTREAM)
+    return [(name, window, cause) for name, found in causes.items() for window, cause in sorted(found.items())]
+
+
+def _made_of(windows: Iterable[Window], parent: Cadence, child: Cadence) -> set[Window]:
+    """The child's windows that are made of any of these."""
+    return {made for window in windows for made in children_of(parent, window, child)}

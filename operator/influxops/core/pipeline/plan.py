@@ -56,6 +56,8 @@ class StagePlan:
     timeout: float
     """Seconds."""
     checks: tuple[CheckPlan, ...] = ()
+    as_is: bool = False
+    """The script is run as it stands, with ``now()`` at the slot of the window: that of an InfluxTask, with its own prelude."""
     native: NativeTask | None = None
 
 
@@ -103,4 +105,6 @@ class PipelinePlan:
     check_every: int = 3600
     rerun_late: bool = True
     deadline: int | None = None
+    scheduled: bool = True
+    """False for the backfill of an InfluxTask: only what it asks for is run."""
     suspended: bool = False

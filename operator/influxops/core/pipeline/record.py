@@ -30,6 +30,8 @@ class Cause(StrEnum):
     UPSTREAM = "UpstreamChanged"
     """A window before it was run again, so this one is, too."""
     BACKFILL = "Backfill"
+    GIVEN_UP = "GivenUp"
+    """More windows waited than ``catchUp.maxWindows``; only a backfill runs it."""
     REPAIR = "Repair"
     """It had failed, and what made it fail has been mended."""
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from influxops.core.durations import Duration, parse_duration
-from influxops.core.flux.render import Window as Prelude
+from influxops.core.flux.render import Prelude
 from influxops.core.pipeline.month_steps import add_months, month_at_or_before
 from influxops.core.pipeline.window import Window
 from influxops.core.schedule import Schedule

@@ -1,0 +1,329 @@
+"""What is to be run: every window of every stage that is not settled, and which of them may start next.
+
+An entry comes in PENDING while a window before it is on the agenda too, and becomes READY when the last of those has
+succeeded. What is not on the agenda counts as settled. Nothing here does I/O or reads a clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from influxops.core.pipeline.edges import children_of, parents_of
+from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.window import Window
+
+Place = tuple[str, Window]
+"""A stage's name and a window of it."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One window of one stage that is not settled."""
+
+    stage: str
+    window: Window
+    cause: Cause
+    revision: int
+    lane: str = ""
+    """Whose runs it is counted among: the pipeline's own (empty), or those of the InfluxBackfill of this uid."""
+    backfill: str = ""
+    """uid of the InfluxBackfill that wants it, for its record."""
+    state: WindowState = WindowState.PENDING
+    attempt: int = 0
+    blockers: int = 0
+    """Windows before it that are on the agenda."""
+    not_before: datetime | None = None
+    """When a failed attempt may be followed by another."""
+    ready_at: datetime | None = None
+    error: str = ""
+    again: bool = False
+    """Its source changed while it ran, so it runs once more afterwards."""
+    order: tuple[float, int] = (0.0, 0)
+    script: str = ""
+    """Digest of the stage's script at the last failure."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.stage, self.window
+
+
+@dataclass(slots=True)
+class Agenda:
+    """Of one pipeline."""
+
+    plan: PipelinePlan
+    entries: dict[Place, Entry] = field(default_factory=dict)
+    _ready: dict[str, dict[str, list[tuple[tuple[float, int], Place]]]] = field(default_factory=dict)
+    """lane -> stage -> heap. Stale members are dropped when they come up."""
+    _waiting: list[tuple[datetime, Place]] = field(default_factory=list)
+    _stops: list[tuple[datetime, Place]] = field(default_factory=list)
+    """Heap of the ends of the pipeline's own windows, for the watermark."""
+    _running: Counter[str] = field(default_factory=Counter)
+    """Runs under way, by lane."""
+    _ranks: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Number the stages."""
+        self._ranks = {stage: rank for rank, stage in enumerate(self.plan.graph.order)}
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self.entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    # what comes on
+
+    def add(
+        self,
+        stage: str,
+        window: Window,
+        now: datetime,
+        *,
+        cause: Cause = Cause.SCHEDULE,
+        revision: int = 1,
+        backfill: str = "",
+        newest_first: bool | None = None,
+    ) -> Entry:
+        """Put a window on the agenda. One that is there already stays; if it runs, it runs once more afterwards."""
+        place = (stage, window)
+        known = self.entries.get(place)
+        if known is not None:
+            known.backfill = backfill or known.backfill
+            self._meet(known, cause, revision, now)
+            return known
+        newest = self.plan.newest_first if newest_first is None else newest_first
+        moment = window.stop.timestamp()
+        entry = Entry(stage, window, cause, revision, backfill, backfill)
+        entry.order = (-moment if newest else moment, self._ranks[stage])
+        entry.blockers = sum(parent in self.entries for parent in self._parents(place))
+        self.entries[place] = entry
+        for child in self._children(place):
+            behind = self.entries.get(child)
+            if behind is None:
+                continue
+            behind.blockers += 1
+            if behind.state is WindowState.READY:
+                behind.state = WindowState.PENDING
+            behind.again = behind.again or behind.state is WindowState.RUNNING
+        if not backfill:
+            heapq.heappush(self._stops, (window.stop, place))
+        if entry.blockers == 0:
+            self._make_ready(entry, now)
+        return entry
+
+    def add_failed(
+        self,
+        stage: str,
+        window: Window,
+        now: datetime,
+        *,
+        attempt: int,
+        revision: int,
+        error: str,
+        script: str,
+        cause: Cause,
+    ) -> None:
+        """Put a window on the agenda that has failed for good, as the ledger tells: it holds back what is behind it."""
+        entry = self.add(stage, window, now, cause=cause, revision=revision)
+        entry.attempt, entry.error, entry.script = attempt, error, script
+        entry.state = WindowState.FAILED
+
+    def _meet(self, entry: Entry, cause: Cause, revision: int, now: datetime) -> None:
+        if entry.state is WindowState.RUNNING:
+            entry.again = True
+        elif entry.state is WindowState.FAILED:
+            self._revive(entry, cause, max(revision, entry.revision), now)
+        elif cause is not Cause.SCHEDULE and entry.cause is Cause.SCHEDULE and entry.attempt == 0:
+            entry.revision = max(revision, entry.revision)
+
+    # what is taken off, or put back
+
+    def take(self, now: datetime, admits: Callable[[str], bool], lane: str = "") -> Entry | None:
+        """The next entry to start, now RUNNING; None when nothing may start. ``admits`` tells whether a stage's circuit does."""
+        self._due_retries(now)
+        heaps = self._ready.get(lane, {})
+        best: str | None = None
+        for stage, heap in heaps.items():
+            while heap and not self._startable(heap[0][1], lane):
+                heapq.heappop(heap)
+            if heap and (best is None or heap[0][0] < heaps[best][0][0]) and admits(stage):
+                best = stage
+        if best is None:
+            return None
+        _, place = heapq.heappop(heaps[best])
+        entry = self.entries[place]
+        entry.state = WindowState.RUNNING
+        entry.attempt += 1
+        entry.not_before = None
+        self._running[lane] += 1
+        return entry
+
+    def succeeded(self, entry: Entry, now: datetime) -> Entry | None:
+        """It is settled. Gives the entry of its next revision when its source changed while it ran."""
+        self._running[entry.lane] -= 1
+        if self._again(entry, now):
+            return entry
+        self._settle(entry, now)
+        return None
+
+    def failed(self, entry: Entry, now: datetime, error: str, retry_at: datetime | None) -> None:
+        """The attempt has failed. Without a time for another, the window has failed at ``now``."""
+        self._running[entry.lane] -= 1
+        if self._again(entry, now):
+            return
+        entry.error = error
+        if retry_at is None:
+            entry.state = WindowState.FAILED
+            entry.script = self.plan.stages[entry.stage].digest
+            return
+        entry.state = WindowState.PENDING if entry.blockers else WindowState.READY
+        entry.not_before = retry_at
+        heapq.heappush(self._waiting, (retry_at, entry.place))
+
+    def abandoned(self, entry: Entry, now: datetime) -> None:
+        """The attempt came to no verdict (InfluxDB did not answer, or this process ends): it does not count."""
+        self._running[entry.lane] -= 1
+        if self._again(entry, now):
+            return
+        entry.attempt -= 1
+        entry.state = WindowState.PENDING
+        if entry.blockers == 0:
+            self._make_ready(entry, now)
+
+    def revive(self, now: datetime, which: Callable[[Entry], bool], cause: Cause = Cause.REPAIR) -> list[Entry]:
+        """Let failed windows run again, with all their attempts."""
+        failed = [entry for entry in self.entries.values() if entry.state is WindowState.FAILED and which(entry)]
+        for entry in failed:
+            self._revive(entry, cause, entry.revision + 1, now)
+        return failed
+
+    def drop(self, entry: Entry, now: datetime) -> None:
+        """Give a window up: what is behind it no longer waits for it."""
+        self._settle(entry, now)
+
+    def drop_backfill(self, uid: str, now: datetime) -> None:
+        """Take all windows of a backfill off that are not running."""
+        for entry in [e for e in self.entries.values() if e.lane == uid and e.state is not WindowState.RUNNING]:
+            self._settle(entry, now)
+        self._ready.pop(uid, None)
+
+    # what can be told
+
+    def running(self, lane: str = "") -> int:
+        """Runs under way, of the pipeline's own windows or of those of a backfill."""
+        return self._running[lane]
+
+    def counts(self) -> Counter[WindowState]:
+        """Entries by state."""
+        return Counter(entry.state for entry in self.entries.values())
+
+    def oldest_stop(self) -> datetime | None:
+        """The earliest end of the pipeline's own windows that are not settled; None when all are."""
+        while self._stops and not self._own(self._stops[0][1]):
+            heapq.heappop(self._stops)
+        return self._stops[0][0] if self._stops else None
+
+    def next_retry(self) -> datetime | None:
+        """When the next failed attempt may be followed by another."""
+        while self._waiting and not self._waits(*self._waiting[0]):
+            heapq.heappop(self._waiting)
+        return self._waiting[0][0] if self._waiting else None
+
+    def failed_before(self, place: Place) -> Entry | None:
+        """A failed window that this one waits for, near or far; None when there is none."""
+        seen: set[Place] = set()
+        stack = [place]
+        while stack:
+            for parent in self._parents(stack.pop()):
+                entry = self.entries.get(parent)
+                if entry is None or parent in seen:
+                    continue
+                if entry.state is WindowState.FAILED:
+                    return entry
+                seen.add(parent)
+                stack.append(parent)
+        return None
+
+    # inside
+
+    def _again(self, entry: Entry, now: datetime) -> bool:
+        """Whether its source changed while it ran, so that this run does not count; it then waits for the next."""
+        if not entry.again:
+            return False
+        entry.again = False
+        self._revive(entry, Cause.LATE_DATA, entry.revision + 1, now)
+        return True
+
+    def _settle(self, entry: Entry, now: datetime) -> None:
+        del self.entries[entry.place]
+        for child in self._children(entry.place):
+            behind = self.entries.get(child)
+            if behind is None or behind.blockers == 0:
+                continue
+            behind.blockers -= 1
+            if behind.blockers == 0 and behind.state is WindowState.PENDING:
+                self._make_ready(behind, now)
+
+    def _revive(self, entry: Entry, cause: Cause, revision: int, now: datetime) -> None:
+        entry.cause, entry.revision, entry.attempt, entry.error = cause, revision, 0, ""
+        entry.state = WindowState.PENDING
+        if entry.blockers == 0:
+            self._make_ready(entry, now)
+
+    def _make_ready(self, entry: Entry, now: datetime) -> None:
+        entry.state = WindowState.READY
+        entry.ready_at = now
+        self._queue(entry)
+
+    def _queue(self, entry: Entry) -> None:
+        heap = self._ready.setdefault(entry.lane, {}).setdefault(entry.stage, [])
+        heapq.heappush(heap, (entry.order, entry.place))
+
+    def _due_retries(self, now: datetime) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            due, place = heapq.heappop(self._waiting)
+            if self._waits(due, place):
+                entry = self.entries[place]
+                entry.not_before = None
+                if entry.state is WindowState.READY:
+                    self._queue(entry)
+
+    def _waits(self, due: datetime, place: Place) -> bool:
+        entry = self.entries.get(place)
+        return entry is not None and entry.not_before == due
+
+    def _startable(self, place: Place, lane: str) -> bool:
+        entry = self.entries.get(place)
+        return (
+            entry is not None and entry.lane == lane and entry.state is WindowState.READY and entry.not_before is None
+        )
+
+    def _own(self, place: Place) -> bool:
+        entry = self.entries.get(place)
+        return entry is not None and not entry.lane
+
+    def _parents(self, place: Place) -> Iterator[Place]:
+        stage, window = place
+        own = self.plan.stages[stage].cadence
+        for parent in self.plan.graph.parents[stage]:
+            for before in parents_of(own, window, self.plan.stages[parent].cadence):
+                yield parent, before
+
+    def _children(self, place: Place) -> Iterator[Place]:
+        stage, window = place
+        own = self.plan.stages[stage].cadence
+        for child in self.plan.graph.children[stage]:
+            for behind in children_of(own, window, self.plan.stages[child].cadence):
+                yield child, behind
+
+
+def by_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Oldest window first, and of one window the stages in order."""
+    return sorted(entries, key=lambda entry: (entry.window.stop, entry.order[1]))

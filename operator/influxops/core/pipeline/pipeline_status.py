@@ -1,0 +1,244 @@
+"""The status of an InfluxPipeline, put together from its last visit and from its agenda."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from influxops.core.conditions import Condition, clip, of_outcome, rfc3339, stamp
+from influxops.core.outcome import Outcome, Reason
+from influxops.core.pipeline.agenda import Agenda, Entry, by_order
+from influxops.core.pipeline.circuit import Circuit, CircuitState
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.window import Window
+
+MAX_EXCEPTIONS = 50
+_TOLD_BY_LOOP = ("stageCount", "windows", "lateWindows", "stages", "watermark", "nextWindow", "exceptions")
+MAX_TEXT = 500
+"""Longest text of an exception, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageFacts:
+    """What is known of one stage."""
+
+    name: str
+    circuit: CircuitState = CircuitState.CLOSED
+    until: datetime | None = None
+    failures: int = 0
+    failed: int = 0
+    waiting: int = 0
+    last: WindowRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFacts:
+    """What is known of a pipeline. Built at most once a second, so it may look at every entry."""
+
+    watermark: datetime | None = None
+    next_window: Window | None = None
+    counts: Mapping[WindowState, int] = field(default_factory=dict)
+    succeeded: int = 0
+    late_windows: int = 0
+    stages: tuple[StageFacts, ...] = ()
+    exceptions: tuple[dict[str, Any], ...] = ()
+    overdue: Window | None = None
+    """The oldest window that should have been through by ``deadline`` and is not."""
+    ledger_trouble: str = ""
+
+
+def stage_facts(
+    agenda: Agenda, circuits: Mapping[str, Circuit], last: Mapping[str, WindowRecord]
+) -> tuple[StageFacts, ...]:
+    """Each stage, in topological order."""
+    failed: dict[str, int] = {}
+    waiting: dict[str, int] = {}
+    for entry in agenda.entries.values():
+        if entry.lane:
+            continue
+        if entry.state is WindowState.FAILED:
+            failed[entry.stage] = failed.get(entry.stage, 0) + 1
+        else:
+            waiting[entry.stage] = waiting.get(entry.stage, 0) + 1
+    return tuple(
+        StageFacts(
+            name,
+            circuits[name].state,
+            circuits[name].until,
+            circuits[name].failures,
+            failed.get(name, 0),
+            waiting.get(name, 0),
+            last.get(name),
+        )
+        for name in agenda.plan.graph.order
+    )
+
+
+def exceptions(agenda: Agenda, circuits: Mapping[str, Circuit]) -> tuple[dict[str, Any], ...]:
+    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``."""
+    odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(entry, circuits)]
+    blocked = [e for e in agenda.entries.values() if not e.lane and e.state is WindowState.PENDING]
+    shown = by_order(odd)[:MAX_EXCEPTIONS]
+    if len(shown) < MAX_EXCEPTIONS and any(entry.state is WindowState.FAILED for entry in odd):
+        known = {entry.place for entry in shown}
+        for entry in by_order(blocked):
+            if len(shown) >= MAX_EXCEPTIONS:
+                break
+            if entry.place not in known and agenda.failed_before(entry.place) is not None:
+                shown.append(entry)
+    return tuple(_exception(agenda, entry, circuits) for entry in by_order(shown))
+
+
+def _is_odd(entry: Entry, circuits: Mapping[str, Circuit]) -> bool:
+    if entry.state is WindowState.FAILED or entry.error or entry.cause is not Cause.SCHEDULE:
+        return True
+    return entry.state is WindowState.READY and circuits[entry.stage].state is not CircuitState.CLOSED
+
+
+def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
+    reason, message = "RunFailed", entry.error
+    before = agenda.failed_before(entry.place) if entry.state is WindowState.PENDING else None
+    circuit = circuits[entry.stage]
+    if before is not None:
+        reason = "UpstreamFailed"
+        message = f"waits for stage {before.stage}, which failed over {before.window}"
+    elif entry.state is not WindowState.FAILED and circuit.state is not CircuitState.CLOSED:
+        reason = "CircuitOpen"
+        when = f"; tried again at {rfc3339(circuit.until)}" if circuit.until else ""
+        message = (
+            f"the circuit of the stage is open after {circuit.failures} failures in a row{when}. {entry.error}".strip()
+        )
+    elif not entry.error:
+        reason, message = str(entry.cause), _CAUSES.get(entry.cause, "")
+    return {
+        "stage": entry.stage,
+        "window": window_range(entry.window),
+        "state": entry.state.value,
+        "reason": reason,
+        "attempt": entry.attempt,
+        "message": clip(message, MAX_TEXT),
+    }
+
+
+_CAUSES = {
+    Cause.LATE_DATA: "its source has changed since it ran; it runs again",
+    Cause.UPSTREAM: "a window that it is made of ran again; it runs again",
+    Cause.REPAIR: "it had failed, and what made it fail has changed; it runs again",
+    Cause.BACKFILL: "an InfluxBackfill has it run",
+}
+
+
+def overdue(agenda: Agenda, now: datetime) -> Window | None:
+    """The oldest of the pipeline's own windows that has missed the deadline."""
+    if agenda.plan.deadline is None:
+        return None
+    until = now - timedelta(seconds=agenda.plan.deadline)
+    late = [
+        e.window for e in agenda.entries.values() if not e.lane and e.cause is Cause.SCHEDULE and e.window.stop < until
+    ]
+    return min(late, key=lambda window: window.stop, default=None)
+
+
+def pipeline_status(
+    previous: Mapping[str, Any],
+    outcome: Outcome,
+    facts: PipelineFacts,
+    generation: int,
+    now: datetime,
+    handled_reconcile_at: str = "",
+) -> dict[str, Any]:
+    """The whole status, in the form of the CRD. Equal inputs but ``now`` give an equal status, so nothing is written.
+
+    Without stages in ``facts`` (the ledger has not been read yet) what they would tell stays as it was.
+    """
+    conditions = [*of_outcome(outcome), *_conditions(facts)]
+    status: dict[str, Any] = {
+        "observedGeneration": generation,
+        "conditions": stamp(conditions, previous.get("conditions") or [], generation, now),
+    }
+    if not facts.stages:
+        status.update({name: previous[name] for name in _TOLD_BY_LOOP if name in previous})
+    else:
+        counts = facts.counts
+        status["stageCount"] = len(facts.stages)
+        status["windows"] = {
+            "pending": counts.get(WindowState.PENDING, 0),
+            "ready": counts.get(WindowState.READY, 0),
+            "running": counts.get(WindowState.RUNNING, 0),
+            "succeeded": facts.succeeded,
+            "failed": counts.get(WindowState.FAILED, 0),
+        }
+        status["lateWindows"] = facts.late_windows
+        status["stages"] = [_stage(stage) for stage in facts.stages]
+    if facts.watermark:
+        status["watermark"] = rfc3339(facts.watermark)
+    if facts.next_window:
+        status["nextWindow"] = window_range(facts.next_window)
+    if facts.exceptions:
+        status["exceptions"] = list(facts.exceptions)
+    if handled_reconcile_at:
+        status["lastHandledReconcileAt"] = handled_reconcile_at
+    return status
+
+
+def window_range(window: Window) -> dict[str, str]:
+    """A window as the CRD shows it."""
+    return {"start": rfc3339(window.start), "stop": rfc3339(window.stop)}
+
+
+def _stage(stage: StageFacts) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": stage.name,
+        "circuit": stage.circuit.value,
+        "consecutiveFailures": stage.failures,
+        "failed": stage.failed,
+        "waiting": stage.waiting,
+    }
+    if stage.last is not None:
+        shown["lastCompletion"] = completion(stage.last)
+    return shown
+
+
+def completion(record: WindowRecord) -> dict[str, Any]:
+    """A window that succeeded, as the CRD shows it; the same that its record in the ledger tells."""
+    shown: dict[str, Any] = {
+        "window": window_range(record.window),
+        "revision": record.revision,
+        "attempt": record.attempt,
+    }
+    optional = {
+        "rows": record.rows,
+        "series": record.series,
+        "checksum": record.checksum or None,
+        "duration": None if record.duration is None else f"{record.duration:.3f}s",
+        "finishedAt": rfc3339(record.finished_at) if record.finished_at else None,
+    }
+    shown.update({name: value for name, value in optional.items() if value is not None})
+    return shown
+
+
+def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
+    failing = [stage for stage in facts.stages if stage.failed]
+    if failing:
+        what = ", ".join(f"{stage.failed} of stage {stage.name}" for stage in failing)
+        first = next((one for one in facts.exceptions if one["state"] == WindowState.FAILED.value), None)
+        cause = f"; {first['stage']} over {first['window']['start']}: {first['message']}" if first else ""
+        yield Condition("Failing", "True", Reason.RUN_FAILING, f"windows have failed: {what}{cause}")
+    open_ = [stage for stage in facts.stages if stage.circuit is not CircuitState.CLOSED]
+    if open_:
+        what = ", ".join(
+            f"{stage.name} ({stage.failures} failures in a row"
+            + (f", tried again at {rfc3339(stage.until)})" if stage.until else ", being tried)")
+            for stage in open_
+        )
+        yield Condition("CircuitOpen", "True", Reason.CIRCUIT_OPEN, f"stages are left alone: {what}")
+    if facts.overdue is not None:
+        yield Condition(
+            "Late", "True", Reason.LATE, f"window {facts.overdue} is not through all stages within spec.deadline"
+        )
+    if facts.ledger_trouble:
+        yield Condition(
+            "LedgerBehind", "True", Reason.CONNECTION_NOT_READY, f"the ledger cannot be written: {facts.ledger_trouble}"
+        )

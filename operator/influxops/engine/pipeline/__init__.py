@@ -1,0 +1,1 @@
+"""Pipelines at work: one loop each, that runs windows and writes the ledger."""

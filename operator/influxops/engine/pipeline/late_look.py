@@ -1,0 +1,108 @@
+"""Looks for late data: one counting query a source, held against what the ledger says was there when the window ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from influxops.core.pipeline.expiry import expires_before
+from influxops.core.pipeline.invalid import invalidated
+from influxops.core.pipeline.late import Change, aligned, changed, counts_of, grid_step, watched_stages
+from influxops.core.pipeline.plan import PipelinePlan, StagePlan
+from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.restore import longest_window
+from influxops.core.pipeline.window import Window
+from influxops.engine.link import LiveLink
+
+MARGIN = 3600
+"""Seconds before the end of a bucket's retention at which its points are no longer relied upon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look has found."""
+
+    reruns: tuple[WindowRecord, ...] = ()
+    """Windows that are to run again, READY, parents before children."""
+    changes: tuple[Change, ...] = ()
+    """Windows whose own source has changed."""
+    expired: tuple[Change, ...] = ()
+    """Of those, the ones whose source is about to expire or has begun to; they are told and not run."""
+
+
+class LateLook:
+    """Of one pipeline."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._last: datetime | None = None
+        self._told: set[tuple[str, Window, int]] = set()
+
+    def changed(self, plan: PipelinePlan) -> None:
+        """The plan is another one: look soon, for nobody has looked while this process was away."""
+        self._last = None if plan.allowed is not None else self._now()
+
+    def next_at(self, plan: PipelinePlan) -> datetime | None:
+        """When the next look is due; None without lateness."""
+        if plan.allowed is None:
+            return None
+        return self._now() if self._last is None else self._last + timedelta(seconds=plan.check_every)
+
+    def due(self, plan: PipelinePlan, now: datetime) -> bool:
+        """Whether it is time."""
+        moment = self.next_at(plan)
+        return moment is not None and moment <= now
+
+    async def look(self, link: LiveLink, plan: PipelinePlan, now: datetime) -> Found:
+        """Look once. Errors of InfluxDB pass through, and the look is due again."""
+        since = now - timedelta(seconds=plan.allowed or 0)
+        records = await link.run(
+            lambda port: port.ledger_records(
+                link.org_id, plan.bucket, plan.owner, since - longest_window(plan, now), now + timedelta(days=1)
+            )
+        )
+        changes: list[Change] = []
+        for name in watched_stages(plan):
+            stage = plan.stages[name]
+            mine = [one for one in records if one.stage == name and one.window.start >= since and _compared(one)]
+            if mine:
+                changes += await self._of_stage(link, stage, mine, now)
+        self._last = now
+        reruns = invalidated(plan, [(c.record.stage, c.record.window) for c in changes if not c.expired], now)
+        known = {(record.stage, record.window): record for record in records}
+        again = tuple(
+            WindowRecord(stage, window, WindowState.READY, revision=_revision(known, stage, window), cause=cause)
+            for stage, window, cause in reruns
+            if (stage, window) in known
+        )
+        return Found(again, tuple(c for c in changes if not c.expired), self._untold(changes))
+
+    async def _of_stage(
+        self, link: LiveLink, stage: StagePlan, records: list[WindowRecord], now: datetime
+    ) -> list[Change]:
+        source = stage.source
+        assert source is not None  # noqa: S101  (watched_stages gives only those)
+        windows = [record.window for record in records]
+        step = grid_step(windows)
+        start, stop = aligned(min(w.start for w in windows), step), max(w.stop for w in windows)
+        by_step = await link.run(
+            lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=stage.timeout)
+        )
+        bucket = link.snapshot.buckets.get(source.bucket)
+        expiry = expires_before(now, bucket.retention, MARGIN) if bucket is not None else None
+        return changed(records, counts_of(windows, by_step, step), expiry)
+
+    def _untold(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """Those that cannot run again, each once."""
+        fresh = [c for c in changes if c.expired and (c.record.stage, c.record.window, c.now) not in self._told]
+        self._told.update((c.record.stage, c.record.window, c.now) for c in fresh)
+        return tuple(fresh)
+
+
+def _compared(record: WindowRecord) -> bool:
+    return record.state is WindowState.SUCCESS and record.source_count is not None
+
+
+def _revision(known: dict[tuple[str, Window], WindowRecord], stage: str, window: Window) -> int:
+    return known[stage, window].revision + 1

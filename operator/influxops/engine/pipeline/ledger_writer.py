@@ -1,0 +1,110 @@
+"""Writes the ledger of one pipeline: records in the order they came, many in one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from influxops.core.pipeline.ledger import encode, encode_watermark
+from influxops.core.pipeline.record import WindowRecord
+from influxops.engine.link import LiveLink
+from influxops.influx.errors import InfluxError, Invalid, NotFound, Unavailable
+from influxops.kube.errors import NotLeader
+from influxops.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+BATCH = 1000
+"""Records in one request at most."""
+FULL = 5000
+"""Records that may wait; with more of them no window is started."""
+GATHER = 0.2
+"""Seconds to wait for more records before a request. What is lost with the process by then is only run once more."""
+PAUSE = 2.0
+"""Seconds after a request that failed."""
+
+
+class LedgerWriter:
+    """Of one owner in one bucket."""
+
+    def __init__(self, link: Callable[[], LiveLink | None], bucket: str, owner: str) -> None:
+        self.trouble = ""
+        """Why the last request failed; empty when it did not."""
+        self._link = link
+        self._bucket = bucket
+        self._owner = owner
+        self._lines: list[str] = []
+        self._task: asyncio.Task[None] | None = None
+        self._flush = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not written yet."""
+        return len(self._lines)
+
+    def put(self, record: WindowRecord) -> None:
+        """Have a record written, after all that came before it."""
+        self._add(encode(self._owner, record))
+
+    def watermark(self, stop: datetime, now: datetime) -> None:
+        """Have the watermark written, after the records of the windows that it settles."""
+        self._add(encode_watermark(self._owner, stop, now))
+
+    async def drain(self) -> None:
+        """Wait until everything that was put is written; without end while it cannot be."""
+        self._flush.set()
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
+    async def close(self, grace: float) -> None:
+        """Write what waits, given so many seconds; the rest is found out again by whoever comes next."""
+        try:
+            async with asyncio.timeout(grace):
+                await self.drain()
+        except TimeoutError:
+            log.warning("records of windows were not written before the end", owner=self._owner, records=self.waiting)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _add(self, line: str) -> None:
+        self._lines.append(line)
+        if self._task is None or self._task.done():
+            self._flush.clear()
+            self._task = asyncio.create_task(self._run(), name=f"ledger {self._owner}")
+
+    async def _run(self) -> None:
+        while self._lines:
+            if not self._flush.is_set():
+                try:
+                    async with asyncio.timeout(GATHER):
+                        await self._flush.wait()
+                except TimeoutError:
+                    pass
+            batch = self._lines[:BATCH]
+            if await self._send(batch):
+                del self._lines[: len(batch)]
+            else:
+                await asyncio.sleep(PAUSE)
+
+    async def _send(self, batch: list[str]) -> bool:
+        """Write one batch. False: it is to be tried again."""
+        link = self._link()
+        if link is None or link.problem is not None:
+            self.trouble = "the connection is not ready"
+            return False
+        try:
+            await link.call(
+                "write_ledger", lambda port: port.write_points(link.org_id, self._bucket, batch), write=True
+            )
+        except Invalid as error:
+            # Points that the bucket does not keep are refused for good, and all others of the batch are written.
+            self.trouble = str(error)
+            log.warning("the ledger does not take records of windows", owner=self._owner, error=str(error))
+            return True
+        except (Unavailable, NotFound, InfluxError, NotLeader) as error:
+            self.trouble = str(error)
+            return False
+        self.trouble = ""
+        return True

@@ -1,0 +1,78 @@
+"""A window of a stage that InfluxDB schedules: wait for its run, repair it where it is missing or failed, prove it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from influxops.core.observed import Run, RunState
+from influxops.core.pipeline.plan import NativeTask, StagePlan
+from influxops.core.pipeline.result import QueryResult, Series, Written
+from influxops.core.pipeline.window import Window
+from influxops.core.slots import started_last
+from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.window_run import AttemptFailed, Outcome, meaning, prove, source_of
+from influxops.influx.errors import InfluxError
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks for a run's end."""
+GRACE = timedelta(seconds=10)
+"""After the start of a slot, before a run that is missing is taken for missed: InfluxDB starts one within a second or two."""
+
+_UNDER_WAY = frozenset({RunState.SCHEDULED, RunState.STARTED})
+
+
+async def run_native(
+    link: LiveLink, stage: StagePlan, native: NativeTask, window: Window, now: Callable[[], datetime], attempt: int
+) -> Outcome:
+    """See the slot of the window through. The first attempt takes what InfluxDB's own schedule did; each further one asks for
+    a run, unless one succeeded meanwhile. Raises AttemptFailed and Abandoned.
+    """
+    try:
+        source = await source_of(link, stage, window)
+        until = now() + timedelta(seconds=stage.timeout)
+        due = window.stop + timedelta(seconds=native.offset) + GRACE
+        failed = await _failures(link, native, window)
+        asked = False
+        while True:
+            run = await _look(link, native, window)
+            if run is not None and run.state is RunState.SUCCESS:
+                return await _proven(link, stage, window, run, source)
+            fresh = run is not None and (attempt == 1 or run.id not in failed)
+            if run is not None and run.state not in _UNDER_WAY and fresh:
+                raise AttemptFailed(run.error or f"run {run.id} of task {native.task_id} {run.state.value}")
+            if (run is None or run.state not in _UNDER_WAY) and not asked and now() >= due:
+                await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
+                asked = True
+            if now() >= until:
+                raise AttemptFailed(
+                    f"no run of task {native.task_id} for slot {window.stop} ended within {stage.timeout:g} s"
+                )
+            await asyncio.sleep(LOOK_EVERY)
+    except InfluxError as error:
+        raise meaning(error, stage) from error
+
+
+async def _look(link: LiveLink, native: NativeTask, window: Window) -> Run | None:
+    """The run of the slot that matters: one that succeeded, else the latest."""
+    runs = await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
+    return next((run for run in runs if run.state is RunState.SUCCESS), None) or started_last(runs)
+
+
+async def _failures(link: LiveLink, native: NativeTask, window: Window) -> set[str]:
+    runs = await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
+    return {run.id for run in runs if run.state not in _UNDER_WAY}
+
+
+async def _proven(
+    link: LiveLink, stage: StagePlan, window: Window, run: Run, source: dict[Series, int] | None
+) -> Outcome:
+    """A run that succeeded, with what stands in the destination in place of the rows that nobody saw."""
+    written = Written(0, {})
+    target = stage.target
+    if target is not None:
+        written = await link.run(lambda port: port.read_written(link.org_id, target, window, timeout=stage.timeout))
+    result = QueryResult(written.rows, len(written.counts), 0, written.checksum)
+    outcome = Outcome(result, written if target is not None else None, run_id=run.id)
+    return await prove(link, stage, window, outcome, source)

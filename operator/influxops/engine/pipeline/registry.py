@@ -1,0 +1,96 @@
+"""The registry of pipelines at work: one loop for each InfluxPipeline, and one for each backfill of an InfluxTask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from influxops.core.keys import Key
+from influxops.core.pipeline.pipeline_status import PipelineFacts
+from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.record import pack, unpack
+from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.loop import PipelineLoop
+from influxops.engine.tools import Tools
+from influxops.reconcile.pipeline_state import BackfillOrder
+from influxops.reconcile.pipeline_visit import current_pipeline_status
+
+
+class Pipelines:
+    """The ``reconcile.pipeline_state.PipelineRunner``."""
+
+    def __init__(self, tools: Tools, link: Callable[[Key], LiveLink | None]) -> None:
+        self._tools = tools
+        self._link = link
+        self._loops: dict[Key, PipelineLoop] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None:
+        """Run a pipeline by this plan from now on; None: start nothing until there is another."""
+        loop = self._loops.get(key)
+        if loop is not None and (loop.uid, loop.connection) != (uid, connection):
+            self.stop(key)
+            loop = None
+        if loop is None:
+            if plan is None:
+                return
+            loop = self._loops[key] = PipelineLoop(key, uid, connection, self._tools, self._link, self._publish)
+            self._running[key] = asyncio.create_task(loop.run(), name=f"pipeline {key.namespace}/{key.name}")
+        loop.configure(plan)
+
+    def retry_failed(self, key: Key) -> None:
+        """Let the failed windows of a pipeline run again."""
+        if key in self._loops:
+            self._loops[key].retry_failed()
+
+    def facts(self, key: Key) -> PipelineFacts:
+        """How a pipeline stands; nothing before its loop has read the ledger."""
+        return self._loops[key].facts if key in self._loops else PipelineFacts()
+
+    def stop(self, key: Key) -> None:
+        """End a loop. What it was running ends or is forgotten; the ledger stays."""
+        self._loops.pop(key, None)
+        task = self._running.pop(key, None)
+        if task is not None:
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def backfill(self, pipeline: Key, order: BackfillOrder) -> None:
+        """Have a loop run a backfill beside its schedule."""
+        loop = self._loops.get(pipeline)
+        if loop is not None:
+            loop.backfills.order(order)
+            loop.wake.set()
+
+    def drop_backfill(self, key: Key) -> None:
+        """The backfill is gone: start no more of its windows."""
+        for loop in self._loops.values():
+            loop.backfills.drop(key)
+
+    async def end_all(self) -> None:
+        """End every loop, when this process stops leading."""
+        for key in list(self._loops):
+            self.stop(key)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _publish(self, key: Key) -> None:
+        """Let the status of a pipeline tell how it stands."""
+        context = self._tools.context
+        record, state = context.objects.get(key), context.pipelines.get(key)
+        if record is None or record.deleting or state is None or state.outcome is None:
+            return
+        before = unpack(state.packed_status)
+        status = current_pipeline_status(context, state, key)
+        state.packed_status = pack(status)
+        self._tools.later(key, record.uid, status, urgent=_turned(before) != _turned(status))
+
+
+def _turned(status: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a person looks for first: the conditions and their status, what has failed, and whether there is work at all."""
+    windows = status.get("windows") or {}
+    busy = any(windows.get(state) for state in ("pending", "ready", "running"))
+    conditions = frozenset((item.get("type"), item.get("status")) for item in status.get("conditions") or [])
+    return conditions, windows.get("failed", 0), busy

@@ -1,0 +1,81 @@
+"""What a pipeline tells people: Kubernetes events at its object and log lines, few even when much goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from influxops.core.keys import Key
+from influxops.core.outcome import Reason
+from influxops.core.pipeline.agenda import Entry, Place
+from influxops.engine.pipeline.late_look import Found
+from influxops.reconcile.context import Context
+
+SHOWN = 5
+"""Windows that one message names."""
+
+
+class Voice:
+    """Of one object."""
+
+    def __init__(self, context: Context, key: Key) -> None:
+        self._context = context
+        self._key = key
+
+    def failed(self, entry: Entry, error: str) -> None:
+        """All attempts of a window are spent."""
+        attempts = "1 attempt" if entry.attempt == 1 else f"{entry.attempt} attempts"
+        self._say(Reason.RUN_FAILING, f"stage {entry.stage} failed over {entry.window} after {attempts}: {error}")
+
+    def warnings(self, entry: Entry, warnings: Iterable[str]) -> None:
+        """Checks of severity Warn that did not pass."""
+        for warning in warnings:
+            self._say(Reason.CHECK_FAILED, f"stage {entry.stage} over {entry.window}: {warning}")
+
+    def opened(self, stage: str, failures: int, seconds: float, error: str) -> None:
+        """A circuit has opened."""
+        self._say(
+            Reason.CIRCUIT_OPEN,
+            f"stage {stage} failed {failures} times in a row and is left alone for {seconds:g} s, then tried with one window: "
+            f"{error}",
+        )
+
+    def closed(self, stage: str) -> None:
+        """A circuit has closed."""
+        self._say(Reason.CIRCUIT_CLOSED, f"stage {stage} runs again; what had failed runs once more", warning=False)
+
+    def given_up(self, places: Iterable[Place], limit: int) -> None:
+        """More windows waited than catchUp allows."""
+        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        self._say(
+            Reason.GIVEN_UP,
+            f"more than {limit} windows (spec.catchUp.maxWindows) waited; older ones are not run: {what}. An InfluxBackfill of "
+            "that range runs them",
+        )
+
+    def late(self, found: Found) -> None:
+        """Sources have changed since their windows ran."""
+        if found.changes:
+            lost = len(found.reruns) - len(found.changes)
+            what = "; ".join(
+                f"{c.record.stage} {c.record.window} {c.was} -> {c.now} points" for c in found.changes[:SHOWN]
+            )
+            more = f" and {len(found.changes) - SHOWN} more" if len(found.changes) > SHOWN else ""
+            again = f"; {len(found.changes)} windows and {max(lost, 0)} made of them run again" if found.reruns else ""
+            self._say(
+                Reason.LATE_DATA, f"sources have changed since their windows ran: {what}{more}{again}", warning=False
+            )
+        if found.expired:
+            what = "; ".join(
+                f"{c.record.stage} {c.record.window} {c.was} -> {c.now} points" for c in found.expired[:SHOWN]
+            )
+            self._say(
+                Reason.SOURCE_EXPIRED,
+                f"{len(found.expired)} windows have changed whose source has begun to expire; they are not run again, for that "
+                f"would lose points: {what}",
+            )
+
+    def _say(self, reason: Reason, message: str, *, warning: bool = True) -> None:
+        record = self._context.objects.get(self._key)
+        if record is not None:
+            self._context.recorder.event(record, reason, message, warning=warning)
+        self._context.recorder.action(self._key, "window", reason, message=message)

@@ -1,0 +1,115 @@
+"""One run of one stage over one window, as a query: delete if it replaces, run, prove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from influxops.core.pipeline.checks import Evidence, judge, needs
+from influxops.core.pipeline.plan import StagePlan
+from influxops.core.pipeline.result import QueryResult, Series, Written
+from influxops.core.pipeline.script import window_script
+from influxops.core.pipeline.task_cadence import SlotCadence
+from influxops.core.pipeline.window import Window
+from influxops.engine.link import LiveLink
+from influxops.influx.errors import (
+    Forbidden,
+    InfluxError,
+    Invalid,
+    NotFound,
+    RateLimited,
+    ScriptFailed,
+    Unauthorized,
+    Unavailable,
+)
+from influxops.influx.http import TimedOut
+
+
+class Abandoned(Exception):
+    """InfluxDB did not answer, or the lease is lost: nothing is known of the attempt, and it does not count."""
+
+
+class AttemptFailed(Exception):
+    """The attempt has failed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt that succeeded gave."""
+
+    result: QueryResult
+    written: Written | None = None
+    warnings: tuple[str, ...] = ()
+    run_id: str = ""
+
+
+async def run_window(link: LiveLink, stage: StagePlan, window: Window) -> Outcome:
+    """Run and prove one window. Raises AttemptFailed and Abandoned; safe to repeat after either."""
+    try:
+        source = await source_of(link, stage, window)
+        if stage.replace and stage.target is not None:
+            target = stage.target
+            await link.call(
+                "delete_points",
+                lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
+                write=True,
+            )
+        flux, moment = text_of(stage, window), now_of(stage, window)
+        result = await link.run(lambda port: port.run_script(link.org_id, flux, moment, stage.timeout))
+        return await prove(link, stage, window, Outcome(result), source)
+    except InfluxError as error:
+        raise meaning(error, stage) from error
+
+
+def text_of(stage: StagePlan, window: Window) -> str:
+    """The script to send."""
+    return stage.script if stage.as_is else window_script(stage.script, stage.facts, window, stage.cadence.period)
+
+
+def now_of(stage: StagePlan, window: Window) -> datetime:
+    """What ``now()`` is in the script: the end of the window, and for an InfluxTask the slot of its schedule."""
+    cadence = stage.cadence
+    return cadence.slot_of(window) if isinstance(cadence, SlotCadence) else window.stop
+
+
+async def source_of(link: LiveLink, stage: StagePlan, window: Window) -> dict[Series, int] | None:
+    """Counts of the source's series before the run, where a check compares with them."""
+    source = stage.source
+    if source is None or not needs(stage.checks, native=stage.native is not None).source:
+        return None
+    return await link.run(lambda port: port.count_by_series(link.org_id, source, window, timeout=stage.timeout))
+
+
+async def prove(
+    link: LiveLink, stage: StagePlan, window: Window, outcome: Outcome, source: dict[Series, int] | None
+) -> Outcome:
+    """Hold the checks against what was written. Raises AttemptFailed for one of severity Error."""
+    if not stage.checks:
+        return outcome
+    written: Written | None = outcome.written
+    target = stage.target
+    if target is not None and written is None and needs(stage.checks, native=stage.native is not None).written:
+        written = await link.run(lambda port: port.read_written(link.org_id, target, window, timeout=stage.timeout))
+    evidence = Evidence(outcome.result if not outcome.run_id else None, source, written)
+    verdicts = [verdict for verdict in judge(stage.checks, evidence, window) if not verdict.passed]
+    errors = [verdict.message for verdict in verdicts if verdict.check.blocks]
+    if errors:
+        raise AttemptFailed("; ".join(errors))
+    return replace(outcome, written=written, warnings=tuple(verdict.message for verdict in verdicts))
+
+
+def meaning(error: InfluxError, stage: StagePlan) -> Exception:
+    """What an error of InfluxDB means for an attempt: AttemptFailed or Abandoned."""
+    match error:
+        case TimedOut():
+            return AttemptFailed(
+                f"no answer within {stage.timeout:g} s: raise timeout of the stage, or have it read less at a time"
+            )
+        case Forbidden(right=right) if right:
+            return AttemptFailed(f"{error}; the token needs {right}")
+        case RateLimited() | Unauthorized() | Unavailable():
+            return Abandoned(str(error))
+        case ScriptFailed() | NotFound() | Invalid() | Forbidden():
+            return AttemptFailed(str(error))
+        case _:
+            return Abandoned(str(error))

@@ -1,0 +1,191 @@
+"""A visit to an InfluxBackfill: find whose windows run, and hand it to whoever runs them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from influxops.api.common import FINALIZER
+from influxops.api.errors import SpecInvalid
+from influxops.api.influxbackfill import InfluxBackfillSpec
+from influxops.api.influxpipeline import LEDGER
+from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.read import read
+from influxops.api.retry import Retry
+from influxops.core.conditions import parse_rfc3339
+from influxops.core.desired import SpecFault, desired_task
+from influxops.core.keys import Key, Kind
+from influxops.core.marker import sha256
+from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
+from influxops.core.pipeline.backfill import Refused
+from influxops.core.pipeline.backfill_status import View, backfill_status, terminal
+from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.graph import StageNode, graph
+from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
+from influxops.core.pipeline.task_cadence import TaskCadenceFault, task_cadence
+from influxops.core.record import Record, unpack
+from influxops.influx.errors import InfluxError
+from influxops.reconcile.context import Context, Link
+from influxops.reconcile.faults import outcome_of
+from influxops.reconcile.finalizer import let_go
+from influxops.reconcile.pipeline import ledger_owner
+from influxops.reconcile.pipeline_state import BackfillOrder
+from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, usable_link
+from influxops.reconcile.script import script_facts, user_script
+from influxops.reconcile.state import TaskState
+
+LOOK = 5.0
+"""Seconds between looks for a pipeline or task that is missing or not ready."""
+
+
+async def visit_backfill(context: Context, record: Record) -> Outcome:
+    """Visit an InfluxBackfill. Errors of Kubernetes pass through to the engine."""
+    if record.deleting:
+        context.runner.drop_backfill(record.key)
+        return await let_go(context, record) if FINALIZER in record.finalizers else Gone()
+    status = unpack(record.packed_status)
+    if terminal(status):
+        return await _expire(context, record, status)
+    try:
+        spec = read(InfluxBackfillSpec, record.spec(), "spec")
+    except SpecInvalid as error:
+        return await _tell(
+            context,
+            record,
+            View(refused=Refused(Reason.INVALID_SPEC, str(error))),
+            Stalled(Reason.INVALID_SPEC, str(error)),
+        )
+    order = BackfillOrder(record.key, record.uid, record.generation, record.created, spec)
+    if spec.pipeline_ref is not None:
+        return await _of_pipeline(
+            context, record, order, Key(Kind.PIPELINE, record.key.namespace, spec.pipeline_ref.name)
+        )
+    try:
+        connection, plan = await _task_plan(context, record, spec)
+    except NotUsable as error:
+        outcome = error.outcome
+        message = getattr(outcome, "message", "")
+        return await _tell(
+            context, record, View(waits=message, waits_reason=str(getattr(outcome, "reason", ""))), outcome
+        )
+    except SpecFault as fault:
+        return await _tell(
+            context, record, View(refused=Refused(fault.reason, str(fault))), Stalled(fault.reason, str(fault))
+        )
+    except InfluxError as error:
+        return outcome_of(error)
+    context.runner.configure(record.key, record.uid, connection, plan)
+    context.runner.backfill(record.key, order)
+    return Done(Reason.RUNNING)
+
+
+async def _of_pipeline(context: Context, record: Record, order: BackfillOrder, pipeline: Key) -> Outcome:
+    found = context.objects.get(pipeline)
+    state = context.pipelines.get(pipeline)
+    if found is None or found.deleting:
+        waits = f"InfluxPipeline {pipeline.namespace}/{pipeline.name} (spec.pipelineRef) does not exist: create it"
+    elif state is None or not isinstance(state.outcome, Done):
+        why = getattr(state.outcome, "message", "") if state is not None else ""
+        waits = (
+            f"InfluxPipeline {pipeline.namespace}/{pipeline.name} is not ready: {why or 'it has not been visited yet'}"
+        )
+    else:
+        context.runner.backfill(pipeline, order)
+        return Done(Reason.RUNNING)
+    return await _tell(context, record, View(waits=waits), Wait(Reason.DEPENDENCY_NOT_READY, waits, after=LOOK))
+
+
+async def _task_plan(context: Context, record: Record, spec: InfluxBackfillSpec) -> tuple[Key, PipelinePlan]:
+    """The windows of an InfluxTask as a pipeline of one stage. Raises NotUsable and SpecFault."""
+    name = spec.task_ref.name if spec.task_ref is not None else ""
+    key = Key(Kind.TASK, record.key.namespace, name)
+    found = context.objects.get(key)
+    if found is None or found.deleting:
+        message = f"InfluxTask {key.namespace}/{name} (spec.taskRef) does not exist: create it"
+        raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=LOOK))
+    try:
+        task = read(InfluxTaskSpec, found.spec(), "spec")
+    except SpecInvalid as error:
+        message = f"InfluxTask {key.namespace}/{name} is not valid: {error}"
+        raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=LOOK)) from None
+    connection = connection_key(found, task.connection_ref)
+    try:
+        link = await usable_link(context, found, task.connection_ref)
+        return connection, await _plan(context, found, task, link, spec)
+    except NotUsable as error:
+        park(context, record.key, connection, error.outcome)
+        raise
+
+
+async def _plan(
+    context: Context, found: Record, task: InfluxTaskSpec, link: Link, spec: InfluxBackfillSpec
+) -> PipelinePlan:
+    script = await user_script(context, found, task, link, TaskState(uid=found.uid))
+    facts = await script_facts(link, script)
+    desired = desired_task(task, script, facts, owner_of(context, found), found.uid, link.spec.policy, None)
+    try:
+        cadence = task_cadence(desired.schedule, desired.prelude)
+    except TaskCadenceFault as fault:
+        raise SpecFault(f"InfluxTask {found.key.namespace}/{found.key.name}: {fault}") from None
+    bucket = spec.ledger.bucket if spec.ledger is not None else LEDGER
+    for needed in sorted({bucket, *desired.buckets}):
+        if not await link.bucket_exists(needed):
+            message = f"bucket {needed!r} does not exist in organization {link.spec.org!r}: create it, for example with a RetentionPolicy"
+            raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=LOOK))
+    name = found.key.name
+    stage = StagePlan(
+        name=name,
+        depends_on=(),
+        cadence=cast("Cadence", cadence),  # one stage has no edges, for which more than SlotCadence has would be needed
+        script=desired.rendered.text,
+        facts=facts,
+        digest=sha256(desired.rendered.text)[:16],
+        source=None,
+        target=None,
+        replace=False,
+        timeout=600.0,
+        as_is=True,
+    )
+    retry = Retry()
+    return PipelinePlan(
+        owner=f"{ledger_owner(context.instance, found.key)}/task",
+        bucket=bucket,
+        stages={name: stage},
+        graph=graph([StageNode(name)]),
+        begin=datetime(1970, 1, 1, tzinfo=UTC),
+        delay=desired.schedule.offset,
+        max_active=spec.max_active_windows,
+        newest_first=False,
+        retry=RetryPlan(
+            retry.limit,
+            retry.backoff.initial.seconds,
+            retry.backoff.factor,
+            retry.backoff.max.seconds,
+            retry.backoff.jitter,
+        ),
+        breaker_failures=20,
+        breaker_open=60.0,
+        scheduled=False,
+    )
+
+
+async def _tell(context: Context, record: Record, view: View, outcome: Outcome) -> Outcome:
+    """Say why nothing runs."""
+    status = backfill_status(record.status(), None, view, record.generation, context.now())
+    await context.statuses.now(record.key, record.uid, status)
+    return outcome
+
+
+async def _expire(context: Context, record: Record, status: dict[str, object]) -> Outcome:
+    """A backfill that is over: end its loop, and delete the object when its time has come."""
+    context.runner.stop(record.key)
+    seconds = record.spec().get("ttlSecondsAfterFinished")
+    finished = status.get("finishedAt")
+    if not isinstance(seconds, int) or not isinstance(finished, str):
+        return Done(Reason.SUCCEEDED)
+    due = parse_rfc3339(finished) + timedelta(seconds=seconds)
+    left = (due - context.now()).total_seconds()
+    if left > 0:
+        return Done(Reason.SUCCEEDED, after=left)
+    await context.kube.delete_object(record.key, record.uid)
+    return Done(Reason.SUCCEEDED)

@@ -1,0 +1,120 @@
+"""The ledger in a bucket: what is written is read back, and a later record replaces the former one whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from influxops.core.pipeline import ledger
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.window import Window
+from influxops.influx.errors import NotFound
+from tests.contract.conftest import World, at
+
+START = at("2024-03-01T10:00:00")
+HOUR = timedelta(hours=1)
+OWNER = "prod/team-a/env"
+FULL = WindowRecord(
+    stage="rollup-1h",
+    window=Window(START, START + HOUR),
+    state=WindowState.SUCCESS,
+    revision=2,
+    attempt=3,
+    cause=Cause.LATE_DATA,
+    rows=0,
+    series=5,
+    bytes=4096,
+    checksum="sha256:ab",
+    source_count=3600,
+    duration=0.0125,
+    scanned_values=7,
+    scanned_bytes=56,
+    script="sha256:cd",
+    backfill="f3b1",
+    run_id="0d00",
+    error="a warning",
+    ready_at=START + timedelta(microseconds=1),
+    finished_at=START + timedelta(seconds=1.5),
+)
+NASTY = ['"', "\\", '\\"', "a\nb\n\nc", "x,y=z w", "é☃\t", "#datatype,string", ",error,reference", "ends\\", "\n", "  "]
+
+
+@pytest.fixture
+async def world(world: World) -> World:
+    """A world with an empty ledger."""
+    await world.port.create_bucket(world.org_id, "ledger", "", 0, 0)
+    return world
+
+
+async def put(world: World, *records: WindowRecord, owner: str = OWNER) -> None:
+    """Write records."""
+    await world.port.write_points(world.org_id, "ledger", [ledger.encode(owner, record) for record in records])
+
+
+async def get(world: World, owner: str = OWNER, start: int = -100, stop: int = 100) -> list[WindowRecord]:
+    """Records of windows that begin so many hours after START."""
+    return await world.port.ledger_records(world.org_id, "ledger", owner, START + start * HOUR, START + stop * HOUR)
+
+
+async def test_a_record_is_read_back_as_it_was_written(world: World) -> None:
+    """With every field, and with none but those that must be."""
+    bare = WindowRecord("rollup-1d", Window(START, START + 24 * HOUR), WindowState.FAILED)
+    await put(world, FULL, bare)
+    assert await get(world) == [FULL, bare]
+
+
+async def test_a_later_record_replaces_the_former_one_whole(world: World) -> None:
+    """InfluxDB merges fields, so that a field left out would keep its old value: none is left out."""
+    bare = WindowRecord(FULL.stage, FULL.window, WindowState.READY)
+    await put(world, FULL)
+    await put(world, bare)
+    assert await get(world) == [bare]
+
+
+async def test_texts_may_hold_anything(world: World) -> None:
+    """Quotes, backslashes, line breaks, what looks like the CSV's own words."""
+    records = [
+        replace(FULL, window=Window(START + n * HOUR, START + (n + 1) * HOUR), error=text)
+        for n, text in enumerate(NASTY)
+    ]
+    await put(world, *records)
+    assert [record.error for record in await get(world)] == NASTY
+
+
+async def test_records_of_one_owner_and_range_oldest_first(world: World) -> None:
+    """From start to before stop; other owners have their own, also one whose name begins alike."""
+    hours = [replace(FULL, window=Window(START + n * HOUR, START + (n + 1) * HOUR)) for n in range(5)]
+    await put(world, *reversed(hours))
+    await put(world, FULL, owner=OWNER + "2")
+    assert await get(world, start=1, stop=3) == hours[1:3]
+    assert await get(world, OWNER + "2") == [FULL]
+    assert await get(world, "prod/team-a/other") == []
+
+
+async def test_what_is_no_record_is_left_out(world: World) -> None:
+    """Points that somebody else wrote there hide no record."""
+    time = int((START + HOUR).timestamp()) * 10**9
+    await put(world, FULL)
+    await world.port.write_points(world.org_id, "ledger", [f'window_state,owner={OWNER},stage=x state="?" {time}'])
+    assert await get(world) == [FULL]
+
+
+async def test_the_watermark_that_was_written_last(world: World) -> None:
+    """Also when it went back; None before the first."""
+    read = world.port.ledger_watermark
+    assert await read(world.org_id, "ledger", OWNER) is None
+    for n, stop in enumerate((START, START + HOUR, START - HOUR)):
+        line = ledger.encode_watermark(OWNER, stop, START + timedelta(days=1, seconds=n))
+        await world.port.write_points(world.org_id, "ledger", [line])
+        assert await read(world.org_id, "ledger", OWNER) == stop
+    assert await read(world.org_id, "ledger", "prod/team-a/other") is None
+
+
+async def test_a_ledger_that_does_not_exist(world: World) -> None:
+    """NotFound, never an empty ledger: all would be run again."""
+    with pytest.raises(NotFound):
+        await world.port.ledger_records(world.org_id, "nope", OWNER, START, START + HOUR)
+    with pytest.raises(NotFound):
+        await world.port.ledger_watermark(world.org_id, "nope", OWNER)

@@ -1,0 +1,71 @@
+"""Plans of pipelines for tests of pure decisions: stages with cadences and places, and no scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from influxops.core.flux.facts import ScriptFacts, TaskOption
+from influxops.core.pipeline.cadence import Cadence, cadence
+from influxops.core.pipeline.graph import StageNode, graph
+from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
+from influxops.core.pipeline.result import Source, Target
+
+NO_FACTS = ScriptFacts(
+    cut=0,
+    imports_at=0,
+    imports=(),
+    task=TaskOption(),
+    task_options=0,
+    defines_v=False,
+    v_members=frozenset(),
+    uses_v=False,
+    reads=frozenset(),
+    writes=frozenset(),
+    opaque_targets=False,
+    defined=frozenset(),
+)
+
+HOURLY = cadence("1h")
+
+
+@dataclass(frozen=True)
+class StageOf:
+    """What a test says of a stage."""
+
+    cadence: Cadence = HOURLY
+    after: tuple[str, ...] = ()
+    source: Source | None = None
+    target: Target | None = None
+
+
+def plan_of(stages: Mapping[str, StageOf], begin: datetime = datetime(2000, 1, 1, tzinfo=UTC)) -> PipelinePlan:
+    """A plan of these stages in this order."""
+    return PipelinePlan(
+        owner="influxops/default/test",
+        bucket="ledger",
+        stages={
+            name: StagePlan(
+                name=name,
+                depends_on=stage.after,
+                cadence=stage.cadence,
+                script="",
+                facts=NO_FACTS,
+                digest="",
+                source=stage.source,
+                target=stage.target,
+                replace=False,
+                timeout=60,
+            )
+            for name, stage in stages.items()
+        },
+        graph=graph([StageNode(name, stage.after, stage.source, stage.target) for name, stage in stages.items()]),
+        begin=begin,
+        delay=0,
+        max_active=1,
+        newest_first=False,
+        retry=RetryPlan(limit=1, initial=1, factor=1, max=1, jitter=0),
+        breaker_failures=1,
+        breaker_open=1,
+    )
