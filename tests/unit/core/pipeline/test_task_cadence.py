@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from influxops.core.flux.render import Window as Prelude
+from influxops.core.flux.render import Prelude
 from influxops.core.pipeline.task_cadence import COUNTED, SlotCadence, TaskCadenceFault, task_cadence
 from influxops.core.pipeline.window import Window
 from influxops.core.schedule import Schedule, of_texts
