@@ -10,6 +10,7 @@ import typer
 
 from influxops import __version__
 from influxops.cli import orphans, templates
+from influxops.cli.backfill import backfill
 from influxops.cli.completion import answer, completion
 from influxops.cli.explain import explain
 from influxops.cli.force import retry, run
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top, windows, graph)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, backfill, tree, top, windows, graph)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)

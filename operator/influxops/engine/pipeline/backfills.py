@@ -44,6 +44,8 @@ class Backfills:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._works: dict[Key, _Work] = {}
+        self._news = False
+        """A backfill has been suspended or resumed, which its status is to tell."""
 
     def __len__(self) -> int:
         return len(self._works)
@@ -53,6 +55,7 @@ class Backfills:
         known = self._works.get(order.key)
         if known is not None and known.order.uid == order.uid:
             known.order = order
+            self._news = True
             return
         record = self._tools.context.objects.get(order.key)
         status = unpack(record.packed_status) if record is not None else {}
@@ -77,8 +80,12 @@ class Backfills:
             if work.added and not work.order.spec.suspend and not work.order.waits
         ]
 
-    async def turn(self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
-        """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again."""
+    async def turn(self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> bool:
+        """Choose the windows of those that are new; whether there is something to tell.
+
+        Errors of InfluxDB pass through, and it is tried again.
+        """
+        news, self._news = self._news, False
         for key, work in list(self._works.items()):
             if work.order.waits == "deleted":
                 agenda.drop_backfill(work.order.uid, now)
@@ -86,6 +93,8 @@ class Backfills:
                     del self._works[key]
             elif work.selection is None and work.view.refused is None and not terminal(work.status):
                 await self._choose(work, link, plan, agenda, now)
+                news = True
+        return news
 
     async def _choose(self, work: _Work, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
         spec, uid = work.order.spec, work.order.uid

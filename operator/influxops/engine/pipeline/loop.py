@@ -161,7 +161,8 @@ class PipelineLoop:
         if link is not None and clock >= self._paused_until:
             if self._late.due(self.plan, now) and not self.plan.suspended:
                 await self._look_for_late(link, now)
-            await self.backfills.turn(link, self.plan, self.agenda, now)
+            if await self.backfills.turn(link, self.plan, self.agenda, now):
+                self._dirty = True
             self._start_runs(link, now)
         self._advance(now)
         self._publish(now)
