@@ -9,7 +9,7 @@ import pytest
 from influxops.core.dryrun import HARMLESS, calls, effects, harmless
 from influxops.core.explain import covered, verdicts
 from influxops.core.flux.facts import facts_of
-from influxops.core.flux.render import Window
+from influxops.core.flux.render import Prelude
 from influxops.core.lint.targets import OUTSIDE
 from tests.support.lints import tree
 
@@ -18,16 +18,16 @@ READ = 'from(bucket: "raw") |> range(start: -1h)'
 
 
 @pytest.mark.parametrize(
-    ("window", "start", "stop"),
+    ("prelude", "start", "stop"),
     [
-        (Window("1h", "1h"), "2026-03-10T08:00:00Z", "2026-03-10T09:00:00Z"),
-        (Window("1h", "1h", "2h"), "2026-03-10T06:00:00Z", "2026-03-10T09:00:00Z"),
-        (Window("1d", "1h"), "2026-03-09T09:00:00Z", "2026-03-10T09:00:00Z"),
-        (Window("1mo", "1mo"), "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+        (Prelude("1h", "1h"), "2026-03-10T08:00:00Z", "2026-03-10T09:00:00Z"),
+        (Prelude("1h", "1h", "2h"), "2026-03-10T06:00:00Z", "2026-03-10T09:00:00Z"),
+        (Prelude("1d", "1h"), "2026-03-09T09:00:00Z", "2026-03-10T09:00:00Z"),
+        (Prelude("1mo", "1mo"), "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
     ],
 )
-def test_the_window_of_a_slot(window: Window, start: str, stop: str) -> None:
-    assert str(covered(window, SLOT)) == f"{start}/{stop}"
+def test_the_window_of_a_slot(prelude: Prelude, start: str, stop: str) -> None:
+    assert str(covered(prelude, SLOT)) == f"{start}/{stop}"
 
 
 def test_a_script_with_its_own_range_has_no_window() -> None:
