@@ -79,15 +79,10 @@ def stage_facts(
 def exceptions(agenda: Agenda, circuits: Mapping[str, Circuit]) -> tuple[dict[str, Any], ...]:
     """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``."""
     odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(entry, circuits)]
-    blocked = [e for e in agenda.entries.values() if not e.lane and e.state is WindowState.PENDING]
     shown = by_order(odd)[:MAX_EXCEPTIONS]
-    if len(shown) < MAX_EXCEPTIONS and any(entry.state is WindowState.FAILED for entry in odd):
-        known = {entry.place for entry in shown}
-        for entry in by_order(blocked):
-            if len(shown) >= MAX_EXCEPTIONS:
-                break
-            if entry.place not in known and agenda.failed_before(entry.place) is not None:
-                shown.append(entry)
+    known = {entry.place for entry in shown}
+    held = agenda.behind_failed(MAX_EXCEPTIONS)
+    shown += [entry for entry, _ in held if entry.place not in known][: MAX_EXCEPTIONS - len(shown)]
     return tuple(_exception(agenda, entry, circuits) for entry in by_order(shown))
 
 

@@ -98,4 +98,4 @@ class Verdicts:
     def abandoned(self, course: Course, entry: Entry, now: datetime) -> None:
         """InfluxDB did not answer, or we end: nothing is known, and nothing counts."""
         course.agenda.abandoned(entry, now)
-        course.circuits[entry.stage].abandoned()
+        course.circuits[entry.stage].abandoned(now)
