@@ -16,6 +16,7 @@ from influxops.core.pipeline.window import Window
 
 MAX_EXCEPTIONS = 50
 _TOLD_BY_LOOP = ("stageCount", "windows", "lateWindows", "stages", "watermark", "nextWindow", "exceptions")
+_CONDITIONS_OF_LOOP = frozenset({"Failing", "CircuitOpen", "Late"})
 MAX_TEXT = 500
 """Longest text of an exception, in characters."""
 
@@ -149,6 +150,8 @@ def pipeline_status(
     Without stages in ``facts`` (the ledger has not been read yet) what they would tell stays as it was.
     """
     conditions = [*of_outcome(outcome), *_conditions(facts)]
+    if not facts.stages and conditions:
+        conditions += _kept(previous)
     status: dict[str, Any] = {
         "observedGeneration": generation,
         "conditions": stamp(conditions, previous.get("conditions") or [], generation, now),
@@ -214,6 +217,13 @@ def completion(record: WindowRecord) -> dict[str, Any]:
     return shown
 
 
+def _kept(previous: Mapping[str, Any]) -> Iterable[Condition]:
+    """What the loop told in its former life: it holds until it has read the ledger, so that no alert flaps at a restart."""
+    for item in previous.get("conditions") or []:
+        if item.get("type") in _CONDITIONS_OF_LOOP:
+            yield Condition(item["type"], item["status"], item["reason"], item["message"])
+
+
 def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
     failing = [stage for stage in facts.stages if stage.failed]
     if failing:
@@ -235,5 +245,8 @@ def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
         )
     if facts.ledger_trouble:
         yield Condition(
-            "LedgerBehind", "True", Reason.CONNECTION_NOT_READY, f"the ledger cannot be written: {facts.ledger_trouble}"
+            "LedgerBehind",
+            "True",
+            Reason.CONNECTION_NOT_READY,
+            f"the ledger cannot be read or written: {facts.ledger_trouble}",
         )

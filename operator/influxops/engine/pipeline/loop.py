@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from influxops.core.keys import Key
@@ -12,9 +13,9 @@ from influxops.core.pipeline.circuit import CircuitState
 from influxops.core.pipeline.pipeline_status import PipelineFacts
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.aside import Aside
 from influxops.engine.pipeline.backfills import Backfills
-from influxops.engine.pipeline.course import Course, again
-from influxops.engine.pipeline.late_look import LateLook
+from influxops.engine.pipeline.course import Course
 from influxops.engine.pipeline.ledger_writer import FULL, LedgerWriter
 from influxops.engine.pipeline.loading import load
 from influxops.engine.pipeline.meter import Meter
@@ -23,7 +24,7 @@ from influxops.engine.pipeline.source_counts import SourceCounts
 from influxops.engine.pipeline.telling import facts_of
 from influxops.engine.pipeline.verdicts import Verdicts
 from influxops.engine.pipeline.voice import Voice
-from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, run_window
+from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outcome, meaning, run_window
 from influxops.engine.tools import Tools
 from influxops.influx.errors import InfluxError
 from influxops.kube.errors import NotLeader
@@ -37,6 +38,12 @@ IDLE = 60.0
 """Longest sleep in seconds; what is due wakes it earlier."""
 PUBLISH_EVERY = 1.0
 """Seconds between two looks at the whole agenda for the status."""
+REFRESH = 15.0
+"""After so many seconds it is looked at although nothing has happened: what is late becomes so by time alone."""
+PATIENCE = 5.0
+"""Seconds that a new plan waits for the ledger of the former one to be written."""
+SLOWEST = 30.0
+"""Longest wait in seconds for a ledger that cannot be read."""
 
 
 class PipelineLoop:
@@ -70,7 +77,12 @@ class PipelineLoop:
         self._meter = Meter(tools.metrics, key)
         self._voice = Voice(tools.context, key)
         self._verdicts = Verdicts(self._voice, self._meter, self.backfills)
-        self._late = LateLook()
+        self._aside = Aside(key, tools, self._voice, self._meter, self.backfills)
+        self._aside.wake = self.wake
+        self._retry = False
+        """Whether failed windows are to run again at the next turn."""
+        self._trouble = ""
+        self._tries = 0
         self._counts = SourceCounts(tools.context.clock)
         self._writer: LedgerWriter | None = None
 
@@ -84,12 +96,9 @@ class PipelineLoop:
         self.wake.set()
 
     def retry_failed(self) -> None:
-        """Let all failed windows run again."""
-        if self.course is not None:
-            self.course.revive(self._context.now(), lambda _: True)
-            for circuit in self.course.circuits.values():
-                circuit.close()
-            self.wake.set()
+        """Let all failed windows run again, also those that the ledger is yet to tell of."""
+        self._retry = True
+        self.wake.set()
 
     def link(self) -> LiveLink | None:
         """The connection, if it can be used now."""
@@ -109,8 +118,7 @@ class PipelineLoop:
                 except NotLeader:
                     delay = 1.0
                 except InfluxError as error:
-                    log.info("a pipeline waits for InfluxDB", pipeline=str(self.key), error=str(error))
-                    delay = PAUSE
+                    delay = self._unreadable(str(error))
                 except Exception:
                     log.exception("a turn failed in a way it should not: please report this", pipeline=str(self.key))
                     delay = 30.0
@@ -123,6 +131,7 @@ class PipelineLoop:
             await self._end()
 
     async def _end(self) -> None:
+        await self._aside.stop()
         for task in self._runs:
             task.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
@@ -130,26 +139,40 @@ class PipelineLoop:
             await self._writer.close(grace=2.0)
         self._meter.forget()
 
+    def _unreadable(self, error: str) -> float:
+        """The ledger cannot be read: say so once. Seconds until the next try."""
+        self._tries += 1
+        if error != self._trouble:
+            self._trouble = error
+            log.warning("a pipeline waits for its ledger", pipeline=str(self.key), error=error)
+            self.facts = replace(self.facts, ledger_trouble=error)
+            self._tell(self.key)
+        return float(min(SLOWEST, PAUSE * 2 ** min(self._tries - 1, 10)))
+
     async def _turn(self) -> float:
         """One turn; the seconds until the next unless something wakes it."""
         course = self.course
         if course is None or course.plan != self._wanted:
-            if self._runs:
+            if any(not task.done() for task in self._runs):
                 return IDLE  # the last of them wakes us
+            await self._aside.stop()
             if self._wanted is None:
                 self.course = None
                 return IDLE
             link = self.link()
             if link is None:
                 return PAUSE
+            if not await self._close_ledger(self._wanted):
+                return PAUSE
             course = await self._load(link, self._wanted)
+        if self._retry:
+            self._retry = False
+            self._revive_all(course)
         now = self._context.now()
         course.add_due(now)
         link = self.link()
         if link is not None and self._context.clock() >= self._paused_until:
-            if self._late.due(course.plan, now) and not course.plan.suspended:
-                await self._look_for_late(link, course, now)
-            await self.backfills.turn(link, course.plan, course.agenda, now)
+            self._aside.turn(link, course, now)
             self._start_runs(link, course, now)
         course.advance(now)
         self._publish(course, now)
@@ -157,9 +180,7 @@ class PipelineLoop:
 
     async def _load(self, link: LiveLink, plan: PipelinePlan) -> Course:
         """Begin with what the ledger tells."""
-        if self._writer is not None:
-            await self._writer.drain()
-        self._writer = LedgerWriter(self.link, plan.bucket, plan.owner)
+        self._writer = self._writer or LedgerWriter(self.link, plan.bucket, plan.owner)
         loaded = await load(link, plan, self._writer, self._context.now())
         course = loaded.course
         if self.course is not None:
@@ -168,8 +189,8 @@ class PipelineLoop:
             self._voice.given_up(loaded.given_up, plan.max_windows)
         self.course = course
         self._counts.clear()
-        self._late.begin()
-        self.backfills.reload()
+        self._aside.begin()
+        self._trouble, self._tries = "", 0
         log.info(
             "a pipeline begins",
             pipeline=str(self.key),
@@ -178,6 +199,22 @@ class PipelineLoop:
             windows=len(course.agenda),
         )
         return course
+
+    async def _close_ledger(self, plan: PipelinePlan) -> bool:
+        """See that all is written before the ledger is read, and leave one that the plan no longer names; whether that is done."""
+        writer = self._writer
+        if writer is None:
+            return True
+        if (writer.bucket, writer.owner) == (plan.bucket, plan.owner):
+            return await writer.settle(PATIENCE)
+        await writer.close(PATIENCE)  # its bucket may be gone for good
+        self._writer = None
+        return True
+
+    def _revive_all(self, course: Course) -> None:
+        course.revive(self._context.now(), lambda _: True)
+        for circuit in course.circuits.values():
+            circuit.close()
 
     # runs
 
@@ -193,20 +230,19 @@ class PipelineLoop:
                 course.circuits[entry.stage].started()
                 task = asyncio.create_task(self._run(link, course, entry), name=f"window {self.key} {entry.stage}")
                 self._runs.add(task)
-                task.add_done_callback(self._runs.discard)
+                task.add_done_callback(self._ended)
                 course.dirty = True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._runs.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the end of a run was not taken in: please report this", pipeline=str(self.key), exc_info=error)
 
     async def _run(self, link: LiveLink, course: Course, entry: Entry) -> None:
         """One attempt, and what comes of it."""
-        stage = course.plan.stages[entry.stage]
         clock, started = self._context.clock, self._context.clock()
         try:
-            count = await self._counts.before(link, course.plan, stage, entry.window, self._context.now())
-            if stage.native is not None:
-                outcome = await run_native(link, stage, stage.native, entry.window, self._context.now, entry.attempt)
-            else:
-                outcome = await run_window(link, stage, entry.window)
-            self._verdicts.succeeded(course, entry, outcome, count, clock() - started, self._context.now())
+            count, outcome = await self._attempt(link, course.plan, entry)
         except AttemptFailed as failure:
             self._verdicts.failed(course, entry, str(failure), clock() - started, self._context.now())
         except (Abandoned, InfluxError, NotLeader) as error:
@@ -214,34 +250,35 @@ class PipelineLoop:
             self._paused_until = clock() + PAUSE
             log.info("a window waits for InfluxDB", pipeline=str(self.key), stage=entry.stage, error=str(error))
         except asyncio.CancelledError:
+            self._verdicts.abandoned(course, entry, self._context.now())
             raise
         except Exception as error:
             log.exception("a run failed in a way it should not: please report this", pipeline=str(self.key))
             text = f"{type(error).__name__}: see the operator's log"
             self._verdicts.failed(course, entry, text, clock() - started, self._context.now())
+        else:
+            self._verdicts.succeeded(course, entry, outcome, count, clock() - started, self._context.now())
         finally:
             course.dirty = True
             self.wake.set()
 
-    async def _look_for_late(self, link: LiveLink, course: Course, now: datetime) -> None:
-        """Look whether the sources of settled windows have changed, and run those again that have."""
-        await course.writer.drain()  # what it compares with is read from the ledger
-        found = await self._late.look(link, course.plan, now)
-        self._voice.late(found)
-        self._meter.late(found)
-        if not course.plan.rerun_late:
-            return
-        for record in found.reruns:
-            entry = course.agenda.add(record.stage, record.window, now, cause=record.cause, revision=record.revision)
-            course.writer.put(again(entry))
-        course.dirty = course.dirty or bool(found.reruns)
+    async def _attempt(self, link: LiveLink, plan: PipelinePlan, entry: Entry) -> tuple[int | None, Outcome]:
+        """The points of the source before, and what the run gave. Raises AttemptFailed and Abandoned."""
+        stage, now = plan.stages[entry.stage], self._context.now
+        try:
+            count = await self._counts.before(link, plan, stage, entry.window, now())
+        except InfluxError as error:
+            raise meaning(error, stage) from error
+        if stage.native is not None:
+            return count, await run_native(link, stage, stage.native, entry.window, now, entry.attempt)
+        return count, await run_window(link, stage, entry.window)
 
     # what is told, and when to turn again
 
     def _publish(self, course: Course, now: datetime) -> None:
         """Have the status tell how things stand; the whole agenda is looked at once a second at most."""
         clock = self._context.clock()
-        if not course.dirty or clock - self._published < PUBLISH_EVERY:
+        if clock - self._published < (PUBLISH_EVERY if course.dirty else REFRESH):
             return
         course.dirty, self._published = False, clock
         self.facts = facts_of(course, now)
@@ -252,16 +289,14 @@ class PipelineLoop:
     def _sleep(self, course: Course, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""
         clock = self._context.clock()
-        waits = [IDLE]
-        if not usable:
+        waits = [self._published + (PUBLISH_EVERY if course.dirty else REFRESH) - clock]
+        if not usable or course.writer.waiting > FULL:
             waits.append(PAUSE)
         elif clock < self._paused_until:
             waits.append(self._paused_until - clock)
-        moments = [course.agenda.next_retry(), self._late.next_at(course.plan)]
+        moments = [course.agenda.next_retry(), self._aside.next_at(course)]
         if course.next is not None:
             moments.append(course.next.stop + timedelta(seconds=course.plan.delay))
         moments += [one.until for one in course.circuits.values() if one.state is CircuitState.OPEN]
         waits += [(moment - now).total_seconds() for moment in moments if moment is not None and moment > now]
-        if course.dirty:
-            waits.append(PUBLISH_EVERY - (clock - self._published))
         return max(0.01, min(waits))

@@ -49,7 +49,11 @@ class Verdicts:
             ready_at=entry.ready_at,
             finished_at=now,
         )
-        if course.agenda.succeeded(entry, now) is not None:
+        settled = course.agenda.succeeded(entry, now) is None
+        if course.circuits[entry.stage].succeeded():
+            self._voice.closed(entry.stage)
+            course.revive(now, lambda other: other.stage == entry.stage)
+        if not settled:
             return  # its source changed while it ran; what counts is the next run
         course.writer.put(record)
         course.succeeded += 1
@@ -57,9 +61,6 @@ class Verdicts:
         last = course.last.get(entry.stage)
         if last is None or last.window.stop <= entry.window.stop:
             course.last[entry.stage] = record
-        if course.circuits[entry.stage].succeeded():
-            self._voice.closed(entry.stage)
-            course.revive(now, lambda other: other.stage == entry.stage)
         self._meter.succeeded(record)
         self._voice.warnings(entry, outcome.warnings)
         self._backfills.done(record, now)
