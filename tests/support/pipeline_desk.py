@@ -168,10 +168,3 @@ def hours(plan: PipelinePlan, count: int, **changes: Any) -> PipelinePlan:
     """The plan, begun so many whole hours ago."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     return replace(plan, begin=now - timedelta(hours=count), max_active=4, **changes)
-
-
-async def until(what: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not what():  # noqa: ASYNC110 - whatever it looks at sets no event
-            await asyncio.sleep(0.01)

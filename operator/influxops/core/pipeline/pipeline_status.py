@@ -78,9 +78,9 @@ def stage_facts(
 
 
 def exceptions(agenda: Agenda, circuits: Mapping[str, Circuit]) -> tuple[dict[str, Any], ...]:
-    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``."""
+    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others."""
     odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(entry, circuits)]
-    shown = by_order(odd)[:MAX_EXCEPTIONS]
+    shown = sorted(by_order(odd), key=lambda entry: entry.state is not WindowState.FAILED)[:MAX_EXCEPTIONS]
     known = {entry.place for entry in shown}
     held = agenda.behind_failed(MAX_EXCEPTIONS)
     shown += [entry for entry, _ in held if entry.place not in known][: MAX_EXCEPTIONS - len(shown)]

@@ -15,8 +15,9 @@ from influxops.core.pipeline.result import QueryResult, Source
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.pipeline.window_run import Outcome
 from influxops.influx.errors import Forbidden, NotFound, ScriptFailed, Unavailable
-from tests.support.pipeline_desk import CONNECTION, LEDGER, PIPELINE, PipelineDesk, hours, until
+from tests.support.pipeline_desk import CONNECTION, LEDGER, PIPELINE, PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.until import until
 
 PLAN = plan_of({"a": StageOf(), "b": StageOf(after=("a",))})
 WATCHED = plan_of({"a": StageOf(source=Source("raw", "", ""))})
