@@ -12,6 +12,7 @@ from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.window import Window
+from influxops.core.reruns import Pauses
 
 SUCCESS, FAILED, READY = WindowState.SUCCESS, WindowState.FAILED, WindowState.READY
 UID = "uid-of-the-backfill"
@@ -62,7 +63,7 @@ def pipeline(*stages: StagePlan, begin: str = "2026-01-01", delay: int = 0) -> P
         delay=delay,
         max_active=4,
         newest_first=False,
-        retry=RetryPlan(3, 1, 2, 60, 0),
+        retry=RetryPlan(3, Pauses(1, 2, 60, 0)),
         breaker_failures=5,
         breaker_open=60,
     )

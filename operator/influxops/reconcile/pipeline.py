@@ -31,6 +31,7 @@ from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.pipeline_state import PipelineState
 from influxops.reconcile.references import NotUsable, connection_key, park, poll_after, usable_link
+from influxops.reconcile.rerun_policy import pauses
 from influxops.reconcile.script import script_facts
 from influxops.reconcile.stage_script import stage_script
 
@@ -103,13 +104,7 @@ async def _plan(
         delay=spec.watermark.delay.seconds,
         max_active=spec.concurrency.max_active_windows,
         newest_first=spec.concurrency.order is Order.NEWEST_FIRST,
-        retry=RetryPlan(
-            retry.limit,
-            retry.backoff.initial.seconds,
-            retry.backoff.factor,
-            retry.backoff.max.seconds,
-            retry.backoff.jitter,
-        ),
+        retry=RetryPlan(retry.limit, pauses(retry.backoff)),
         breaker_failures=spec.circuit_breaker.consecutive_failures,
         breaker_open=spec.circuit_breaker.open_for.seconds,
         latest_only=spec.catch_up.policy is CatchUpPolicy.LATEST,
