@@ -45,6 +45,7 @@ class Connections:
         record = self._tools.context.objects.get(key)
         if record is None:
             await self.end(key)
+            self._tell_pipelines(key)
             return Gone()
         if record.deleting:
             return await self._finish(record)
@@ -90,6 +91,11 @@ class Connections:
         for other in dependents:
             self._tools.enqueue(other, priority)
 
+    def _tell_pipelines(self, key: Key) -> None:
+        """Pipelines hold no connection back, so they outlive it, and are to say what they lack."""
+        for pipeline in self._tools.context.objects.pipelines_by_connection(key):
+            self._tools.enqueue(pipeline, Priority.CHANGE)
+
     async def _invalid(self, record: Record, message: str) -> Outcome:
         outcome = Stalled(Reason.INVALID_SPEC, message)
         context = self._tools.context
@@ -119,6 +125,7 @@ class Connections:
             return outcome
         await self.end(key)
         await remove_finalizer(context, record)
+        self._tell_pipelines(key)
         return Gone()
 
     def _uses(self, key: Key) -> bool:

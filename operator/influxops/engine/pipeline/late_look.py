@@ -11,6 +11,7 @@ from influxops.core.pipeline.late import Change, aligned, changed, counts_of, gr
 from influxops.core.pipeline.plan import PipelinePlan, StagePlan
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.restore import longest_window
+from influxops.core.pipeline.result import Source
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
 
@@ -71,8 +72,8 @@ class LateLook:
         for name in watched_stages(plan):
             stage = plan.stages[name]
             mine = [one for one in records if one.stage == name and one.window.start >= since and _compared(one)]
-            if mine:
-                changes += await self._of_stage(link, stage, mine, now)
+            if mine and stage.source is not None:
+                changes += await self._of_stage(link, stage, stage.source, mine, now)
         self._last = now
         known = {(record.stage, record.window): record for record in records}
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
@@ -85,10 +86,8 @@ class LateLook:
         return Found(again, tuple(c for c in changes if not c.expired), self._untold(changes))
 
     async def _of_stage(
-        self, link: LiveLink, stage: StagePlan, records: list[WindowRecord], now: datetime
+        self, link: LiveLink, stage: StagePlan, source: Source, records: list[WindowRecord], now: datetime
     ) -> list[Change]:
-        source = stage.source
-        assert source is not None  # noqa: S101  (watched_stages gives only those)
         windows = [record.window for record in records]
         step = grid_step(windows)
         start, stop = aligned(min(w.start for w in windows), step), max(w.stop for w in windows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,9 +44,10 @@ async def load(link: LiveLink, plan: PipelinePlan, writer: LedgerWriter, now: da
     records = await link.run(
         lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1))
     )
+    agenda = await asyncio.to_thread(restore, plan, mark, records, now)  # seconds, for fifty thousand windows
     course = Course(
         plan,
-        agenda=restore(plan, mark, records, now),
+        agenda=agenda,
         writer=writer,
         circuits=circuits,
         watermark=mark,

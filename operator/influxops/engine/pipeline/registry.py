@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from influxops.core.keys import Key
@@ -25,7 +25,7 @@ class Pipelines:
         self._link = link
         self._loops: dict[Key, PipelineLoop] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
-        self._ending: dict[Key, asyncio.Task[None]] = {}
+        self._ending: dict[Key, set[asyncio.Task[None]]] = {}
         self._orders: dict[Key, tuple[Key, BackfillOrder]] = {}
         """Backfills by their own key: a loop that begins anew takes them up again."""
 
@@ -43,7 +43,7 @@ class Pipelines:
                 if pipeline == key:
                     loop.backfills.order(order)
             self._running[key] = asyncio.create_task(
-                _after(self._ending.get(key), loop), name=f"pipeline {key.namespace}/{key.name}"
+                _after(self._ending.get(key, set()), loop), name=f"pipeline {key.namespace}/{key.name}"
             )
         loop.configure(plan)
 
@@ -62,11 +62,12 @@ class Pipelines:
         task = self._running.pop(key, None)
         if task is not None:
             task.cancel()
-            self._ending[key] = task
+            self._ending.setdefault(key, set()).add(task)
             task.add_done_callback(lambda ended: self._forget(key, ended))
 
     def _forget(self, key: Key, ended: asyncio.Task[None]) -> None:
-        if self._ending.get(key) is ended:
+        self._ending[key].discard(ended)
+        if not self._ending[key]:
             del self._ending[key]
 
     def backfill(self, pipeline: Key, order: BackfillOrder) -> None:
@@ -88,7 +89,8 @@ class Pipelines:
         for key in list(self._loops):
             self.stop(key)
         self._orders.clear()
-        await asyncio.gather(*self._ending.values(), return_exceptions=True)
+        ending = [task for tasks in self._ending.values() for task in tasks]
+        await asyncio.gather(*ending, return_exceptions=True)
 
     def _publish(self, key: Key) -> None:
         """Let the status of a pipeline tell how it stands."""
@@ -102,10 +104,11 @@ class Pipelines:
         self._tools.later(key, record.uid, status, urgent=_turned(before) != _turned(status))
 
 
-async def _after(former: asyncio.Task[None] | None, loop: PipelineLoop) -> None:
-    """Run a loop once the former one of the same key has ended: two of one ledger would undo each other's records."""
-    if former is not None:
-        await asyncio.wait({former})
+async def _after(former: Iterable[asyncio.Task[None]], loop: PipelineLoop) -> None:
+    """Run a loop once all former ones of the same key have ended: two of one ledger would undo each other's records."""
+    ending = set(former)
+    if ending:
+        await asyncio.wait(ending)
     await loop.run()
 
 

@@ -97,6 +97,17 @@ def test_a_retry_waits_for_its_time_and_for_its_turn() -> None:
     assert entry.attempt == 2
 
 
+def test_a_retry_of_a_window_that_was_dropped_meanwhile_is_forgotten() -> None:
+    agenda = Agenda(CHAIN)
+    entry = agenda.add("a", hour(0), NOW)
+    start(agenda)
+    agenda.failed(entry, NOW, "no", NOW + HOUR)
+    agenda.drop(entry, NOW)
+    assert agenda.take(NOW + HOUR, every) is None
+    agenda.add("a", hour(0), NOW)
+    assert agenda.take(NOW + HOUR, every) is not entry
+
+
 def test_an_attempt_without_a_verdict_does_not_count() -> None:
     agenda = Agenda(CHAIN)
     entry = agenda.add("a", hour(0), NOW)

@@ -182,6 +182,15 @@ def test_what_a_backfill_or_a_gap_left_below_the_watermark_is_not_the_schedules(
         assert ("a", window) not in restore(plan, BEGIN + 8 * HOUR, [record], now)
 
 
+def test_what_is_to_run_again_at_or_below_the_watermark_does_and_the_rest_is_settled() -> None:
+    plan = plan_of({"a": StageOf()}, begin=BEGIN)
+    grid, mark = plan.stages["a"].cadence, BEGIN + 5 * HOUR
+    for back in (0, 2):
+        record = WindowRecord("a", grid.latest(mark - back * HOUR), WindowState.READY, 2, cause=Cause.LATE_DATA)
+        assert list(restore(plan, mark, [record], mark).entries) == [("a", record.window)]
+    assert not len(restore(plan, mark, [], mark))
+
+
 def test_records_of_a_stage_that_the_plan_no_longer_has_are_ignored() -> None:
     plan = plan_of({"a": StageOf()}, begin=BEGIN)
     now = BEGIN + HOUR

@@ -1,0 +1,64 @@
+"""Late points in a loop: their windows run again once, and a look that fails is told once and made again later."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from influxops.core.pipeline.result import Source
+from influxops.influx.errors import Forbidden
+from tests.support.pipeline_desk import PipelineDesk, hours
+from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.until import until
+
+PLAN = plan_of({"a": StageOf(source=Source("raw", "m", "f")), "b": StageOf(after=("a",))})
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[PipelineDesk]:
+    made = PipelineDesk()
+    yield made
+    await made.stop()
+
+
+def settled(desk: PipelineDesk) -> bool:
+    """All that has closed has succeeded."""
+    course = desk.loop.course
+    return course is not None and not len(course.agenda) and not course.writer.waiting
+
+
+async def test_a_late_point_runs_its_window_and_what_is_made_of_it_once_more(desk: PipelineDesk) -> None:
+    plan = hours(PLAN, 3, allowed=86400, check_every=3600)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    late = plan.begin + timedelta(minutes=90)
+    await desk.fake.write_points(desk.link.org_id, "raw", [f"m f=1 {int(late.timestamp())}000000000"])
+    for look in (1, 2):
+        counted = desk.fake.count("count_by_time")
+        desk.loop._aside._late.begin()
+        desk.loop.wake.set()
+        await until(lambda counted=counted: desk.fake.count("count_by_time") > counted)  # type: ignore[misc]
+        await until(lambda: not desk.loop._aside._look or desk.loop._aside._look.done())
+        await until(lambda: settled(desk))
+        records = await desk.ledger(plan.owner)
+        again = [(one.stage, one.window.start, one.source_count) for one in records if one.revision == 2]
+        start = plan.begin + timedelta(hours=1)
+        assert sorted(again) == [("a", start, 1), ("b", start, None)], f"after look {look}"
+    assert len(desk.fake.ran) == 8
+
+
+async def test_a_look_that_fails_is_told_once_and_not_made_again_at_once(desk: PipelineDesk) -> None:
+    plan = hours(PLAN, 1, allowed=86400, check_every=3600)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    desk.fake.always["ledger_records"] = Forbidden("no", "read:buckets")
+    read = desk.fake.count("ledger_records")
+    desk.loop._aside._late.begin()
+    for _ in range(5):
+        desk.loop.wake.set()
+        await until(lambda: not desk.loop.wake.is_set())
+        await until(lambda: desk.fake.count("ledger_records") > read)
+    assert desk.fake.count("ledger_records") == read + 1
+    assert [reason for reason, _ in desk.recorder.events] == ["LateData"]
