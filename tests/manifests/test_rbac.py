@@ -9,7 +9,8 @@ from tests.manifests.conftest import Kubectl
 from tests.manifests.support import MANIFESTS, documents
 
 ACCOUNT = "system:serviceaccount:influxops-system:influxops"
-KINDS = ("influxconnections", "influxtasks", "retentionpolicies", "influxpipelines", "influxbackfills")
+WITH_FINALIZER = ("influxconnections", "influxtasks", "retentionpolicies")
+KINDS = (*WITH_FINALIZER, "influxpipelines", "influxbackfills")
 
 OURS = "influxops.dev"
 LEASE = "leases.coordination.k8s.io"
@@ -19,7 +20,8 @@ HOME = "influxops-system"
 
 # (namespace, verb, resource[.group][/subresource][:name])
 NEEDED = [
-    *((ELSEWHERE, verb, f"{kind}.{OURS}") for kind in KINDS for verb in ("get", "list", "watch", "patch")),
+    *((ELSEWHERE, verb, f"{kind}.{OURS}") for kind in KINDS for verb in ("get", "list", "watch")),
+    *((ELSEWHERE, "patch", f"{kind}.{OURS}") for kind in WITH_FINALIZER),
     *((ELSEWHERE, "patch", f"{kind}.{OURS}/status") for kind in KINDS),
     (ELSEWHERE, "delete", f"influxbackfills.{OURS}"),  # when its time to live is over
     *((ELSEWHERE, "get", resource) for resource in ("secrets", "configmaps", "namespaces")),
@@ -28,6 +30,7 @@ NEEDED = [
     *((HOME, verb, f"{LEASE}:influxops") for verb in ("get", "update")),
 ]
 DENIED = [
+    *((ELSEWHERE, "patch", f"{kind}.{OURS}") for kind in KINDS if kind not in WITH_FINALIZER),
     *(
         (ELSEWHERE, verb, f"{kind}.{OURS}")
         for kind in KINDS

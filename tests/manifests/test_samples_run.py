@@ -60,7 +60,7 @@ def _write(stack: Stack) -> None:
 
 
 def _objects(stack: Stack) -> dict[str, dict[str, Any]]:
-    kinds = "influxconnections,retentionpolicies,influxtasks"
+    kinds = "influxconnections,retentionpolicies,influxtasks,influxpipelines"
     items = json.loads(stack.kubectl("-n", NAMESPACE, "get", kinds, "-o", "json").stdout)["items"]
     return {f"{item['kind']}/{item['metadata']['name']}": item for item in items}
 
@@ -107,7 +107,7 @@ def test_the_samples_run_with_the_rights_of_the_installation(
         time.sleep(1)
         objects = _objects(cluster)
 
-    assert len(objects) == 11
+    assert len(objects) == 12
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0, log.read_text()[-4000:]
     text = log.read_text()

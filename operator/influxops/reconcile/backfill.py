@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from influxops.api.common import FINALIZER, Retry
+from influxops.api.common import RECONCILE_AT, Retry
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.api.influxpipeline import LEDGER
@@ -17,7 +17,7 @@ from influxops.core.keys import Key, Kind
 from influxops.core.marker import sha256
 from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.pipeline.backfill import Refused
-from influxops.core.pipeline.backfill_status import View, backfill_status, terminal
+from influxops.core.pipeline.backfill_status import View, backfill_status, looked_at_again, terminal
 from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
@@ -26,7 +26,6 @@ from influxops.core.record import Record, unpack
 from influxops.influx.errors import InfluxError
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import let_go
 from influxops.reconcile.pipeline import ledger_owner
 from influxops.reconcile.pipeline_state import BackfillOrder
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, usable_link
@@ -42,7 +41,7 @@ async def visit_backfill(context: Context, record: Record) -> Outcome:
     """Visit an InfluxBackfill. Errors of Kubernetes pass through to the engine."""
     if record.deleting:
         context.runner.drop_backfill(record.key)
-        return await let_go(context, record) if FINALIZER in record.finalizers else Gone()
+        return Gone()
     status = unpack(record.packed_status)
     if terminal(status):
         return await _expire(context, record, status)
@@ -55,7 +54,8 @@ async def visit_backfill(context: Context, record: Record) -> Outcome:
             View(refused=Refused(Reason.INVALID_SPEC, str(error))),
             Stalled(Reason.INVALID_SPEC, str(error)),
         )
-    order = BackfillOrder(record.key, record.uid, record.generation, record.created, spec)
+    asked = record.annotations.get(RECONCILE_AT, "")
+    order = BackfillOrder(record.key, record.uid, record.generation, record.created, spec, reconcile_at=asked)
     if spec.pipeline_ref is not None:
         return await _of_pipeline(
             context, record, order, Key(Kind.PIPELINE, record.key.namespace, spec.pipeline_ref.name)
@@ -165,15 +165,19 @@ async def _plan(
 
 async def _tell(context: Context, record: Record, view: View, outcome: Outcome) -> Outcome:
     """Say why nothing runs."""
-    status = backfill_status(record.status(), None, view, record.generation, context.now())
+    asked = record.annotations.get(RECONCILE_AT, "")
+    status = backfill_status(record.status(), None, view, record.generation, context.now(), asked)
     await context.statuses.now(record.key, record.uid, status)
     return outcome
 
 
-async def _expire(context: Context, record: Record, status: dict[str, object]) -> Outcome:
+async def _expire(context: Context, record: Record, status: dict[str, Any]) -> Outcome:
     """A backfill that is over: end its loop, and delete the object when its time has come."""
     context.runner.stop(record.key)
     context.runner.drop_backfill(record.key)
+    seen = looked_at_again(status, record.generation, record.annotations.get(RECONCILE_AT, ""))
+    if seen != status:
+        await context.statuses.now(record.key, record.uid, seen)
     seconds = record.spec().get("ttlSecondsAfterFinished")
     finished = status.get("finishedAt")
     if not isinstance(seconds, int) or not isinstance(finished, str):

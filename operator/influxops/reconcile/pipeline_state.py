@@ -39,6 +39,8 @@ class BackfillOrder:
     spec: InfluxBackfillSpec
     waits: str = ""
     """Why it cannot run yet; empty when it can."""
+    reconcile_at: str = ""
+    """The visit that was asked for by annotation, which its status echoes."""
 
 
 class PipelineRunner(Protocol):

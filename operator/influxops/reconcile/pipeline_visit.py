@@ -11,7 +11,6 @@ from influxops.core.pipeline.pipeline_status import pipeline_status
 from influxops.core.record import Record, pack, unpack
 from influxops.reconcile.announce import announce
 from influxops.reconcile.context import Context
-from influxops.reconcile.finalizer import let_go
 from influxops.reconcile.pipeline import reconcile_pipeline
 from influxops.reconcile.pipeline_state import PipelineState
 
@@ -21,7 +20,7 @@ async def visit_pipeline(context: Context, record: Record) -> Outcome:
     if record.deleting:
         context.runner.stop(record.key)
         context.pipelines.pop(record.key, None)
-        return await let_go(context, record)
+        return Gone()
     state = state_of(context, record)
     visited = await reconcile_pipeline(context, record, state)
     if visited.connection is not None and not visited.keep:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.flux import repository
-from tests.support.lab import CONNECTION, POLICY, TASK, Lab
+from tests.support.lab import CONNECTION, PIPELINE, POLICY, TASK, Lab
 
 OURS = "influxops"
 CLIENT = ("apply",)
@@ -51,8 +51,9 @@ def settled(lab: Lab) -> dict[str, Object]:
     found = {}
     for kind, names in {
         CONNECTION: ("main",),
-        POLICY: ("raw", "hourly"),
+        POLICY: ("raw", "hourly", "validated", "enriched", "daily", "alerts", "ledger"),
         TASK: ("cpu-downsample", "cpu-peak", "meter-broken"),
+        PIPELINE: ("climate",),
     }.items():
         found |= {f"{kind}/{name}": lab.synced(kind, name) for name in names}
     return found
@@ -70,12 +71,13 @@ def owns_no_spec(item: Object) -> None:
     """By managedFields: influxops has the status by server-side apply, and its finalizer; nobody else has the status."""
     entries = item["metadata"]["managedFields"]
     status = [entry for entry in entries if "f:status" in entry["fieldsV1"]]
-    (rest,) = [entry for entry in entries if entry["manager"] == OURS and entry not in status]
+    rest = [entry["fieldsV1"] for entry in entries if entry["manager"] == OURS and entry not in status]
     assert [(entry["manager"], entry["operation"], entry["subresource"]) for entry in status] == [
         (OURS, "Apply", "status")
     ]
     assert set(status[0]["fieldsV1"]) == {"f:status"}
-    assert rest["fieldsV1"] == {"f:metadata": {"f:finalizers": {".": {}, 'v:"influxops.dev/cleanup"': {}}}}
+    finalizer = {"f:metadata": {"f:finalizers": {".": {}, 'v:"influxops.dev/cleanup"': {}}}}
+    assert rest == ([] if item["kind"] == PIPELINE else [finalizer])  # nothing of a pipeline is to be undone
     annotations = item["metadata"].get("annotations") or {}
     assert set(annotations) <= {"kubectl.kubernetes.io/last-applied-configuration"}
 
@@ -96,7 +98,7 @@ def test_applied_again_nothing_changes(lab: Lab, samples: str, way: str) -> None
         assert versions(lab) == before
         if way == "client-side":
             assert [line.rpartition(" ")[2] for line in said.splitlines()] == ["unchanged"] * len(said.splitlines())
-    assert len(before) == 6
+    assert len(before) == 12
 
 
 def test_a_field_that_leaves_git_leaves_the_object(lab: Lab, samples: str) -> None:

@@ -12,7 +12,7 @@ from devstack.stack import Stack
 from tests.support import argocd
 from tests.support.expect import eventually
 from tests.support.flux import repository
-from tests.support.lab import CONNECTION, MERGE, PLURALS, POLICY, TASK, Influx, Lab
+from tests.support.lab import CONNECTION, MERGE, PIPELINE, PLURALS, POLICY, TASK, Influx, Lab
 
 WAVE = "argocd.argoproj.io/sync-wave"
 Object = dict[str, Any]
@@ -90,9 +90,9 @@ def test_sync_waves(lab: Lab, tmp_path: Path) -> None:
                 story=lambda: lab.operator.tail(word=lab.namespace),
             )
         kinds.append(sorted({kind for kind, _ in ours}))
-    assert kinds == [[CONNECTION], [POLICY], [TASK]]
+    assert kinds == [[CONNECTION], [POLICY], [PIPELINE, TASK]]
     assert len(lab.influx.tasks()) == 3
-    for name in ("cpu-downsample", "cpu-peak", "meter-broken"):
+    for name in ("cpu-downsample", "cpu-peak", "meter-broken", "climate"):
         assert "DependencyNotReady" not in {event["reason"] for event in lab.events(name)}
 
 

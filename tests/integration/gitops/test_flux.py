@@ -9,13 +9,14 @@ import pytest
 
 from tests.support.expect import condition, eventually
 from tests.support.flux import Flux, kustomizations, repository
-from tests.support.lab import CONNECTION, HOURLY, POLICY, TASK, Lab
+from tests.support.lab import CONNECTION, HOURLY, PIPELINE, POLICY, TASK, Lab
 
 SAMPLES = "manifests/samples"
 SYNC = "manifests/flux/sync.yaml"
 ORDERED = "manifests/flux/ordered.yaml"
 TASKS = ("cpu-downsample", "cpu-peak", "meter-broken")
-POLICIES = ("hourly", "raw")
+POLICIES = ("hourly", "raw", "validated", "enriched", "daily", "alerts", "ledger")
+BUCKETS = (*POLICIES[:-1], "influxops-ledger")
 
 
 @pytest.fixture
@@ -55,12 +56,12 @@ def test_ready_means_that_influxdb_has_it_all(flux: Flux, lab: Lab, name: str, m
     flux.ready(kustomization, revision)
     # No waiting from here on: that is what `wait: true` has done.
     found = {(kind, item["metadata"]["name"]): item for kind, item in lab.objects()}
-    wanted = {(CONNECTION, "main"), *((TASK, one) for one in TASKS), *((POLICY, one) for one in POLICIES)}
-    assert set(found) == wanted
+    tasks, policies = ((TASK, one) for one in TASKS), ((POLICY, one) for one in POLICIES)
+    assert set(found) == {(CONNECTION, "main"), (PIPELINE, "climate"), *tasks, *policies}
     assert all(condition(item)["status"] == "True" for item in found.values())
     ids = {one: found[TASK, one]["status"]["taskID"] for one in TASKS}
     assert {task["id"] for task in lab.influx.tasks()} == set(ids.values())
-    assert all(lab.influx.bucket(one) for one in POLICIES)
+    assert all(lab.influx.bucket(one) for one in BUCKETS)
 
     lab.stack.kubectl("-n", lab.namespace, "delete", "influxtask", "cpu-peak")
     edits = ("s/every: 15s/every: 1h/", "s/description: .*/description: edited/", "s/suspend: false/suspend: true/")
@@ -87,7 +88,7 @@ def test_ready_means_that_influxdb_has_it_all(flux: Flux, lab: Lab, name: str, m
     eventually(
         "the namespace is gone", lambda: lab.call("GET", f"/api/v1/namespaces/{name}")[0], lambda code: code == 404
     )
-    assert all(lab.influx.bucket(one) for one in POLICIES)  # they hold data, and their default is Orphan
+    assert all(lab.influx.bucket(one) for one in BUCKETS)  # they hold data, and their default is Orphan
 
 
 def test_a_stalled_task_fails_the_sync_at_once_and_one_that_is_taken_out_of_git_is_pruned(
@@ -137,6 +138,7 @@ def test_connection_then_policies_then_tasks(flux: Flux, lab: Lab, name: str) ->
     eventually("policies are created", lambda: lab.call("GET", lab.path(POLICY))[1]["items"])
     assert condition(lab.get(CONNECTION, "main") or {})["status"] == "True"
     eventually("tasks are created", lambda: lab.call("GET", lab.path(TASK))[1]["items"])
+    eventually("the pipeline is created", lambda: lab.get(PIPELINE, "climate"))
     assert all(condition(lab.get(POLICY, one) or {})["status"] == "True" for one in POLICIES)
     for one in (first, second, third):
         lab_name = one["metadata"]["name"]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from influxops.core.conditions import rfc3339
+from tests.integration.operator.test_pipeline import buckets, spec_of
 from tests.support import command
 from tests.support.command import PLUGIN, PROGRAM
+from tests.support.expect import condition, observed
 from tests.support.gate import Gate
-from tests.support.lab import CONNECTION, POLICY, TASK, Lab
+from tests.support.lab import BACKFILL, CONNECTION, PIPELINE, POLICY, TASK, Lab
 
 
 def influxops(lab: Lab, *arguments: str, stdin: str = "", program: Path = PROGRAM) -> subprocess.CompletedProcess[str]:
@@ -53,6 +57,43 @@ def test_suspend_and_resume(lab: Lab) -> None:
     lab.synced(POLICY, "kept")
     assert influxops(lab, "suspend", "retentionpolicy/kept").returncode == 0
     lab.until(POLICY, "kept", "suspended", lambda one: one["status"]["conditions"][0]["reason"] == "Suspended")
+
+
+def test_pipelines_and_backfills_are_suspended_resumed_and_visited(lab: Lab) -> None:
+    """A suspended backfill starts no window and says so; resumed it is worked off; a visit is echoed also when it is over."""
+    buckets(lab)
+    lab.connect()
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    lab.create(PIPELINE, "env", spec_of(today))
+    lab.synced(PIPELINE, "env")
+    assert influxops(lab, "suspend", "pipeline/env").returncode == 0
+    lab.rests(PIPELINE, "env", "Suspended")
+    assert influxops(lab, "resume", "ipl/env").returncode == 0
+    lab.synced(PIPELINE, "env")
+
+    span = {"start": rfc3339(today - timedelta(days=2)), "stop": rfc3339(today)}
+    lab.create(BACKFILL, "older", {"pipelineRef": {"name": "env"}, **span, "suspend": True})
+    lab.rests(BACKFILL, "older", "Suspended")
+    assert lab.status(BACKFILL, "older")["progress"] == "0/98"
+    for name in ("pipeline/env", "backfill/older"):
+        _visited(lab, name)
+    assert influxops(lab, "resume", "backfill/older").returncode == 0
+    lab.rests(BACKFILL, "older", "Succeeded", seconds=60)
+    assert influxops(lab, "suspend", "ibf/older").returncode == 0
+    lab.until(BACKFILL, "older", "the change is seen", observed)
+    _visited(lab, "backfill/older")
+    item = lab.get(BACKFILL, "older") or {}
+    assert (condition(item)["reason"], item["status"]["progress"]) == ("Succeeded", "98/98")
+
+
+def _visited(lab: Lab, name: str) -> None:
+    done = influxops(lab, "reconcile", name)
+    assert done.returncode == 0, done.stderr
+    kind = PIPELINE if name.startswith("pipeline") else BACKFILL
+    wanted = done.stdout.split()[-1]
+    lab.until(
+        kind, name.partition("/")[2], "handled", lambda one: one["status"].get("lastHandledReconcileAt") == wanted
+    )
 
 
 def test_reconcile_is_echoed(lab: Lab) -> None:

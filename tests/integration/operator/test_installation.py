@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import yaml
 
 from devstack.stack import Stack
 from influxops.api.kinds import KINDS
+from influxops.core.conditions import rfc3339
 from tests.support import stack as support
 from tests.support.expect import eventually
-from tests.support.lab import CONNECTION, HOURLY, POLICY, TASK, Lab
+from tests.support.lab import BACKFILL, CONNECTION, HOURLY, PIPELINE, PLURALS, POLICY, TASK, Lab
 from tests.support.operator import OperatorProcess
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
@@ -86,6 +88,7 @@ def test_its_rights_suffice_and_none_is_too_much(served: Lab, installed: Stack) 
             lambda status: status == "active",
         )
     eventually("an event series", lambda: [e for e in lab.events("template") if e.get("series")])
+    _pipeline_with_a_backfill(lab)
     lab.delete(TASK, "guest", guest)
     eventually("the guest is gone", lambda: lab.get(TASK, "guest", guest), lambda item: item is None)
     for kind, name in ((TASK, "template"), (POLICY, "kept")):
@@ -103,6 +106,21 @@ def test_its_rights_suffice_and_none_is_too_much(served: Lab, installed: Stack) 
     refused = [f"{one['verb']} {one['requestURI']}" for one in requests if one["responseStatus"]["code"] in {401, 403}]
     assert refused == []
     assert _uses(requests) <= _granted(installed)
+
+
+def _pipeline_with_a_backfill(lab: Lab) -> None:
+    """Windows of yesterday run, and the object that asked for them is deleted by the operator."""
+    lab.influx.new_bucket("influxops-ledger")
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    stage = {"name": "hourly", "flux": 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)'}
+    spec = {"connectionRef": {"name": "main"}, "window": {"every": "1h"}, "begin": rfc3339(today), "stages": [stage]}
+    lab.create(PIPELINE, "climate", spec)
+    lab.synced(PIPELINE, "climate")
+    span = {"start": rfc3339(today - timedelta(hours=3)), "stop": rfc3339(today)}
+    backfill = {"pipelineRef": {"name": "climate"}, **span, "ttlSecondsAfterFinished": 3}
+    lab.create(BACKFILL, "older", backfill)
+    lab.until(BACKFILL, "older", "is done", lambda one: one["status"].get("phase") == "Succeeded")
+    lab.gone(BACKFILL, "older")
 
 
 def _requests(stack: Stack) -> list[dict[str, Any]]:
@@ -148,11 +166,11 @@ def test_every_sample_becomes_ready(served: Lab) -> None:
         body["metadata"].pop("namespace", None)
         if body["kind"] == CONNECTION:
             body["spec"] |= {"url": lab.org.url, "org": lab.org.org, "syncInterval": "1s"}
-        if body["kind"] in {CONNECTION, POLICY, TASK}:
+        if body["kind"] in PLURALS:
             names.append((body["kind"], body["metadata"]["name"]))
     lab.secret(token=lab.org.token)
     whole = yaml.safe_dump_all(reversed(documents))
     lab.stack.kubectl("apply", "--server-side", "-n", lab.namespace, "-f", "-", input=whole)
-    assert len(names) == 11  # all but the pipeline
+    assert len(names) == 12
     for kind, name in names:
         lab.synced(kind, name)

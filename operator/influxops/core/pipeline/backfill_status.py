@@ -13,7 +13,7 @@ from influxops.core.pipeline.backfill_progress import MOST_FAILURES, Progress
 from influxops.core.pipeline.backfill_types import Blocked, Chosen, Estimate, Refused, Selection
 from influxops.core.pipeline.window import Window
 
-__all__ = ["MOST_FAILURES", "MOST_WINDOWS", "Progress", "View", "backfill_status", "terminal"]
+__all__ = ["MOST_FAILURES", "MOST_WINDOWS", "Progress", "View", "backfill_status", "looked_at_again", "terminal"]
 
 MOST_WINDOWS = 100
 """Windows that the status of a dry run lists."""
@@ -41,9 +41,16 @@ class View:
 
 
 def backfill_status(
-    previous: Mapping[str, Any], progress: Progress | None, view: View, generation: int, now: datetime
+    previous: Mapping[str, Any],
+    progress: Progress | None,
+    view: View,
+    generation: int,
+    now: datetime,
+    handled_reconcile_at: str = "",
 ) -> dict[str, Any]:
     """The whole status, in the form of the CRD. Equal inputs but ``now`` give an equal status, so nothing is written.
+
+    ``handled_reconcile_at`` is the visit that was asked for by annotation; empty: none was.
 
     Without ``progress`` (before the ledger has been read) the counts of ``previous`` stay. ``startedAt`` stays once it is there.
     """
@@ -65,12 +72,22 @@ def backfill_status(
     finished = previous.get("finishedAt") or _time(view.finished_at)
     status.update({"startedAt": started} if started and view.dry_run is None else {})
     status.update({"finishedAt": finished} if finished and phase in _OVER else {})
+    status.update({"lastHandledReconcileAt": handled_reconcile_at} if handled_reconcile_at else {})
     return status
 
 
 def terminal(status: Mapping[str, Any]) -> bool:
     """Whether a status says that this backfill is over, so that it is never started again."""
     return status.get("phase") in _OVER
+
+
+def looked_at_again(status: Mapping[str, Any], generation: int, handled_reconcile_at: str) -> dict[str, Any]:
+    """The status of one that is over, after a change of what may still change (suspend, ttlSecondsAfterFinished) or a visit that
+    was asked for: what it tells holds for the present spec, too.
+    """
+    conditions = [{**one, "observedGeneration": generation} for one in status.get("conditions") or []]
+    again = {**status, "observedGeneration": generation, "conditions": conditions}
+    return again | ({"lastHandledReconcileAt": handled_reconcile_at} if handled_reconcile_at else {})
 
 
 def _phase(progress: Progress | None, view: View) -> str:

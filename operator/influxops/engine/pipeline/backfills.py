@@ -151,11 +151,12 @@ class Backfills:
             if work.selection is None and work.view.refused is None:
                 continue
             view = replace(work.view, suspended=work.order.spec.suspend)
-            status = backfill_status(work.status, work.progress, view, work.order.generation, now)
+            order = work.order
+            status = backfill_status(work.status, work.progress, view, order.generation, now, order.reconcile_at)
             if status == work.status:
                 continue
             clock = self._tools.context.clock()
-            urgent = status.get("phase") != work.status.get("phase") or clock - work.told > TOLD_EVERY
+            urgent = _is_news(status, work.status) or clock - work.told > TOLD_EVERY
             work.status = status
             work.told = clock if urgent else work.told
             self._tools.later(work.order.key, work.order.uid, status, urgent=urgent)
@@ -181,6 +182,11 @@ class Backfills:
 def _open(work: _Work) -> bool:
     """Whether its windows are yet to be chosen."""
     return work.selection is None and work.view.refused is None and not terminal(work.status)
+
+
+def _is_news(status: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether somebody waits for what has changed."""
+    return any(status.get(name) != before.get(name) for name in ("phase", "lastHandledReconcileAt"))
 
 
 def _stuck(agenda: Agenda, stage: str, window: Any) -> Blocked:

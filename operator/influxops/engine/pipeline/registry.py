@@ -113,8 +113,10 @@ async def _after(former: Iterable[asyncio.Task[None]], loop: PipelineLoop) -> No
 
 
 def _turned(status: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a person looks for first: the conditions and their status, what has failed, and whether there is work at all."""
+    """What a person looks for first: the conditions and their status, what has failed, and whether there is work at all; and that
+    the ledger has been read, which brings the first numbers.
+    """
     windows = status.get("windows") or {}
     busy = any(windows.get(state) for state in ("pending", "ready", "running"))
     conditions = frozenset((item.get("type"), item.get("status")) for item in status.get("conditions") or [])
-    return conditions, windows.get("failed", 0), busy
+    return conditions, windows.get("failed", 0), busy, "stages" in status

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from influxops.api.influxbackfill import InfluxBackfillStatus
 from influxops.core.pipeline.backfill import Blocked, Refused, Selection, bounds, estimate, select
-from influxops.core.pipeline.backfill_status import Progress, View, backfill_status, terminal
+from influxops.core.pipeline.backfill_status import Progress, View, backfill_status, looked_at_again, terminal
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from tests.support.backfills import FAILED, SUCCESS, UID, Spec, at, record, rollups
 
@@ -181,3 +181,19 @@ def test_the_same_again_is_the_same(ends: list[tuple[int, WindowState, int]]) ->
     InfluxBackfillStatus.model_validate(first)
     assert backfill_status(first, progress, View(), 1, NOW + timedelta(hours=9)) == first
     assert progress.succeeded + progress.failed + progress.left == 25
+
+
+def test_a_visit_that_was_asked_for_is_echoed_before_and_after_the_end() -> None:
+    """And one that is over speaks of the present spec again after a change of suspend, with all else as it was."""
+    selection = selected()
+    progress = Progress(selection)
+    assert backfill_status({}, progress, View(), 1, NOW, "then")["lastHandledReconcileAt"] == "then"
+    over = backfill_status({}, progress, View(over=True), 1, NOW)
+    again = looked_at_again(over, 2, "now")
+    assert again == {
+        **over,
+        "observedGeneration": 2,
+        "conditions": [{**one, "observedGeneration": 2} for one in over["conditions"]],
+        "lastHandledReconcileAt": "now",
+    }
+    assert looked_at_again(over, 1, "") == over
