@@ -93,7 +93,7 @@ def same(found: Mapping[Place, float], expected: Mapping[Place, float], what: st
         if found[place] != expected[place]
     }
     told_ = f"{what}: {len(missing)} missing {missing[:3]}, {len(others)} others {others[:3]}, {len(wrong)} wrong "
-    assert not (missing or others or wrong), told_ + str(list(wrong.items())[:3])
+    assert [*missing, *others, *wrong] == [], told_ + str(list(wrong.items())[:3])
     assert expected, f"{what}: nothing to compare"
 
 
