@@ -128,23 +128,32 @@ def test_only_the_latest_window_is_caught_up(lab: Lab) -> None:
 
 
 def test_windows_beyond_the_most_are_given_up_and_told(lab: Lab) -> None:
-    """maxWindows 5 of 12 that wait: the newest five run, an event tells which are given up, and a backfill runs these."""
+    """maxWindows 7 of 48 hours that wait: the newest seven run, and no day, for both would be made of a part of their hours;
+    not after the plan was read again either. An event tells it, and a backfill runs what is missing.
+    """
     start = 1_790_000_000 // DAY * DAY
-    stop = start + 12 * HOUR
-    points = fill(lab, start, stop, 900, "hours")
+    stop = start + 2 * DAY
+    edge = stop - 7 * HOUR
+    points = fill(lab, start, stop, 900, "hours", "days")
     lab.connect()
-    lab.create(PIPELINE, "most", past.past(start, stop, [stage("hours", "raw")], catchUp={"maxWindows": 5}))
+    stages = [stage("hours", "raw"), stage("days", "hours", dependsOn=["hours"], window={"every": "1d"})]
+    lab.create(PIPELINE, "most", past.past(start, stop, stages, catchUp={"maxWindows": 7}))
     past.settled(lab, "most", stop)
-    edge = stop - 5 * HOUR
-    past.in_ledger(lab, {("hours", at): 1 for at in range(edge, stop, HOUR)})
-    told = lab.event("most", "GivenUp")["note"]
-    assert told == (
-        "more than 5 windows (spec.catchUp.maxWindows) waited; older ones are not run: hours up to "
-        f"{past.told(edge)}. An InfluxBackfill of that range runs them"
+    ran = {("hours", at): 1 for at in range(edge, stop, HOUR)}
+    past.in_ledger(lab, ran)
+    assert lab.event("most", "GivenUp")["note"] == (
+        "more than 7 windows (spec.catchUp.maxWindows) waited; older ones are not run, nor what is made of them: hours up to "
+        f"{past.told(edge)}, days up to {past.told(stop)}. An InfluxBackfill of that range runs them"
     )
-    done = past.backfilled(lab, "older", "most", start, edge)
-    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "7/7")
+    lab.patch(PIPELINE, "most", concurrency={"maxActiveWindows": 2})
+    past.settled(lab, "most", stop)
+    past.in_ledger(lab, ran)
+    assert past.points(lab, "days") == {}
+
+    done = past.backfilled(lab, "older", "most", start, stop)
+    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "43/43")
     past.same(past.points(lab, "hours"), answers(points, [(at, at + HOUR) for at in range(start, stop, HOUR)]), "hours")
+    past.same(past.points(lab, "days"), answers(points, [(at, at + DAY) for at in (start, start + DAY)]), "days")
 
 
 def test_a_stage_added_later_runs_from_the_watermark_on(lab: Lab) -> None:
@@ -159,14 +168,13 @@ def test_a_stage_added_later_runs_from_the_watermark_on(lab: Lab) -> None:
     hours, extra = stage("hours", "raw"), stage("extra", "hours", dependsOn=["hours"])
     lab.create(PIPELINE, "grows", past.past(start, stop, [hours]))
     past.settled(lab, "grows", stop)
-    old = {("hours", at): 1 for at in range(start, stop, HOUR)}
-    past.in_ledger(lab, old)
+    before = {("hours", at): 1 for at in range(start, stop, HOUR)}
+    past.in_ledger(lab, before)
     lab.patch(PIPELINE, "grows", stages=[hours, extra])
-    past.settled(lab, "grows", stop)
+    lab.synced(PIPELINE, "grows")
     lab.patch(PIPELINE, "grows", watermark=past.delay_to(later))
-    past.settled(lab, "grows", later)
     new = {(name, at): 1 for name in ("hours", "extra") for at in range(stop, later, HOUR)}
-    past.in_ledger(lab, old | new)
+    past.in_ledger(lab, before | new)
     done = past.backfilled(lab, "older", "grows", start, stop, stages=["extra"])
     assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "10/10")
     windows = [(at, at + HOUR) for at in range(start, later, HOUR)]

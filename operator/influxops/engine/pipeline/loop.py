@@ -8,13 +8,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from influxops.core.keys import Key
-from influxops.core.pipeline.agenda import Agenda, Entry
+from influxops.core.pipeline.agenda import Agenda, Entry, Place
 from influxops.core.pipeline.circuit import Circuit, CircuitState
-from influxops.core.pipeline.due import due, next_window, watermark
+from influxops.core.pipeline.due import Due, due, next_window, watermark
 from influxops.core.pipeline.pipeline_status import PipelineFacts, exceptions, overdue, stage_facts
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.restore import horizon, restore
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
+from influxops.core.pipeline.restore import done, horizon, restore, stranded
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.backfills import Backfills
@@ -71,6 +71,8 @@ class PipelineLoop:
         self._last: dict[str, WindowRecord] = {}
         self._runs: set[asyncio.Task[None]] = set()
         self._watermark: datetime | None = None
+        self._stranded: set[Place] = set()
+        """Windows that are made of some that were given up."""
         self._added_to: datetime | None = None
         """Windows that ended by then are on the agenda or settled."""
         self._paused_until = 0.0
@@ -186,9 +188,8 @@ class PipelineLoop:
             lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1))
         )
         self.agenda = restore(plan, mark, records, now)
-        given_up = due(plan, mark, now).given_up
-        if given_up:
-            self._voice.given_up(given_up, plan.max_windows)
+        self._stranded = stranded(records)
+        self._give_up(plan, due(plan, mark, now, done(records)), now)
         self.plan = plan
         self._watermark, self._added_to = mark, max(mark, now - timedelta(seconds=plan.delay))
         self._next = next_window(plan, now)
@@ -233,13 +234,27 @@ class PipelineLoop:
         if self._added_to is None or self._next is None or self._next.stop > until:
             return
         found = due(plan, self._added_to, now)
+        self._give_up(plan, found, now)
         for stage, window in found.places:
-            agenda.add(stage, window, now)
+            if (stage, window) not in self._stranded:
+                agenda.add(stage, window, now)
         if plan.latest_only:
             self._only_latest(now)
         self._added_to = until
         self._next = next_window(plan, now)
         self._dirty = True
+
+    def _give_up(self, plan: PipelinePlan, found: Due, now: datetime) -> None:
+        """Tell what is too old to be caught up, and keep in mind what would be made of a part of its windows."""
+        if not found.given_up:
+            return
+        writer = self._writer
+        assert writer is not None  # noqa: S101
+        self._voice.given_up(found.given_up, plan.max_windows)
+        for place in found.stranded:
+            if place not in self._stranded:
+                writer.put(given_up(*place, now))
+        self._stranded.update(found.stranded)
 
     def _only_latest(self, now: datetime) -> None:
         """catchUp.policy Latest: of what waits by schedule, only the newest window of each stage stays."""
