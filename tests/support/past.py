@@ -104,7 +104,8 @@ def revisions(lab: Lab) -> dict[tuple[str, int], int]:
         '|> filter(fn: (r) => r._measurement == "window_state" and (r._field == "revision" or r._field == "state")) '
         '|> toString() |> pivot(rowKey: ["stage", "_time"], columnKey: ["_field"], valueColumn: "_value") |> group()'
     )
-    done = [row for row in lab.influx.rows(flux) if row["state"] == "SUCCESS"]
+    rows = lab.influx.rows(flux)  # a record that is being written may lack a field
+    done = [row for row in rows if row.get("state") == "SUCCESS" and row.get("revision")]
     return {(row["stage"], seconds(row["_time"])): int(row["revision"]) for row in done}
 
 

@@ -22,6 +22,21 @@ from(bucket: "{source}")
 """
 
 
+def cut(bucket: str, every: str, zone: str) -> str:
+    """The same of raw points with ``aggregateWindow``, which cuts by UTC unless the script says where it is."""
+    return f"""\
+import "timezone"
+
+option location = timezone.location(name: "{zone}")
+
+from(bucket: "raw")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "env" and r._field == "value")
+    |> aggregateWindow(every: {every}, fn: sum, createEmpty: false, timeSrc: "_start")
+    |> to(bucket: "{bucket}")
+"""
+
+
 def stage(name: str, source: str, **fields: object) -> dict[str, object]:
     """A stage that adds up into a bucket of its name, with checks."""
     place = {"bucket": name, "measurement": "env"}
@@ -82,15 +97,18 @@ def test_months_over_days_of_berlin(lab: Lab) -> None:
     """
     zone = "Europe/Berlin"
     start, stop = sensors.midnight(zone, 2026, 9, 1), sensors.midnight(zone, 2026, 11, 10)
-    points = fill(lab, start, stop, 1800, "days", "months")
+    points = fill(lab, start, stop, 1800, "days", "months", "cut")
     lab.connect()
     months = stage("months", "days", dependsOn=["days"], window={"every": "1mo"})
     window = {"every": "1d", "timezone": zone}
-    lab.create(PIPELINE, "months", past.past(start, stop, [stage("days", "raw"), months], window=window))
+    located = stage("cut", "raw", flux=cut("cut", "1d", zone))
+    lab.create(PIPELINE, "months", past.past(start, stop, [stage("days", "raw"), months, located], window=window))
     past.settled(lab, "months", stop)
     begins = sorted({sensors.day_of(zone)(at) for at in points})
     assert len(begins) == 30 + 31 + 9
-    past.same(past.points(lab, "days"), answers(points, list(zip(begins, [*begins[1:], stop], strict=True))), "days")
+    days = answers(points, list(zip(begins, [*begins[1:], stop], strict=True)))
+    past.same(past.points(lab, "days"), days, "days")
+    past.same(past.points(lab, "cut"), days, "days by aggregateWindow")
     firsts = [sensors.midnight(zone, 2026, month, 1) for month in (9, 10, 11)]
     assert firsts[2] - firsts[1] == 31 * DAY + HOUR
     past.same(past.points(lab, "months"), answers(points, list(pairwise(firsts))), "months")
@@ -101,14 +119,16 @@ def test_hours_and_days_of_a_zone_with_half_hours(lab: Lab) -> None:
     zone = "Asia/Kolkata"
     start, stop = sensors.midnight(zone, 2026, 9, 1), sensors.midnight(zone, 2026, 9, 4)
     assert start % HOUR == HOUR // 2
-    points = fill(lab, start - DAY, stop + DAY, 600, "hours", "days")
+    points = fill(lab, start - DAY, stop + DAY, 600, "hours", "days", "cut")
     lab.connect()
     days = stage("days", "hours", dependsOn=["hours"], window={"every": "1d"})
     window = {"every": "1h", "timezone": zone}
-    lab.create(PIPELINE, "half", past.past(start, stop, [stage("hours", "raw"), days], window=window))
+    located = stage("cut", "raw", flux=cut("cut", "1h", zone))
+    lab.create(PIPELINE, "half", past.past(start, stop, [stage("hours", "raw"), days, located], window=window))
     past.settled(lab, "half", stop)
     hours = [(at, at + HOUR) for at in range(start, stop, HOUR)]
     past.same(past.points(lab, "hours"), answers(points, hours), "hours")
+    past.same(past.points(lab, "cut"), answers(points, hours), "hours by aggregateWindow")
     whole = [(sensors.midnight(zone, 2026, 9, day), sensors.midnight(zone, 2026, 9, day + 1)) for day in (1, 2, 3)]
     past.same(past.points(lab, "days"), answers(points, whole), "days")
 
