@@ -97,3 +97,45 @@ def test_checks_catch_what_they_compare(lab: Lab) -> None:
     assert found.keys() == {"-".join(place) for place in CAUGHT}
     wrong = {place: found["-".join(place)] for place, words in CAUGHT.items() if words not in found["-".join(place)]}
     assert not wrong, wrong
+
+
+ODD = (
+    r"odd\ one,name=a\,b\ c\=d,two=\"q\" i=9007199254740993i,u=18446744073709551615u,b=true 1789999200000000001",
+    r"odd\ one,name=größe f=1e300,g=1e-300,h=-0.0,k=0.1 1789999200123456789",
+    'odd\\ one s="a,b;\\"c\\"\nd 😀",e="" 1790002799999999999',
+)
+"""Values and names that a CSV or a float could spoil; the first and the last nanosecond of the hour."""
+
+
+def test_checks_pass_over_odd_values(lab: Lab) -> None:
+    """Every type, quotes, line ends, great and small numbers: copied by a stage, they pass Checksum and Coverage, and all of
+    them stand in the destination.
+    """
+    assert ODD[0].endswith(f"{START}000000001")
+    assert ODD[2].endswith(f"{START + HOUR - 1}999999999")
+    for bucket in ("out", past.LEDGER):
+        lab.influx.new_bucket(bucket)
+    status, text = lab.influx.raw("POST", "write", "\n".join(ODD), orgID=lab.org.org_id, bucket="raw", precision="ns")
+    assert status == 204, text
+    lab.connect()
+    copy = {
+        "name": "copy",
+        "flux": 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> to(bucket: "out")\n',
+        "source": {"bucket": "raw"},
+        "destination": {"bucket": "out"},
+        "checks": [check("RowCount", min=9, max=9), check("Coverage", by=["name", "two"]), check("Checksum")],
+    }
+    lab.create(PIPELINE, "odd", past.past(START, START + HOUR, [copy], retry={"limit": 0}))
+    done = past.settled(lab, "odd", START + HOUR)
+    completion = done["status"]["stages"][0]["lastCompletion"]
+    assert (completion["rows"], completion["series"]) == (9, 9)
+    read = '|> range(start: 0) |> map(fn: (r) => ({r with _value: string(v: r._value)})) |> group() |> sort(columns: ["_field"])'
+    found = [
+        [
+            (row["_time"], row["_measurement"], row["_field"], row["_value"])
+            for row in lab.influx.rows(f'from(bucket: "{bucket}") {read}')
+        ]
+        for bucket in ("raw", "out")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == 9
