@@ -25,7 +25,7 @@ from influxops.core.pipeline.backfill_types import (
     Span,
 )
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.task_cadence import Windows
 from influxops.core.pipeline.window import Window
 
@@ -190,7 +190,7 @@ def _means(records: Iterable[WindowRecord]) -> tuple[dict[str, float], dict[str,
 
 
 def _wanted(record: WindowRecord | None, reprocess: str, uid: str) -> bool:
-    if record is None or reprocess == "Completed" or record.backfill == uid:
+    if record is None or record.cause is Cause.GIVEN_UP or reprocess == "Completed" or record.backfill == uid:
         return True
     return reprocess == "Failed" and record.state is WindowState.FAILED
 

@@ -46,7 +46,8 @@ def _why(total: int, found: float, source: Mapping[Series, int]) -> str:
         return f"the source has {len(fields)} fields; name one in source.field, {which}"
     if total and found > total and found % total == 0:
         return (
-            f"each point is counted {found / total:.0f} times: {REPLACE}; or the script counts by more than one window"
+            f"each point is counted {found / total:.0f} times: the script reads or writes a series more than once, or by other "
+            f"tags too, or counts by more than one window; or {REPLACE}"
         )
     if found > total:
         return f"points came while the window ran (it runs again then), or {REPLACE}; or {TIME_SRC}"

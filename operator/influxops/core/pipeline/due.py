@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -9,6 +10,8 @@ from itertools import islice
 from influxops.core.pipeline.agenda import Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.window import Window
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,10 @@ class Due:
     """Oldest first, parents before children."""
     given_up: tuple[Place, ...]
     """Of each stage the newest one that is too old for ``catchUp``, or made of one that is, with all before it."""
+    stranded: tuple[Place, ...] = ()
+    """Windows that end after the newest of their parents' windows that is given up and are made of it, closed or not: they
+    must not run, for they would be made of a part.
+    """
 
 
 def closed(plan: PipelinePlan, now: datetime) -> datetime:
@@ -26,26 +33,36 @@ def closed(plan: PipelinePlan, now: datetime) -> datetime:
     return now - timedelta(seconds=plan.delay)
 
 
-def due(plan: PipelinePlan, after: datetime, now: datetime) -> Due:
-    """The windows that end after ``after`` and have closed by ``now``, none that starts before the pipeline's begin."""
+def due(plan: PipelinePlan, after: datetime, now: datetime, done: Container[Place] = ()) -> Due:
+    """The windows that end after ``after`` and have closed by ``now``, none that starts before the pipeline's begin and none
+    of ``done``, which have succeeded.
+    """
     until = closed(plan, now)
     limit = 1 if plan.latest_only else plan.max_windows
     places: list[Place] = []
-    given_up: dict[str, Window] = {}
+    edges: dict[str, Window] = {}
+    stranded: list[Place] = []
     for stage in plan.graph.order:
         cadence = plan.stages[stage].cadence
-        newest = list(islice(cadence.between_newest_first(after, until), limit + 1))
-        newest = [window for window in newest if window.start >= plan.begin]
-        run = newest[:limit]
-        if not plan.latest_only:
-            lacking = max((given_up[name].stop for name in plan.graph.parents[stage] if name in given_up), default=None)
-            run = [window for window in run if lacking is None or window.start >= lacking]
-            if len(run) < len(newest):
-                given_up[stage] = newest[len(run)]
-        places.extend((stage, window) for window in run)
+        waiting = (
+            window
+            for window in cadence.between_newest_first(after, until)
+            if window.start >= plan.begin and (stage, window) not in done
+        )
+        newest = list(islice(waiting, limit + 1))
+        gone = [] if plan.latest_only else newest[limit:]
+        edge = max((edges[name].stop for name in plan.graph.parents[stage] if name in edges), default=plan.begin)
+        across = [
+            one for one in cadence.windows_touching(edge - _SECOND, edge) if one.stop > edge > one.start >= plan.begin
+        ]
+        gone += [window for window in newest if window.start < edge] + across
+        if gone:
+            edges[stage] = max(gone, key=lambda window: window.stop)
+        stranded += [(stage, window) for window in across if (stage, window) not in done]
+        places.extend((stage, window) for window in newest[:limit] if window.start >= edge)
     rank = {stage: place for place, stage in enumerate(plan.graph.order)}
     places.sort(key=lambda place: (place[1].stop, rank[place[0]]))
-    return Due(tuple(places), tuple(given_up.items()))
+    return Due(tuple(places), tuple(edges.items()), tuple(stranded))
 
 
 def next_window(plan: PipelinePlan, now: datetime) -> Window | None:

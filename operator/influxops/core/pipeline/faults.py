@@ -6,7 +6,8 @@ The one place for it: the operator, ``influxops validate`` and every command tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from influxops.core.pipeline.cadence import Cadence, CadenceFault
 from influxops.core.pipeline.edges import edge_fault
@@ -17,6 +18,9 @@ from influxops.core.pipeline.stage_faults import Fault, data_warnings
 
 _READS_BACK = frozenset({"Checksum", "Conservation"})
 """Checks that are right only where nothing but the window's own points stands in the destination."""
+
+_YEARS = timedelta(days=366 * 4)
+"""How much of the calendar is looked at: all lengths of months are in it."""
 
 
 def pipeline_faults(spec: PipelineLike, begin: datetime) -> tuple[Graph | None, dict[str, Cadence], list[Fault]]:
@@ -35,6 +39,7 @@ def pipeline_faults(spec: PipelineLike, begin: datetime) -> tuple[Graph | None, 
     faults += of_windows
     faults += _edge_faults(spec.stages, cadences, begin)
     faults += _sliding_faults(spec.stages, cadences)
+    faults += _start_faults(spec.stages, cadences, begin)
     places = {f"spec.stages[{at}]": at for at in range(len(spec.stages))}
     return found, cadences, sorted(faults, key=lambda fault: places.get(fault.path.partition("]")[0] + "]", -1))
 
@@ -123,6 +128,25 @@ def _sliding_faults(stages: Sequence[StageLike], cadences: dict[str, Cadence]) -
             for place, check in enumerate(stage.checks)
             if check.type in _READS_BACK
         ]
+    return faults
+
+
+def _start_faults(stages: Sequence[StageLike], cadences: dict[str, Cadence], begin: datetime) -> list[Fault]:
+    """Windows that begin at the same moment: the ledger tells windows of a stage apart by their start."""
+    faults = []
+    for at, stage in enumerate(stages):
+        own = cadences.get(stage.name)
+        if own is None or own.tumbling or not own.period.months:
+            continue
+        windows = pairwise(own.between(begin, begin + _YEARS))
+        same = next(((one, other) for one, other in windows if one.start == other.start), None)
+        if same is not None:
+            message = (
+                f"the windows {same[0]} and {same[1]} begin at the same moment, for {own.period} before either is the same "
+                "day; windows are told apart, and points are stamped, by their start: write a period in days, such as 30d"
+            )
+            place = f"spec.stages[{at}].window.period" if stage.window is not None else "spec.window.period"
+            faults.append(Fault(place, message))
     return faults
 
 

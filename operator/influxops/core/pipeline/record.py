@@ -74,3 +74,9 @@ class WindowRecord:
     def terminal(self) -> bool:
         """Whether nothing is left to do for this revision."""
         return self.state in {WindowState.SUCCESS, WindowState.FAILED}
+
+
+def given_up(stage: str, window: Window, now: datetime) -> WindowRecord:
+    """The mark that a window is not run by schedule, for it would be made of a part of what it should be made of."""
+    error = "windows that it is made of were given up (spec.catchUp.maxWindows); an InfluxBackfill of all of it runs it"
+    return WindowRecord(stage, window, WindowState.FAILED, cause=Cause.GIVEN_UP, error=error, finished_at=now)

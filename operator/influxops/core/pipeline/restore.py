@@ -32,7 +32,7 @@ def restore(plan: PipelinePlan, watermark: datetime, records: Iterable[WindowRec
     known: dict[Place, WindowRecord] = {
         (record.stage, record.window): record for record in records if record.stage in plan.stages
     }
-    for place in due(plan, watermark, now).places:
+    for place in due(plan, watermark, now, done(known.values())).places:
         record = known.pop(place, None)
         if record is None:
             agenda.add(*place, now)
@@ -44,6 +44,16 @@ def restore(plan: PipelinePlan, watermark: datetime, records: Iterable[WindowRec
         if old and record.state is not WindowState.SUCCESS:
             _resume(agenda, record, now)
     return agenda
+
+
+def done(records: Iterable[WindowRecord]) -> set[Place]:
+    """What has succeeded, whether the watermark has passed it or not."""
+    return {(record.stage, record.window) for record in records if record.state is WindowState.SUCCESS}
+
+
+def stranded(records: Iterable[WindowRecord]) -> set[Place]:
+    """What must not run by schedule, as it is made of windows that were given up."""
+    return {(record.stage, record.window) for record in records if record.cause is Cause.GIVEN_UP}
 
 
 def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:

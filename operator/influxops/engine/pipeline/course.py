@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Agenda, Entry
+from influxops.core.pipeline.agenda import Agenda, Entry, Place
 from influxops.core.pipeline.circuit import Circuit
-from influxops.core.pipeline.due import due, next_window, watermark
+from influxops.core.pipeline.due import Due, due, next_window, watermark
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
 from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 
@@ -28,6 +28,8 @@ class Course:
     """Windows that ended by then are on the agenda or settled; None when no window comes by schedule."""
     next: Window | None = None
     """The window that closes next."""
+    stranded: set[Place] = field(default_factory=set)
+    """Windows that are made of some that were given up."""
     last: dict[str, WindowRecord] = field(default_factory=dict)
     """Of each stage the newest window that succeeded."""
     succeeded: int = 0
@@ -37,18 +39,29 @@ class Course:
     dirty: bool = True
     """Whether something has changed that the status tells."""
 
-    def add_due(self, now: datetime) -> None:
-        """Put windows that have closed on the agenda."""
+    def add_due(self, now: datetime) -> tuple[Place, ...]:
+        """Put windows that have closed on the agenda. Gives what is given up, of each stage the newest."""
         until = now - timedelta(seconds=self.plan.delay)
         if self.added_to is None or self.next is None or self.next.stop > until:
-            return
-        for stage, window in due(self.plan, self.added_to, now).places:
-            self.agenda.add(stage, window, now)
+            return ()
+        found = due(self.plan, self.added_to, now)
+        self.give_up(found, now)
+        for stage, window in found.places:
+            if (stage, window) not in self.stranded:
+                self.agenda.add(stage, window, now)
         if self.plan.latest_only:
             self._only_latest(now)
         self.added_to = until
         self.next = next_window(self.plan, now)
         self.dirty = True
+        return found.given_up
+
+    def give_up(self, found: Due, now: datetime) -> None:
+        """Keep in mind, and in the ledger, what would be made of a part of its windows."""
+        for place in found.stranded:
+            if place not in self.stranded:
+                self.writer.put(given_up(*place, now))
+        self.stranded.update(found.stranded)
 
     def _only_latest(self, now: datetime) -> None:
         """catchUp.policy Latest: of what waits by schedule, only the newest window of each stage stays."""

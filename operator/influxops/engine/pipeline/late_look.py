@@ -9,7 +9,7 @@ from influxops.core.pipeline.expiry import expires_before
 from influxops.core.pipeline.invalid import invalidated
 from influxops.core.pipeline.late import Change, aligned, changed, counts_of, grid_step, watched_stages
 from influxops.core.pipeline.plan import PipelinePlan, StagePlan
-from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.restore import longest_window
 from influxops.core.pipeline.result import Source
 from influxops.core.pipeline.window import Window
@@ -75,7 +75,7 @@ class LateLook:
             if mine and stage.source is not None:
                 changes += await self._of_stage(link, stage, stage.source, mine, now)
         self._last = now
-        known = {(record.stage, record.window): record for record in records}
+        known = {(one.stage, one.window): one for one in records if one.cause is not Cause.GIVEN_UP}
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
         reruns = invalidated(plan, changed_places, now, known=known)
         again = tuple(

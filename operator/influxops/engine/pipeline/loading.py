@@ -12,7 +12,7 @@ from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import due, next_window
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.restore import horizon, restore
+from influxops.core.pipeline.restore import done, horizon, restore, stranded
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.course import Course
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
@@ -53,9 +53,12 @@ async def load(link: LiveLink, plan: PipelinePlan, writer: LedgerWriter, now: da
         watermark=mark,
         added_to=max(mark, now - timedelta(seconds=plan.delay)),
         next=next_window(plan, now),
+        stranded=stranded(records),
         last=_last(plan, records),
     )
-    return Loaded(course, due(plan, mark, now).given_up, len(records))
+    found = await asyncio.to_thread(due, plan, mark, now, done(records))
+    course.give_up(found, now)
+    return Loaded(course, found.given_up, len(records))
 
 
 def _last(plan: PipelinePlan, records: Iterable[WindowRecord]) -> dict[str, WindowRecord]:

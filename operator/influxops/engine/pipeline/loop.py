@@ -175,7 +175,9 @@ class PipelineLoop:
             self._retry = False
             self._revive_all(course)
         now = self._context.now()
-        course.add_due(now)
+        given_up = course.add_due(now)
+        if given_up:
+            self._voice.given_up(given_up, course.plan.max_windows)
         link = self.link()
         if link is not None and self._context.clock() >= self._paused_until:
             self._aside.turn(link, course, now)

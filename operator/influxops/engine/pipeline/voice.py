@@ -48,8 +48,8 @@ class Voice:
         what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
         self._say(
             Reason.GIVEN_UP,
-            f"more than {limit} windows (spec.catchUp.maxWindows) waited; older ones are not run: {what}. An InfluxBackfill of "
-            "that range runs them",
+            f"more than {limit} windows (spec.catchUp.maxWindows) waited; older ones are not run, nor what is made of them: {what}. "
+            "An InfluxBackfill of that range runs them",
         )
 
     def blind(self, error: str) -> None:

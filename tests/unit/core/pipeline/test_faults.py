@@ -159,3 +159,23 @@ def test_a_native_task_with_a_window_of_another_length() -> None:
     hour = cadence("1h")
     assert "24h long" in native_fault(_schedule("1h"), cadence("24h").every, hour, BEGIN)
     assert native_fault(_schedule("1h"), cadence("60m").every, hour, BEGIN) == ""
+
+
+def test_windows_that_begin_at_the_same_moment_are_refused() -> None:
+    """A month back from the last days of March is the end of February for all of them; thirty days back is not, nor is a
+    month back each week.
+    """
+    for every, period, paths in (
+        ("1d", "1mo", ["spec.stages[1].window.period"]),
+        ("1d", "1y", ["spec.stages[1].window.period"]),
+        ("1d", "30d", []),
+        ("1w", "1mo", []),
+        ("1mo", "3mo", []),
+    ):
+        spec = _spec({"name": "days"}, {"name": "slide", "window": {"every": every, "period": period}}, every="1d")
+        assert _paths(spec) == paths, (every, period)
+    spec = _spec({"name": "slide", "window": {"every": "1d", "period": "1mo"}})
+    assert str(pipeline_faults(spec, BEGIN)[2][0]).startswith(
+        "spec.stages[0].window.period: the windows 2026-02-28T00:00:00Z/2026-03-28T00:00:00Z and "
+        "2026-02-28T00:00:00Z/2026-03-29T00:00:00Z begin at the same moment, for 1mo before either is the same day"
+    )
