@@ -19,9 +19,7 @@ _NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 END = _NOW - timedelta(hours=_NOW.hour % 3)
 BEGIN = END - 2 * BLOCK
 """Two blocks of three hours, the same for all plans of one test run."""
-SHAPE = Shape(
-    {"clean": HOUR, "hourly": HOUR, "blocks": BLOCK}, {"hourly": ["clean"], "blocks": ["hourly"]}, BEGIN, END
-)
+SHAPE = Shape({"clean": HOUR, "hourly": HOUR, "blocks": BLOCK}, {"hourly": ["clean"], "blocks": ["hourly"]}, BEGIN, END)
 LATE = (BEGIN + timedelta(minutes=65), END - timedelta(minutes=5))
 """Times of points that come after their windows ran, one in each block."""
 
@@ -103,9 +101,7 @@ async def seed(made: World, *lines: str) -> None:
     """Buckets and points."""
     for name in ("clean", "hourly", "blocks", "switch", LEDGER):
         rule = {"type": "expire", "everySeconds": 0}
-        await made.influxdb.call(
-            "POST", "buckets", {"orgID": made.org.org_id, "name": name, "retentionRules": [rule]}
-        )
+        await made.influxdb.call("POST", "buckets", {"orgID": made.org.org_id, "name": name, "retentionRules": [rule]})
     await made.influxdb.write(made.org.org_id, "raw", *points(), *lines)
 
 
@@ -117,9 +113,7 @@ async def seed_all(made: World) -> None:
 async def seed_stale(made: World) -> None:
     """An earlier program left a series in the destination that no run writes now."""
     await seed_all(made)
-    await made.influxdb.write(
-        made.org.org_id, "hourly", f"env,sensor=gone points=5i {int((BEGIN + HOUR).timestamp())}"
-    )
+    await made.influxdb.write(made.org.org_id, "hourly", f"env,sensor=gone points=5i {int((BEGIN + HOUR).timestamp())}")
 
 
 async def nothing(_: World) -> None:

@@ -57,7 +57,9 @@ def test_one_repair_heals_all(lab: Lab) -> None:
     assert shown(waiting, "behind")["waiting"] == 3
     assert condition(failed, "Failing")["status"] == "True"
     assert "broken on purpose" in condition(failed, "Failing")["message"]
-    lab.in_influx("the branch beside went on", lambda: states(lab.influx, "beside"), lambda all_: all_ == ["SUCCESS"] * 3)
+    lab.in_influx(
+        "the branch beside went on", lambda: states(lab.influx, "beside"), lambda all_: all_ == ["SUCCESS"] * 3
+    )
     rows = [
         row
         for (name, _), row in lab.in_influx("ledger", lambda: windows(lab.influx), lambda _: True).items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -26,12 +26,12 @@ class Circuit:
     failures: int = 0
     state: CircuitState = CircuitState.CLOSED
     until: datetime | None = None
-    """When one window may be tried again."""
+    """When one window may be tried again; None while it is open: at once."""
 
     def admits(self, now: datetime) -> bool:
         """Whether a window may be started now; of an open circuit whose time is over, exactly one."""
-        if self.state is CircuitState.OPEN and self.until is not None and now >= self.until:
-            return True
+        if self.state is CircuitState.OPEN:
+            return self.until is None or now >= self.until
         return self.state is CircuitState.CLOSED
 
     def started(self) -> None:
@@ -57,7 +57,7 @@ class Circuit:
     def abandoned(self) -> None:
         """The trial came to no verdict, as InfluxDB did not answer: it is due again at once."""
         if self.state is CircuitState.HALF_OPEN:
-            self.state, self.until = CircuitState.OPEN, datetime.min.replace(tzinfo=UTC)
+            self.state, self.until = CircuitState.OPEN, None
 
     def close(self) -> None:
         """What made the stage fail has been changed."""

@@ -219,6 +219,9 @@ def completion(record: WindowRecord) -> dict[str, Any]:
     return shown
 
 
+_TRIED = {CircuitState.OPEN: ", tried again at once)", CircuitState.HALF_OPEN: ", being tried)"}
+
+
 def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
     failing = [stage for stage in facts.stages if stage.failed]
     if failing:
@@ -230,7 +233,7 @@ def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
     if open_:
         what = ", ".join(
             f"{stage.name} ({stage.failures} failures in a row"
-            + (f", tried again at {rfc3339(stage.until)})" if stage.until else ", being tried)")
+            + (f", tried again at {rfc3339(stage.until)})" if stage.until else _TRIED[stage.circuit])
             for stage in open_
         )
         yield Condition("CircuitOpen", "True", Reason.CIRCUIT_OPEN, f"stages are left alone: {what}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from influxops.core.keys import Key
 from influxops.core.pipeline.agenda import Agenda, Entry
+from influxops.core.pipeline.catch_up import GivenUp, keep_newest
 from influxops.core.pipeline.circuit import Circuit, CircuitState
 from influxops.core.pipeline.due import due, next_window, watermark
 from influxops.core.pipeline.pipeline_status import PipelineFacts, exceptions, overdue, stage_facts
@@ -77,6 +79,7 @@ class PipelineLoop:
         self._published = float("-inf")
         self._dirty = True
         self._next: Window | None = None
+        self._retry_asked = False
         self._succeeded = 0
         self._late_windows = 0
         self._meter = Meter(tools.metrics, key)
@@ -95,12 +98,9 @@ class PipelineLoop:
         self.wake.set()
 
     def retry_failed(self) -> None:
-        """Let all failed windows run again."""
-        if self.agenda is not None:
-            self._revive(lambda _: True)
-            for circuit in self._circuits.values():
-                circuit.close()
-            self.wake.set()
+        """Let all failed windows run again, once the ledger has told which they are."""
+        self._retry_asked = True
+        self.wake.set()
 
     def link(self) -> LiveLink | None:
         """The connection, if it can be used now."""
@@ -156,6 +156,8 @@ class PipelineLoop:
         assert self.plan is not None and self.agenda is not None and self._writer is not None  # noqa: S101, PT018
         now = self._context.now()
         self._add_due(now)
+        if self._retry_asked:
+            self._retry_all()
         link = self.link()
         clock = self._context.clock()
         if link is not None and clock >= self._paused_until:
@@ -185,9 +187,7 @@ class PipelineLoop:
             lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1))
         )
         self.agenda = restore(plan, mark, records, now)
-        given_up = due(plan, mark, now).given_up
-        if given_up:
-            self._voice.given_up(given_up, plan.max_windows)
+        self._voice.given_up(due(plan, mark, now).given_up, plan.max_windows)
         self.plan = plan
         self._watermark, self._added_to = mark, max(mark, now - timedelta(seconds=plan.delay))
         self._next = next_window(plan, now)
@@ -236,9 +236,17 @@ class PipelineLoop:
             agenda.add(stage, window, now)
         if plan.latest_only:
             self._only_latest(now)
+        else:
+            self._give_up(keep_newest(agenda, now, found.given_up))
         self._added_to = until
         self._next = next_window(plan, now)
         self._dirty = True
+
+    def _give_up(self, found: GivenUp) -> None:
+        assert self.plan is not None and self._writer is not None  # noqa: S101, PT018
+        self._voice.given_up(found.newest, self.plan.max_windows)
+        for entry in found.failed:
+            self._writer.put(replace(_again(entry), state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=entry.error))
 
     def _only_latest(self, now: datetime) -> None:
         """catchUp.policy Latest: of what waits by schedule, only the newest window of each stage stays."""
@@ -326,6 +334,9 @@ class PipelineLoop:
             ready_at=entry.ready_at,
             finished_at=now,
         )
+        if self._circuits[entry.stage].succeeded():
+            self._voice.closed(entry.stage)
+            self._revive(lambda other: other.stage == entry.stage)
         if agenda.succeeded(entry, now) is not None:
             return  # its source changed while it ran; what counts is the next run
         writer.put(record)
@@ -334,9 +345,6 @@ class PipelineLoop:
         last = self._last.get(entry.stage)
         if last is None or last.window.stop <= entry.window.stop:
             self._last[entry.stage] = record
-        if self._circuits[entry.stage].succeeded():
-            self._voice.closed(entry.stage)
-            self._revive(lambda other: other.stage == entry.stage)
         self._meter.succeeded(record)
         self._voice.warnings(entry, outcome.warnings)
         self.backfills.done(record, now)
@@ -380,6 +388,13 @@ class PipelineLoop:
         for entry in agenda.revive(self._context.now(), which):
             writer.put(_again(entry))
 
+    def _retry_all(self) -> None:
+        self._retry_asked = False
+        self._revive(lambda _: True)
+        for circuit in self._circuits.values():
+            circuit.close()
+        self._dirty = True
+
     async def _look_for_late(self, link: LiveLink, now: datetime) -> None:
         """Look whether the sources of settled windows have changed, and run those again that have."""
         plan, agenda, writer = self.plan, self.agenda, self._writer
@@ -390,9 +405,11 @@ class PipelineLoop:
         self._meter.late(found)
         if not plan.rerun_late:
             return
-        for record in found.reruns:
-            entry = agenda.add(record.stage, record.window, now, cause=record.cause, revision=record.revision)
-            writer.put(_again(entry))
+        entries = [agenda.add(r.stage, r.window, now, cause=r.cause, revision=r.revision) for r in found.reruns]
+        for entry in reversed(entries):
+            writer.put(
+                _again(entry)
+            )  # children first: were only the parents' marks written, nobody would run the children
         self._dirty = self._dirty or bool(found.reruns)
 
     def _advance(self, now: datetime) -> None:

@@ -1,0 +1,50 @@
+"""How many windows may wait: the agenda stays bounded, however long InfluxDB is away or a stage fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from influxops.core.pipeline.agenda import Agenda, Entry, Place
+from influxops.core.pipeline.due import give_up
+from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.window import Window
+
+_BY_SCHEDULE = frozenset({Cause.SCHEDULE, Cause.REPAIR})
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What was taken off the agenda."""
+
+    newest: tuple[Place, ...] = ()
+    """Of each stage the newest window that was given up, with all before it."""
+    failed: tuple[Entry, ...] = ()
+    """Those that the ledger has as FAILED, which a restart would take up again."""
+
+
+def keep_newest(agenda: Agenda, now: datetime, given_up: Iterable[Place] = ()) -> GivenUp:
+    """Take windows of the schedule off the agenda until each stage has at most ``catchUp.maxWindows`` left.
+
+    ``given_up``: those that did not come onto the agenda at all. What runs goes on to its end.
+    """
+    found = dict(given_up)
+    plan = agenda.plan
+    if len(agenda) <= plan.max_windows and not found:
+        return GivenUp()
+    own = [entry for entry in agenda.entries.values() if not entry.lane and entry.cause in _BY_SCHEDULE]
+    waiting: dict[str, list[Window]] = {}
+    for entry in sorted(own, key=lambda entry: entry.window.stop, reverse=True):
+        waiting.setdefault(entry.stage, []).append(entry.window)
+    cuts = give_up(plan, waiting, found)
+    dropped = [entry for entry in own if entry.stage in cuts and _old(entry, cuts[entry.stage])]
+    failed = tuple(entry for entry in dropped if entry.state is WindowState.FAILED)
+    rank = {stage: number for number, stage in enumerate(plan.graph.order)}
+    for entry in sorted(dropped, key=lambda entry: -rank[entry.stage]):  # children first, or they would become ready
+        agenda.drop(entry, now)
+    return GivenUp(tuple(cuts.items()), failed)
+
+
+def _old(entry: Entry, newest: Window) -> bool:
+    return entry.window.stop <= newest.stop and entry.state is not WindowState.RUNNING
