@@ -37,7 +37,7 @@ kube -n influxops-system rollout status deployment/influxops --timeout="$timeout
 step "samples"
 kube apply --server-side -k manifests/kind/demo
 kube -n influxops-demo wait --for=condition=Ready --timeout="$timeout" \
-  influxconnections,retentionpolicies,influxtasks --all
+  influxconnections,retentionpolicies,influxtasks,influxpipelines --all
 for task in cpu-downsample cpu-peak meter-broken; do
   kube -n influxops-demo wait --for='jsonpath={.status.lastRun.state}' --timeout="$timeout" "influxtask/$task"
 done

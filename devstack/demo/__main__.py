@@ -43,10 +43,12 @@ def run() -> int:
     samples.write_data(state)
     show.step("the samples: kubectl apply -k manifests/samples")
     samples.apply(state)
-    show.step("kubectl get influx, until every task has run")
+    show.step("kubectl get influx, until every task and the pipeline have run")
     if not show.until_all_have_run(state, SECONDS):
         print(f"\nNot every task has a result after {SECONDS:.0f} s. The operator's log: {operator.log_of(place)}")
         return 1
+    show.step("the latest window that each stage of pipeline climate completed: start, stop, rows")
+    show.pipeline(state)
     show.step("what the failing sample says")
     show.failure(state)
     show.step("rows that cpu-downsample wrote into bucket hourly")

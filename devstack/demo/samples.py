@@ -56,13 +56,23 @@ def _url_of(manifests: str) -> str:
 
 
 def write_data(state: State) -> None:
-    """Ten minutes of CPU usage of three hosts, every five seconds."""
+    """Ten minutes of CPU usage of three hosts, every five seconds, and the climate of three rooms.
+
+    The climate goes on ten minutes into the future, for the pipeline runs over windows that end while the demo is watched.
+    """
     now = int(time.time())
     lines = []
     for second in range(now - 600, now, 5):
         for number, host in enumerate(("web-1", "web-2", "db-1")):
             usage = 50 + 30 * math.sin(second / 60 + number) + 5 * math.sin(second / 7)
             lines.append(f"cpu,host={host} usage={usage:.2f} {second}")
+    for second in range(now - 600, now + 600, 5):
+        for number, (sensor, room) in enumerate((("s1", "lab"), ("s2", "office"), ("s3", "oven"))):
+            temperature = 20 + 4 * number + 2 * math.sin(second / 60 + number)
+            humidity = 45 + 5 * math.sin(second / 90)
+            lines.append(
+                f"climate,sensor={sensor},room={room} temperature={temperature:.2f},humidity={humidity:.2f} {second}"
+            )
     _post(state, "write?bucket=raw&precision=s", "\n".join(lines).encode(), "text/plain")
 
 

@@ -24,7 +24,7 @@ def step(text: str) -> None:
 
 
 def until_all_have_run(state: State, seconds: float) -> bool:
-    """Show ``kubectl get influx`` until every task has a result. False when that takes too long."""
+    """Show ``kubectl get influx`` until every task and every pipeline has a result. False when that takes too long."""
     deadline = time.monotonic() + seconds
     if not sys.stdout.isatty():
         return _until_plainly(state, deadline)
@@ -55,11 +55,20 @@ def _table(state: State) -> str:
 
 
 def _all_have_run(state: State) -> bool:
-    """Every task has a result, and everything is Ready."""
+    """Every task has a result, every pipeline has completed a window, and everything is Ready."""
     items: list[dict[str, Any]] = json.loads(kubectl(state, "-n", NAMESPACE, "get", "influx", "-o", "json"))["items"]
     tasks = [item for item in items if item["kind"] == "InfluxTask"]
     ready = all(_ready(item) for item in items)
-    return ready and bool(tasks) and all((item.get("status") or {}).get("lastRun") for item in tasks)
+    pipelines = [item for item in items if item["kind"] == "InfluxPipeline"]
+    ran = all((item.get("status") or {}).get("lastRun") for item in tasks)
+    return ready and bool(tasks) and ran and all(map(_has_completed, pipelines))
+
+
+def _has_completed(pipeline: dict[str, Any]) -> bool:
+    """Whether a stage that waits for others has completed a window."""
+    waits = {stage["name"] for stage in pipeline["spec"]["stages"] if stage.get("dependsOn")}
+    stages = (pipeline.get("status") or {}).get("stages") or []
+    return any(stage["name"] in waits and stage.get("lastCompletion") for stage in stages)
 
 
 def _ready(item: dict[str, Any]) -> bool:
@@ -72,6 +81,16 @@ def failure(state: State) -> None:
     path = "{.status.lastRun.state}: {.status.lastRun.error}"
     text = kubectl(state, "-n", NAMESPACE, "get", "influxtask", "meter-broken", "-o", f"jsonpath={path}")
     console.print(Text(f"influxtask/meter-broken  {text}"))
+
+
+def pipeline(state: State) -> None:
+    """What each stage of the sample pipeline has completed."""
+    item = json.loads(kubectl(state, "-n", NAMESPACE, "get", "influxpipeline", "climate", "-o", "json"))
+    for stage in (item.get("status") or {}).get("stages") or []:
+        done = stage.get("lastCompletion") or {}
+        window = done.get("window") or {"start": "-", "stop": "-"}
+        line = f"{stage['name']:<10} {window['start']:<21} {window['stop']:<21} {done.get('rows', '')}"
+        console.print(Text(line.rstrip()))
 
 
 def rows(found: list[dict[str, str]]) -> None:

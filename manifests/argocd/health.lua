@@ -1,4 +1,4 @@
--- Health of InfluxConnection, InfluxTask and RetentionPolicy for Argo CD, the same text for the three kinds.
+-- Health of the kinds of influxops.dev for Argo CD, the same text for all of them.
 -- argocd-cm.yaml holds it; the tests keep both equal and run it over objects of a real operator.
 local hs = { status = "Progressing", message = "Waiting for influxops" }
 
@@ -57,18 +57,25 @@ if holds("Reconciling") then
   hs.message = text(conditions["Reconciling"])
   return hs
 end
+local ready = conditions["Ready"]
+if holds("Ready") and ready.reason == "Succeeded" then
+  hs.status = "Healthy" -- a backfill that has ended, suspended or not
+  hs.message = text(ready)
+  return hs
+end
 if obj.spec ~= nil and obj.spec.suspend == true then
   hs.status = "Suspended"
   hs.message = "Suspended by spec.suspend"
   return hs
 end
-if holds("Failing") then
-  hs.status = "Degraded"
-  hs.message = text(conditions["Failing"])
-  return hs
+for _, type in ipairs({ "CircuitOpen", "Failing" }) do
+  if holds(type) then
+    hs.status = "Degraded"
+    hs.message = text(conditions[type])
+    return hs
+  end
 end
 
-local ready = conditions["Ready"]
 if ready == nil then
   return hs
 end

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
-from influxops.core.flux.render import Window as Prelude
-from influxops.core.flux.render import generated
+from influxops.core.flux.render import Prelude, generated
 from influxops.core.pipeline.task_cadence import SlotCadence, task_cadence
 from influxops.core.schedule import Schedule, of_texts
 from tests.support.influx_admin import Site

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from influxops.api.influxtask import MAX_SCRIPT
 from influxops.api.kinds import KINDS, Kind
+from influxops.api.template import MAX_SCRIPT
 from tests.support.crdcases import read_case
+from tests.support.expect import eventually
 from tests.support.rawkube import RawKube
 
 HERE = Path(__file__).parent
@@ -56,9 +58,25 @@ def test_kubectl_explains_every_field(kind: Kind, run_kubectl: Kubectl, definiti
 def test_the_category_and_the_short_names_work(run_kubectl: Kubectl, kube: RawKube, namespace: str) -> None:
     """``kubectl get influx`` and the short names reach the kinds."""
     _create(kube, namespace, "retentionpolicy-minimal", "by-short-name")
-    assert "retentionpolicy.influxops.dev/by-short-name" in run_kubectl("-n", namespace, "get", "influx", "-o", "name")
+
+    def of_category() -> str:
+        try:
+            return run_kubectl("-n", namespace, "get", "influx", "-o", "name")
+        except subprocess.CalledProcessError as error:
+            return str(error)  # discovery is behind the CRDs for a moment
+
+    eventually(
+        "the category is served", of_category, lambda text: "retentionpolicy.influxops.dev/by-short-name" in text
+    )
     for kind in KINDS:
         run_kubectl("-n", namespace, "get", kind.short)
+
+
+def test_the_short_names_are_ours_alone(run_kubectl: Kubectl) -> None:
+    """Kubectl would take a short name that is given twice for that of the older kind."""
+    lines = run_kubectl("api-resources", "--no-headers", "-o", "wide").splitlines()
+    taken = [name for line in lines if len(line.split()) > 5 for name in line.split()[1].split(",")]
+    assert {kind.short: taken.count(kind.short) for kind in KINDS} == {kind.short: 1 for kind in KINDS}
 
 
 def test_the_columns_show_what_the_status_tells(run_kubectl: Kubectl, kube: RawKube, namespace: str) -> None:

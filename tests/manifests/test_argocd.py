@@ -1,4 +1,4 @@
-"""What is shipped for Argo CD: one text for three kinds, and a verdict for each state of an object."""
+"""What is shipped for Argo CD: one text for all kinds, and a verdict for each state of an object."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ from typing import Any
 import pytest
 import yaml
 
+from influxops.api.kinds import KINDS
 from tests.manifests.support import MANIFESTS
 from tests.support import argocd
 from tests.support.gallery import STATES, State
-from tests.support.lab import CONNECTION, PLURALS
+from tests.support.handmade import BACKFILL, PIPELINE, handmade
+from tests.support.handmade import STATES as BY_HAND
+from tests.support.lab import CONNECTION
 from tests.support.record_gallery import recorded
 
-OBJECTS = recorded()
+OBJECTS = recorded() | {str(state): item for state, item in handmade().items()}
+KIND_NAMES = [kind.name for kind in KINDS]
 Object = dict[str, Any]
 
 
-@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize("kind", KIND_NAMES)
 def test_the_config_map_holds_health_lua(kind: str) -> None:
     """Word for word."""
     assert argocd.scripts(kind, "health") == (MANIFESTS / "argocd/health.lua").read_text()
 
 
-@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize("kind", KIND_NAMES)
 def test_what_discovery_offers_is_defined(kind: str) -> None:
     """And nothing else is."""
     actions = yaml.safe_load(argocd.scripts(kind, "actions"))
     names = {definition["name"] for definition in actions["definitions"]}
-    own = {"accept"} if kind == CONNECTION else {"approve"}
+    own = {CONNECTION: {"accept"}, PIPELINE: set(), BACKFILL: set()}.get(kind, {"approve"})
     assert names == {"reconcile", "suspend", "resume"} | own
-    assert set(argocd.run(actions["discovery.lua"], OBJECTS[f"{kind}-synced"])) == names
+    whole = "succeeded" if kind == BACKFILL else "synced"
+    assert set(argocd.run(actions["discovery.lua"], OBJECTS[f"{kind}-{whole}"])) == names
 
 
 def test_every_verdict_has_a_state() -> None:
@@ -38,12 +43,21 @@ def test_every_verdict_has_a_state() -> None:
     assert {state.health for state in STATES} == {"Progressing", "Degraded", "Suspended", "Healthy"}
 
 
-@pytest.mark.parametrize("state", STATES, ids=str)
+@pytest.mark.parametrize("state", [*STATES, *BY_HAND], ids=str)
 def test_health(state: State) -> None:
-    """Health.lua over what a real API server gave, in a Lua as poor as that of Argo CD."""
+    """Health.lua over what a real API server gave (pipelines and backfills: by hand), in a Lua as poor as that of Argo CD."""
     status, message = argocd.health(OBJECTS[str(state)])
     assert status == state.health
     assert message.startswith(state.message)
+
+
+@pytest.mark.parametrize("state", BY_HAND, ids=str)
+def test_pipelines_and_backfills_can_be_visited_suspended_and_resumed(state: State) -> None:
+    """And nothing else is offered."""
+    item = OBJECTS[str(state)]
+    assert argocd.offered(item) == {"reconcile", "resume" if item["spec"]["suspend"] else "suspend"}
+    other = not item["spec"]["suspend"]
+    assert argocd.action_patch(item, "suspend" if other else "resume") == {"spec": {"suspend": other}}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.manifests.conftest import Kubectl
 from tests.manifests.support import MANIFESTS, documents
 
 ACCOUNT = "system:serviceaccount:influxops-system:influxops"
-KINDS = ("influxconnections", "influxtasks", "retentionpolicies")
+KINDS = ("influxconnections", "influxtasks", "retentionpolicies", "influxpipelines", "influxbackfills")
 
 OURS = "influxops.dev"
 LEASE = "leases.coordination.k8s.io"
@@ -21,6 +21,7 @@ HOME = "influxops-system"
 NEEDED = [
     *((ELSEWHERE, verb, f"{kind}.{OURS}") for kind in KINDS for verb in ("get", "list", "watch", "patch")),
     *((ELSEWHERE, "patch", f"{kind}.{OURS}/status") for kind in KINDS),
+    (ELSEWHERE, "delete", f"influxbackfills.{OURS}"),  # when its time to live is over
     *((ELSEWHERE, "get", resource) for resource in ("secrets", "configmaps", "namespaces")),
     *((ELSEWHERE, verb, EVENTS) for verb in ("create", "patch")),
     (HOME, "create", LEASE),
@@ -31,6 +32,7 @@ DENIED = [
         (ELSEWHERE, verb, f"{kind}.{OURS}")
         for kind in KINDS
         for verb in ("create", "update", "delete", "deletecollection")
+        if (kind, verb) != ("influxbackfills", "delete")
     ),
     *((ELSEWHERE, verb, f"{kind}.{OURS}/status") for kind in KINDS for verb in ("update", "get")),
     *((ELSEWHERE, verb, "secrets") for verb in ("list", "watch", "create", "patch", "delete")),

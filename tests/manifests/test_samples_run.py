@@ -107,7 +107,7 @@ def test_the_samples_run_with_the_rights_of_the_installation(
         time.sleep(1)
         objects = _objects(cluster)
 
-    assert len(objects) == 6
+    assert len(objects) == 11
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0, log.read_text()[-4000:]
     text = log.read_text()

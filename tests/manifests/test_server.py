@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from influxops.api.kinds import KINDS
 from tests.manifests.conftest import Kubectl
 from tests.manifests.support import FILES, OVERLAYS, ROOT, documents, name_of
 
@@ -34,7 +35,7 @@ def test_crds_can_be_applied_as_a_folder_and_as_a_kustomization(kubectl: Kubectl
     """Both ways are used: `-f crds/` by people, `-k` by manifests/install."""
     for way in ("-f", "-k"):
         done = kubectl("apply", "--server-side", "--dry-run=server", way, str(ROOT / "crds"))
-        assert len(done.stdout.splitlines()) == 3
+        assert len(done.stdout.splitlines()) == len(KINDS)
 
 
 def _namespace(file: Path) -> str:

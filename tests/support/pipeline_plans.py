@@ -11,6 +11,7 @@ from influxops.core.pipeline.cadence import Cadence, cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
 from influxops.core.pipeline.result import Source, Target
+from influxops.core.reruns import Pauses
 
 NO_FACTS = ScriptFacts(
     cut=0,
@@ -65,7 +66,7 @@ def plan_of(stages: Mapping[str, StageOf], begin: datetime = datetime(2000, 1, 1
         delay=0,
         max_active=1,
         newest_first=False,
-        retry=RetryPlan(limit=1, initial=1, factor=1, max=1, jitter=0),
+        retry=RetryPlan(1, Pauses(1, 1, 1, 0)),
         breaker_failures=1,
         breaker_open=1,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -9,30 +10,31 @@ import yaml
 from devstack.stack import Stack
 
 NAME = "reader"
+KINDS = ("influxtasks", "retentionpolicies", "influxconnections", "influxpipelines", "influxbackfills")
 
 
-def reader_kubeconfig(stack: Stack, namespace: str) -> Path:
+def reader_kubeconfig(stack: Stack, namespace: str, name: str = NAME, kinds: Sequence[str] = KINDS) -> Path:
     """Make such a user in a namespace; its kubeconfig."""
     rule = {
         "apiGroups": ["influxops.dev"],
-        "resources": ["influxtasks", "retentionpolicies", "influxconnections"],
+        "resources": list(kinds),
         "verbs": ["get", "list", "patch"],
     }
     made = [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "Role",
-            "metadata": {"name": NAME},
+            "metadata": {"name": name},
             "rules": [rule],
         },
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": {"name": NAME},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
         },
     ]
     stack.kubectl("apply", "-n", namespace, "-f", "-", input=yaml.safe_dump_all(made))
-    return stack.service_account_kubeconfig(namespace, NAME)
+    return stack.service_account_kubeconfig(namespace, name)

@@ -8,7 +8,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from influxops.api.base import ApiModel, Time
+from influxops.api.lengths import Pause
 from influxops.api.names import DataKey, NamespaceName, ObjectName
+from influxops.api.patterns import cel_fixed, cel_seconds
+from influxops.api.rules import Rule
+from influxops.core.durations import parse_duration
 
 RECONCILE_AT = "influxops.dev/reconcile-requested-at"
 ACCEPT_TARGET = "influxops.dev/accept-target"
@@ -132,6 +136,40 @@ class Approval(StrEnum):
 
     AUTO = "Auto"
     MANUAL = "Manual"
+
+
+class Backoff(ApiModel):
+    """How the pauses between attempts grow."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.initial) || !has(self.max) || "  # the default {} is judged before it is filled in
+            f"!{cel_fixed('self.initial')} || !{cel_fixed('self.max')} || "
+            f"{cel_seconds('self.initial')} <= {cel_seconds('self.max')}",
+            "the first pause is longer than the longest; write an initial of at most max",
+            lambda m: m.initial.seconds <= m.max.seconds,
+            path=".initial",
+        ),
+    )
+
+    initial: Pause = parse_duration("10s")
+    """Pause after the first attempt, from its end."""
+    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """By how much each pause is longer than the one before it."""
+    max: Pause = parse_duration("10m")
+    """Longest pause."""
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Part of a pause by which it is longer or shorter by chance, so that what failed together is not tried again
+    together: `0.2` is up to a fifth."""
+
+
+class Retry(ApiModel):
+    """Whether, and when, what failed is tried again."""
+
+    limit: Annotated[int, Field(ge=0, le=10)] = 3
+    """Number of attempts after the first one; 0: none."""
+    backoff: Backoff = Backoff()
+    """Pauses between the attempts."""
 
 
 class PlanChange(ApiModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from influxops.api.base import ApiModel, Time
 from influxops.api.common import Resource, Status
 from influxops.api.influxpipeline import Ledger, Order, WindowRange
 from influxops.api.names import ObjectName, StageName
-from influxops.api.rules import Fault, Rule
+from influxops.api.rules import Fault, Rule, distinct
 from influxops.api.stage import ATOMIC, TaskRef
 from influxops.api.times import SpecTime
 
@@ -50,29 +50,37 @@ def _same(field: str) -> str:
     return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
 
 
+def _comparable(spec: InfluxBackfillSpec) -> dict[str, object]:
+    """All that cannot change; the stages are a set, whose order does not count."""
+    kept = spec.model_dump(exclude={"suspend", "ttl_seconds_after_finished"})
+    return kept | {"stages": frozenset(spec.stages)}
+
+
 class InfluxBackfillSpec(ApiModel):
     """Which windows run, and how."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             " && ".join(_same(field) for field in _FIXED),
-            "a backfill cannot change but for suspend and ttlSecondsAfterFinished; delete it and create another, which goes "
-            "on where this one stopped",
-            lambda new, old: (
-                new.model_copy(
-                    update={"suspend": old.suspend, "ttl_seconds_after_finished": old.ttl_seconds_after_finished}
-                )
-                == old
-            ),
+            "only suspend and ttlSecondsAfterFinished of a backfill can change; delete it and create another, which leaves out what "
+            "this one has run",
+            lambda new, old: _comparable(new) == _comparable(old),
             fault=Fault.FORBIDDEN,
             transition=True,
         ),
         Rule(
-            "has(self.pipelineRef) != has(self.taskRef)",
-            "write whose windows run: either pipelineRef or taskRef",
-            lambda m: (m.pipeline_ref is None) != (m.task_ref is None),
+            "has(self.pipelineRef) || has(self.taskRef)",
+            "write whose windows run: an InfluxPipeline in pipelineRef, or an InfluxTask in taskRef",
+            lambda m: m.pipeline_ref is not None or m.task_ref is not None,
             path=".pipelineRef",
             fault=Fault.REQUIRED,
+        ),
+        Rule(
+            "!(has(self.pipelineRef) && has(self.taskRef))",
+            "pipelineRef and taskRef exclude each other; remove one of them",
+            lambda m: m.pipeline_ref is None or m.task_ref is None,
+            path=".taskRef",
+            fault=Fault.FORBIDDEN,
         ),
         Rule(
             "self.start < self.stop",
@@ -89,7 +97,7 @@ class InfluxBackfillSpec(ApiModel):
         ),
         Rule(
             "!has(self.pipelineRef) || !has(self.ledger)",
-            "the pipeline's own ledger is used; remove ledger",
+            "a backfill of a pipeline uses the pipeline's ledger; remove ledger",
             lambda m: m.pipeline_ref is None or m.ledger is None,
             path=".ledger",
             fault=Fault.FORBIDDEN,
@@ -101,15 +109,17 @@ class InfluxBackfillSpec(ApiModel):
     task_ref: TaskRef | None = None
     """InfluxTask whose script runs over its windows."""
     start: SpecTime
-    """Start of the range; windows that begin earlier are left out."""
+    """Start of the range, such as `2026-10-01T00:00:00Z`; windows that begin earlier are left out."""
     stop: SpecTime
     """End of the range, which does not belong to it; windows that end later are left out."""
-    stages: Annotated[list[StageName], Field(max_length=30, json_schema_extra={"x-kubernetes-list-type": "set"})] = (
-        Field(default_factory=list)
-    )
-    """Stages that run; the default is all."""
+    stages: Annotated[
+        list[StageName],
+        AfterValidator(distinct),
+        Field(max_length=30, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(default_factory=list)
+    """Stages of the pipeline that run; the default is all."""
     include_descendants: bool = True
-    """True: the stages behind those of `stages` run, too, for every window that is made of one that ran."""
+    """True: the stages that depend on those of `stages` run, too, for every window that is made of one that ran."""
     reprocess: Annotated[Reprocess, Field(strict=False)] = Reprocess.NONE
     """Which windows run: `None` those that the ledger knows nothing of, `Failed` those and the failed ones, `Completed` all."""
     order: Annotated[Order, Field(strict=False)] = Order.OLDEST_FIRST
@@ -119,10 +129,12 @@ class InfluxBackfillSpec(ApiModel):
     dry_run: bool = False
     """True: nothing runs; `status` lists the windows and estimates the time."""
     suspend: bool = False
-    """True: no window is started."""
+    """True: no run is started. What is running goes on to its end."""
     ledger: Ledger | None = None
     """Where the state of each window of a task is kept; a pipeline has its own."""
-    ttl_seconds_after_finished: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] | None = None
+    ttl_seconds_after_finished: (
+        Annotated[int, Field(ge=0, le=2**31 - 1, json_schema_extra={"format": "int32"})] | None
+    ) = None
     """Seconds after its end at which this object is deleted; by default never."""
 
 

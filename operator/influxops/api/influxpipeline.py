@@ -5,17 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from influxops.api.base import ApiModel, Time
-from influxops.api.common import ConnectionRef, Resource, Status
+from influxops.api.common import ConnectionRef, Resource, Retry, Status
+from influxops.api.defaults import unpromised
 from influxops.api.lengths import Delay, Interval, WindowLength
 from influxops.api.names import BucketName, TimeZone
-from influxops.api.retry import Retry
-from influxops.api.rules import Fault, Rule
+from influxops.api.patterns import cel_fixed, cel_seconds
+from influxops.api.rules import Fault, Rule, distinct
 from influxops.api.stage import ATOMIC, Stage
 from influxops.api.times import SpecTime
-from influxops.core.durations import parse_duration
+from influxops.core.durations import HOUR, parse_duration
 
 LEDGER = "influxops-ledger"
 """Name of the ledger's bucket, unless the spec says another."""
@@ -26,15 +27,16 @@ class PipelineWindow(ApiModel):
     """How windows follow each other."""
 
     every: WindowLength
-    """Time from one window to the next, such as `15m`, `1h`, `1d`, `1w` or `1mo`. Days, weeks, months and years are those of the
-    calendar in `timezone`."""
+    """Time from the end of one window to the end of the next, such as `15m`, `1h`, `1d`, `1w` or `1mo`. Days, weeks, months and
+    years are those of the calendar in `timezone`."""
     period: WindowLength | None = None
-    """Length of a window; the default is `every`, and the windows tumble. A longer one makes sliding windows, which overlap."""
+    """Length of a window; the default is `every`, so that each moment belongs to one window. A longer one makes sliding windows,
+    which overlap; a shorter one is refused."""
     timezone: TimeZone = "UTC"
     """IANA time zone of the calendar, such as `Europe/Berlin`: a day there has 23, 24 or 25 hours."""
     origin: SpecTime | None = None
-    """A time at which a window ends, from which all others are counted; by default midnight of 1970-01-01 in `timezone`, for weeks
-    the Monday after."""
+    """A time at which a window ends, from which all others are counted, such as `2026-01-01T06:00:00Z`; by default midnight of
+    1970-01-01 in `timezone`, for weeks that of Monday 1970-01-05."""
 
 
 class CatchUpPolicy(StrEnum):
@@ -49,15 +51,16 @@ class PipelineCatchUp(ApiModel):
 
     policy: Annotated[CatchUpPolicy, Field(strict=False)] = CatchUpPolicy.ALL
     """`All`: each runs, at most `maxWindows` of them. `Latest`: only the latest runs."""
-    max_windows: Annotated[int, Field(ge=1, le=10000)] = 1000
-    """Windows that may wait at most; older ones are given up and reported, and an InfluxBackfill can run them."""
+    max_windows: Annotated[int, Field(ge=1, le=10000, json_schema_extra=unpromised)] = 1000
+    """Windows of each stage that may wait; the default is 1000. Older ones are given up and reported, and an InfluxBackfill can
+    run them."""
 
 
 class Watermark(ApiModel):
     """When a window is held for complete."""
 
     delay: Delay = parse_duration("0s")
-    """Time to wait after the end of a window before it runs, so that late points are in."""
+    """Time to wait after the end of a window before it runs, such as `5m`, so that points that come late are in."""
 
 
 class OnLate(StrEnum):
@@ -70,12 +73,23 @@ class OnLate(StrEnum):
 class Lateness(ApiModel):
     """How points are noticed that arrive after their window ran."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!{cel_fixed('self.allowed')} || has(self.checkEvery) && !{cel_fixed('self.checkEvery')}"
+            f" || (has(self.checkEvery) ? {cel_seconds('self.checkEvery')} : {HOUR}) <= {cel_seconds('self.allowed')}",
+            "checkEvery, 1h by default, is longer than allowed, so that some windows would never be looked at; write a shorter "
+            "checkEvery",
+            lambda m: m.check_every.seconds <= m.allowed.seconds,
+            path=".checkEvery",
+        ),
+    )
+
     allowed: Interval
-    """How far back the sources are looked at. Changes of older windows are reported and not run."""
-    check_every: Interval = parse_duration("1h")
-    """Time from one look to the next. A look is one counting query for each source."""
+    """How far back the sources are looked at, such as `2d`, from the present. What changes in older windows is not noticed."""
+    check_every: Annotated[Interval, Field(json_schema_extra=unpromised)] = parse_duration("1h")
+    """Time from one look to the next; the default is `1h`. A look is one counting query for each source."""
     on_late: Annotated[OnLate, Field(strict=False)] = OnLate.RERUN
-    """`Rerun`: the window runs again, and every window after it that is made of it. `Report`: it is only told."""
+    """`Rerun`: the window runs again, and so does every window of other stages that is made of it. `Report`: it is only told."""
 
 
 class Order(StrEnum):
@@ -88,8 +102,8 @@ class Order(StrEnum):
 class Concurrency(ApiModel):
     """How much runs at once."""
 
-    max_active_windows: Annotated[int, Field(ge=1, le=64)] = 4
-    """Runs at one time, of all stages together."""
+    max_active_windows: Annotated[int, Field(ge=1, le=64, json_schema_extra=unpromised)] = 4
+    """Runs at one time, of all stages together; the default is 4."""
     order: Annotated[Order, Field(strict=False)] = Order.OLDEST_FIRST
     """Which of several waiting windows runs first."""
 
@@ -97,18 +111,26 @@ class Concurrency(ApiModel):
 class CircuitBreaker(ApiModel):
     """When a stage that keeps failing is left alone for a while."""
 
-    consecutive_failures: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Failed attempts in a row, of whatever windows, that open the circuit of a stage."""
-    open_for: Interval = parse_duration("30m")
-    """Time until one window is tried again. When it succeeds, the circuit closes and what had failed runs again."""
+    consecutive_failures: Annotated[int, Field(ge=1, le=1000, json_schema_extra=unpromised)] = 5
+    """Failed attempts in a row, of whatever windows, that open the circuit of a stage: none of its windows is run then. The
+    default is 5."""
+    open_for: Annotated[Interval, Field(json_schema_extra=unpromised)] = parse_duration("30m")
+    """Time until one window is tried; the default is `30m`. When it succeeds, the circuit closes and what had failed runs
+    again."""
 
 
 class Ledger(ApiModel):
     """Where the state of each window is kept."""
 
     bucket: BucketName = LEDGER
-    """Name of the bucket. It must exist, and keep its points for longer than `lateness.allowed` and than the windows of
-    `catchUp`."""
+    """Name of the bucket. It must exist (a RetentionPolicy makes it), and keep its points for longer than `lateness.allowed` and
+    than the windows of `catchUp` reach back."""
+
+
+def _named_once(stages: list[Stage]) -> list[Stage]:
+    """Stages of different names, as the API server demands of a map. Its words are JSON: ``Duplicate value: {"name":"a"}``."""
+    distinct([stage.name for stage in stages], word='{{"name":"{}"}}')
+    return stages
 
 
 class InfluxPipelineSpec(ApiModel):
@@ -131,43 +153,54 @@ class InfluxPipelineSpec(ApiModel):
             path=".lateness",
             fault=Fault.FORBIDDEN,
         ),
+        Rule(
+            "!has(self.deadline) || !has(self.watermark) || !has(self.watermark.delay)"
+            f" || !{cel_fixed('self.deadline')} || !{cel_fixed('self.watermark.delay')}"
+            f" || {cel_seconds('self.deadline')} > {cel_seconds('self.watermark.delay')}",
+            "deadline is over before the window may run, which is after watermark.delay; write a longer deadline, or a shorter "
+            "watermark.delay",
+            lambda m: m.deadline is None or m.deadline.seconds > m.watermark.delay.seconds,
+            path=".deadline",
+        ),
     )
 
     connection_ref: ConnectionRef
     """The InfluxConnection that says where the pipeline runs. Cannot change."""
     suspend: bool = False
-    """True: no window is started. What is running goes on to its end."""
+    """True: no run is started. What is running goes on to its end."""
     window: PipelineWindow
     """How windows follow each other."""
     begin: SpecTime | None = None
-    """Start of the first window; the default is when this object was created. What is older is left to an InfluxBackfill."""
-    catch_up: PipelineCatchUp = PipelineCatchUp()
+    """Time from which windows run: the first is the first that starts then or later, such as `2026-11-01T00:00:00Z`. The default
+    is when this object was created. What is older is left to an InfluxBackfill."""
+    catch_up: Annotated[PipelineCatchUp, Field(json_schema_extra=unpromised)] = PipelineCatchUp()
     """What becomes of windows that closed while nobody could run them."""
-    watermark: Watermark = Watermark()
+    watermark: Annotated[Watermark, Field(json_schema_extra=unpromised)] = Watermark()
     """When a window is held for complete."""
     lateness: Lateness | None = None
     """How points are noticed that arrive after their window ran; by default they are not."""
-    concurrency: Concurrency = Concurrency()
+    concurrency: Annotated[Concurrency, Field(json_schema_extra=unpromised)] = Concurrency()
     """How much runs at once."""
-    retry: Retry = Retry()
+    retry: Annotated[Retry, Field(json_schema_extra=unpromised)] = Retry()
     """How often and when a failed run is tried again."""
-    timeout: Interval = parse_duration("10m")
-    """Longest time that one run may take."""
+    timeout: Annotated[Interval, Field(json_schema_extra=unpromised)] = parse_duration("10m")
+    """Longest time that one run may take; the default is `10m`."""
     deadline: Interval | None = None
     """Time after the end of a window by which all its stages should have succeeded; later than that the condition `Late` is set."""
-    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    circuit_breaker: Annotated[CircuitBreaker, Field(json_schema_extra=unpromised)] = CircuitBreaker()
     """When a stage that keeps failing is left alone for a while."""
     ledger: Ledger = Ledger()
     """Where the state of each window is kept."""
     stages: Annotated[
         list[Stage],
+        AfterValidator(_named_once),
         Field(
             min_length=1,
             max_length=MAX_STAGES,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ]
-    """The stages."""
+    """The scripts, in any order."""
 
 
 class WindowRange(ApiModel):

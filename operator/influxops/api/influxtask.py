@@ -3,74 +3,27 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from influxops.api.base import ApiModel, Time
 from influxops.api.common import (
     Approval,
-    ConfigMapKeyRef,
     ConnectionRef,
     Deletion,
     Drift,
     PlanStatus,
     Resource,
+    Retry,
     Status,
 )
 from influxops.api.lengths import Every, Interval, Lookback, Offset, WindowLength
 from influxops.api.names import InfluxID, TaskName
-from influxops.api.rules import Checked, Fault, Rule
+from influxops.api.rules import Fault, Rule
 from influxops.api.schedule import Cron
+from influxops.api.template import Script, Template
 from influxops.core.durations import parse_duration
-
-MAX_SCRIPT = 262144
-"""Longest script, in characters."""
-
-_own_marker = Rule(
-    "!self.contains('// influxops/v1 ')",
-    "the script has the line // influxops/v1 that influxops puts before the scripts it manages; remove that line",
-    lambda text: "// influxops/v1 " not in text,
-)
-_not_blank = Rule(
-    "self.matches('[^ \\\\t\\\\r\\\\n]')",
-    "the script is blank; write a Flux script",
-    lambda text: text.strip(" \t\r\n") != "",
-)
-Script = Annotated[str, Checked((_not_blank, _own_marker), max_length=MAX_SCRIPT)]
-"""A Flux script, or a template of one."""
-
-
-class Template(ApiModel):
-    """A Jinja2 template that renders to a Flux script."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.inline) || has(self.configMapKeyRef)",
-            "write the template's text in inline, or name a ConfigMap in configMapKeyRef",
-            lambda m: m.inline is not None or m.config_map_key_ref is not None,
-            path=".inline",
-            fault=Fault.REQUIRED,
-        ),
-        Rule(
-            "!(has(self.inline) && has(self.configMapKeyRef))",
-            "inline and configMapKeyRef exclude each other; remove one of them",
-            lambda m: m.inline is None or m.config_map_key_ref is None,
-            path=".configMapKeyRef",
-            fault=Fault.FORBIDDEN,
-        ),
-    )
-
-    inline: Script | None = None
-    """Text of the template. Exactly one of `inline` and `configMapKeyRef`."""
-    config_map_key_ref: ConfigMapKeyRef | None = None
-    """Key of a ConfigMap in the same namespace that holds the text of the template; a change is picked up."""
-    values: Annotated[
-        dict[str, Any], Field(max_length=64, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
-    ] = Field(default_factory=dict)
-    """Values for the template by name: strings, numbers, booleans, lists and objects. A name that the template uses and
-    that is not here is an error. The filters `flux_string`, `flux_duration`, `flux_time`
-    and `flux_ident` write a value as Flux."""
 
 
 class TaskWindow(ApiModel):
@@ -92,6 +45,24 @@ class Adoption(StrEnum):
 
     NEVER = "Never"
     ADOPT = "Adopt"
+
+
+class CatchUpPolicy(StrEnum):
+    """Which of the slots that InfluxDB missed are run."""
+
+    NONE = "None"
+    LATEST = "Latest"
+    ALL = "All"
+
+
+class CatchUp(ApiModel):
+    """What happens to the slots that InfluxDB missed."""
+
+    policy: Annotated[CatchUpPolicy, Field(strict=False)] = CatchUpPolicy.NONE
+    """Which of them are run: `None` none, they are only counted and told; `Latest` the newest; `All` all of them, oldest
+    first."""
+    max_windows: Annotated[int, Field(ge=1, le=1000)] = 168
+    """With `All`, the number of missed slots that are run at most: the newest; the older ones are given up."""
 
 
 _OWN_OPTION = "belongs to every or cron; add one of them, or remove it where the script brings its own option task"
@@ -196,6 +167,14 @@ class InfluxTaskSpec(ApiModel):
     deletion: Annotated[Deletion, Field(strict=False)] = Deletion.DELETE
     """What happens to the task when this object is deleted: `Delete` deletes it, `Orphan` leaves it running and lets go of
     it."""
+    retry: Retry | None = None
+    """Run a slot again that failed; without this, a slot that failed stays so. What counts are the failed runs of that slot
+    that InfluxDB remembers (3 days), whoever asked for them. The script must bear to run twice for one slot. Nothing is run
+    while the task is suspended, drifted or waits for approval."""
+    catch_up: CatchUp | None = None
+    """Run slots that InfluxDB missed: it was down, or the task was suspended. Without this nobody looks for them. They count
+    from the moment that the task was made or this was first set; with another schedule, or as another task in InfluxDB, it
+    begins anew. Slots older than 3 days are left alone, for InfluxDB forgets by then which of them ran."""
     late_after: Interval | None = None
     """Time after the scheduled time plus `offset` at which a slot without a successful run sets the condition `Late`; by
     default nothing is ever late."""
@@ -232,6 +211,19 @@ class RunStatus(ApiModel):
     """Why the run failed, from the run's log."""
 
 
+class SlotsStatus(ApiModel):
+    """How far the slots are settled."""
+
+    settled_until: Time
+    """Every slot up to this time succeeded, or nothing more is done for it."""
+    waiting: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] = 0
+    """Number of slots that failed or were missed, and that are run again, or wait for it."""
+    missed: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] = 0
+    """Number of slots that InfluxDB missed and that were given up, by `spec.catchUp`."""
+    given_up_until: Time | None = None
+    """Slots that InfluxDB missed up to this time are given up."""
+
+
 class InfluxTaskStatus(Status):
     """What influxops last saw and did."""
 
@@ -251,6 +243,8 @@ class InfluxTaskStatus(Status):
     """Number of slots that failed since the last one that succeeded."""
     last_success: Time | None = None
     """When the latest successful run ended."""
+    slots: SlotsStatus | None = None
+    """How far the slots are settled; only with `spec.retry` or `spec.catchUp`."""
     history: Annotated[
         list[RunStatus], Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"})
     ] = Field(default_factory=list)

@@ -131,7 +131,7 @@ RETENTION = Kind(
 PIPELINE = Kind(
     InfluxPipeline,
     "influxpipelines",
-    "ip",
+    "ipl",  # ip is that of networking.k8s.io/IPAddress
     (
         _CONNECTION,
         Column("Every", ".spec.window.every", "Time from one window to the next"),

@@ -90,6 +90,9 @@ Delay = Annotated[Duration, _duration(_between(0, LONGEST, "{self} is out of ran
 ShortInterval = Annotated[Duration, _duration(_between(SECOND, HOUR, "{self} is out of range; write 1s to 1h"))]
 """A time-out or a polling interval."""
 
+Pause = Annotated[Duration, _duration(_between(SECOND, DAY, "{self} is out of range; write 1s to 1d"))]
+"""Time between two attempts."""
+
 WindowLength = Annotated[Duration, _duration((_window, _not_zero, _bounded))]
 """The length of a window: fixed or calendar, above zero."""
 

@@ -126,7 +126,6 @@ TimeZone = Annotated[
                 "{self} is not the name of a time zone; write one of the IANA data base, such as Europe/Berlin, or UTC",
             ),
         ),
-        min_length=1,
         max_length=64,
     ),
 ]

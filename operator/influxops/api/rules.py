@@ -125,16 +125,16 @@ class Checked:
         return self.parse(text) if self.parse else text
 
 
-def distinct(values: list[str]) -> list[str]:
-    """Each value once, as the API server demands of ``x-kubernetes-list-type: set``."""
+def distinct(values: list[str], word: str = '"{}"') -> list[str]:
+    """Each value once, as the API server demands of ``x-kubernetes-list-type: set``; it tells each repeated value once. ``word``: how a value is shown."""
     errors = [
         InitErrorDetails(
-            type=PydanticCustomError(RULE_ERROR, "{text}", {"text": f'Duplicate value: "{value}"'}),
+            type=PydanticCustomError(RULE_ERROR, "{text}", {"text": f"Duplicate value: {word.format(value)}"}),
             loc=(place,),
             input=value,
         )
         for place, value in enumerate(values)
-        if value in values[:place]
+        if values[:place].count(value) == 1
     ]
     if errors:
         raise ValidationError.from_exception_data("set", errors)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from influxops.api.base import ApiModel
-from influxops.api.influxtask import Script, Template
+from influxops.api.defaults import unpromised
 from influxops.api.lengths import Interval, WindowLength
 from influxops.api.names import BucketName, ColumnName, ObjectName, StageName
-from influxops.api.rules import Fault, Rule
+from influxops.api.rules import Fault, Rule, distinct
+from influxops.api.template import Script, Template
 
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
+MOST_ROWS = 10**12
 
 
 class TaskRef(ApiModel):
@@ -27,9 +29,10 @@ class StageWindow(ApiModel):
     """Window of one stage, where it is coarser than the pipeline's."""
 
     every: WindowLength
-    """Time from one window to the next, such as `1d`; each must hold whole windows of the stages before it."""
+    """Time from the end of one window to the end of the next, such as `1d`. Each window must begin and end with one of the stages
+    in `dependsOn`."""
     period: WindowLength | None = None
-    """Length of a window; the default is `every`. A longer one makes sliding windows."""
+    """Length of a window; the default is `every`. A longer one makes sliding windows, which overlap."""
 
 
 class StageSource(ApiModel):
@@ -107,19 +110,26 @@ class Check(ApiModel):
             path=".min",
         ),
         Rule(
-            "self.type == 'Coverage' || (!has(self.minPercent) && !has(self.by))",
+            "self.type == 'Coverage' || (!has(self.minPercent) && (!has(self.by) || size(self.by) == 0))",
             "minPercent and by belong to the check Coverage; remove them, or write type: Coverage",
             lambda m: m.type is CheckType.COVERAGE or (m.min_percent is None and not m.by),
             path=".type",
             fault=Fault.FORBIDDEN,
         ),
         Rule(
-            "(self.type == 'Conservation') == has(self.countField)",
-            "countField belongs to the check Conservation, which needs it: the field in which the destination keeps the "
-            "number of points, such as temperature_count",
-            lambda m: (m.type is CheckType.CONSERVATION) == (m.count_field is not None),
+            "self.type != 'Conservation' || has(self.countField)",
+            "the check Conservation adds up counts in the destination; write the field that holds them in countField, such as "
+            "temperature_count",
+            lambda m: m.type is not CheckType.CONSERVATION or m.count_field is not None,
             path=".countField",
             fault=Fault.REQUIRED,
+        ),
+        Rule(
+            "self.type == 'Conservation' || !has(self.countField)",
+            "countField belongs to the check Conservation; remove it, or write type: Conservation",
+            lambda m: m.type is CheckType.CONSERVATION or m.count_field is None,
+            path=".type",
+            fault=Fault.FORBIDDEN,
         ),
     )
 
@@ -127,18 +137,19 @@ class Check(ApiModel):
     """What is proven: `RowCount` the number of rows that the run wrote; `Coverage` that each series of the source has points in
     the destination; `Conservation` that the counts in the destination add up to the points of the source; `Checksum` that
     the destination holds exactly the rows that the run wrote."""
-    severity: Annotated[Severity, Field(strict=False)] = Severity.ERROR
-    """`Error`: the attempt has failed, and stages behind it wait. `Warn`: it is told, and all goes on."""
-    min: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = None
-    """Least number of rows."""
-    max: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = None
-    """Greatest number of rows."""
+    severity: Annotated[Severity, Field(strict=False, json_schema_extra=unpromised)] = Severity.ERROR
+    """What it means when the proof fails: `Error`, the default: the attempt has failed, and stages behind it wait. `Warn`: it is
+    told, and all goes on."""
+    min: Annotated[int, Field(ge=0, le=MOST_ROWS, json_schema_extra={"format": "int64"})] | None = None
+    """Least number of rows, for RowCount."""
+    max: Annotated[int, Field(ge=0, le=MOST_ROWS, json_schema_extra={"format": "int64"})] | None = None
+    """Greatest number of rows, for RowCount."""
     min_percent: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Least share of the source's series that must be covered, in percent; the default is 100."""
+    """Least share of the source's series that must be covered, in percent, for Coverage; the default is 100."""
     by: Annotated[list[ColumnName], Field(max_length=16, json_schema_extra=ATOMIC)] = Field(default_factory=list)
-    """Tags that tell one series from another; the default is all tags that source and destination have in common."""
+    """Tags that tell one series from another, for Coverage; the default is all tags that source and destination have in common."""
     count_field: ColumnName | None = None
-    """Field of the destination that holds the number of points of the source, such as `temperature_count`."""
+    """Field of the destination that holds the number of points of the source, such as `temperature_count`, for Conservation."""
 
 
 class Stage(ApiModel):
@@ -146,15 +157,22 @@ class Stage(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "[has(self.taskRef), has(self.flux), has(self.template)].exists_one(given, given)",
-            "a stage has one script; write exactly one of taskRef, flux and template",
-            lambda m: sum(part is not None for part in (m.task_ref, m.flux, m.template)) == 1,
+            "has(self.taskRef) || has(self.flux) || has(self.template)",
+            "a stage needs a script; write it in flux, a template of it in template, or name an InfluxTask in taskRef",
+            lambda m: m.task_ref is not None or m.flux is not None or m.template is not None,
             path=".flux",
             fault=Fault.REQUIRED,
         ),
         Rule(
+            "(has(self.taskRef) ? 1 : 0) + (has(self.flux) ? 1 : 0) + (has(self.template) ? 1 : 0) < 2",
+            "a stage has one script, and taskRef, flux and template exclude each other; keep one of them",
+            lambda m: sum(part is not None for part in (m.task_ref, m.flux, m.template)) < 2,
+            path=".flux",
+            fault=Fault.FORBIDDEN,
+        ),
+        Rule(
             "!has(self.execution) || self.execution != 'Native' || has(self.taskRef)",
-            "execution Native observes the runs of an InfluxTask; name it in taskRef, or write execution: Query",
+            "execution Native waits for the runs of an InfluxTask; name it in taskRef, or write execution: Query",
             lambda m: m.execution is not Execution.NATIVE or m.task_ref is not None,
             path=".taskRef",
             fault=Fault.REQUIRED,
@@ -162,7 +180,7 @@ class Stage(ApiModel):
         Rule(
             "!has(self.writeDisposition) || self.writeDisposition != 'Replace' || "
             "(has(self.destination) && has(self.destination.measurement))",
-            "writeDisposition Replace deletes the window's points first; name them in destination.bucket and "
+            "writeDisposition Replace deletes the window's points before each run; write which in destination.bucket and "
             "destination.measurement",
             lambda m: (
                 m.write_disposition is not WriteDisposition.REPLACE
@@ -174,21 +192,22 @@ class Stage(ApiModel):
         Rule(
             "!has(self.writeDisposition) || self.writeDisposition != 'Replace' || "
             "!has(self.execution) || self.execution != 'Native'",
-            "writeDisposition Replace needs execution Query: InfluxDB's own runs delete nothing",
+            "writeDisposition Replace needs execution Query, for InfluxDB's own runs delete nothing; write execution: Query, or "
+            "remove writeDisposition",
             lambda m: m.write_disposition is not WriteDisposition.REPLACE or m.execution is not Execution.NATIVE,
             path=".writeDisposition",
             fault=Fault.FORBIDDEN,
         ),
         Rule(
             "!has(self.checks) || self.checks.all(c, c.type == 'RowCount' || has(self.destination))",
-            "Coverage, Conservation and Checksum look at what was written; name it in destination",
+            "the checks Coverage, Conservation and Checksum look at what was written; write where in destination",
             lambda m: all(check.type is CheckType.ROW_COUNT for check in m.checks) or m.destination is not None,
             path=".destination",
             fault=Fault.REQUIRED,
         ),
         Rule(
             "!has(self.checks) || self.checks.all(c, (c.type != 'Coverage' && c.type != 'Conservation') || has(self.source))",
-            "Coverage and Conservation compare with what was read; name it in source",
+            "the checks Coverage and Conservation compare with what was read; write where in source",
             lambda m: (
                 all(check.type not in {CheckType.COVERAGE, CheckType.CONSERVATION} for check in m.checks)
                 or m.source is not None
@@ -201,27 +220,33 @@ class Stage(ApiModel):
     name: StageName
     """Name of the stage, unique in its pipeline."""
     depends_on: Annotated[
-        list[StageName], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"})
+        list[StageName],
+        AfterValidator(distinct),
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = Field(default_factory=list)
-    """Stages that must have succeeded for the same window, or for all windows within this stage's coarser one."""
+    """Stages that must have succeeded first: for the same window, or for all their windows that end within this stage's longer
+    one."""
     window: StageWindow | None = None
-    """Window of this stage; the default is the pipeline's."""
+    """Window of this stage, in the time zone of the pipeline; the default is the pipeline's window."""
     task_ref: TaskRef | None = None
     """InfluxTask whose script runs. Exactly one of `taskRef`, `flux` and `template`."""
     flux: Script | None = None
     """Flux script. It reads its window from `v.timeRangeStart`, `v.timeRangeStop` and `v.windowPeriod`."""
     template: Template | None = None
     """Template that renders to the Flux script."""
-    execution: Annotated[Execution, Field(strict=False)] = Execution.QUERY
-    """Who runs the script: `Query` influxops, window by window, with the token's own rights; `Native` InfluxDB, by the schedule
-    of the InfluxTask in `taskRef`: influxops waits for its runs, proves them and repairs what is missing."""
+    execution: Annotated[Execution, Field(strict=False, json_schema_extra=unpromised)] = Execution.QUERY
+    """Who runs the script: `Query`, the default: influxops, window by window, with the rights of the connection's token. `Native`:
+    InfluxDB, by the schedule of the InfluxTask in `taskRef`; influxops waits for its runs, proves them and repairs what is
+    missing."""
     source: StageSource | None = None
     """Where the stage reads; needed for late data and for the checks Coverage and Conservation."""
     destination: StageDestination | None = None
-    """Where the stage writes; needed for checks and for `Replace`."""
-    write_disposition: Annotated[WriteDisposition, Field(strict=False)] = WriteDisposition.OVERWRITE
-    """What becomes of the points of an earlier run of the window: `Overwrite` points of the same series and time are
-    overwritten, others stay; `Replace` the window is deleted in the destination before it is written."""
+    """Where the stage writes; needed for the checks Coverage, Conservation and Checksum, and for `Replace`."""
+    write_disposition: Annotated[WriteDisposition, Field(strict=False, json_schema_extra=unpromised)] = (
+        WriteDisposition.OVERWRITE
+    )
+    """What becomes of the points of an earlier run of the window: `Overwrite`, the default: points of the same series and time
+    are overwritten, others stay. `Replace`: the window is deleted in the destination before each run."""
     timeout: Interval | None = None
     """Longest time that one run may take; the default is the pipeline's."""
     checks: Annotated[list[Check], Field(max_length=8, json_schema_extra=ATOMIC)] = Field(default_factory=list)

@@ -65,6 +65,12 @@ _KINDS = {
     "influxconnection": Kind.CONNECTION,
     "connection": Kind.CONNECTION,
     "iconn": Kind.CONNECTION,
+    "influxpipeline": Kind.PIPELINE,
+    "pipeline": Kind.PIPELINE,
+    "ipl": Kind.PIPELINE,
+    "influxbackfill": Kind.BACKFILL,
+    "backfill": Kind.BACKFILL,
+    "ibf": Kind.BACKFILL,
 }
 
 
@@ -76,7 +82,10 @@ def key_of(name: str, namespace: str) -> Key:
     word = kind.lower().partition(".")[0]
     found = _KINDS.get(word) or _KINDS.get(word.removesuffix("s")) or _KINDS.get(word.removesuffix("ies") + "y")
     if found is None:
-        raise ConfigError(f"{kind!r} is no kind of influxops: write influxtask, retentionpolicy or influxconnection")
+        raise ConfigError(
+            f"{kind!r} is no kind of influxops: write influxtask, retentionpolicy, influxconnection, influxpipeline or "
+            "influxbackfill"
+        )
     return Key(found, namespace, rest)
 
 

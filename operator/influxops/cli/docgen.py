@@ -1,4 +1,4 @@
-"""The reference of the command line, from the commands' own help, and of the lints, from their own words:
+"""The reference of the command line, from the commands' own help, of the lints, from their own words, and of the templates:
 ``python -m influxops.cli.docgen [--check] docs/reference``.
 """
 
@@ -14,9 +14,12 @@ from influxops.api.crdgen import write
 from influxops.cli.main import app
 from influxops.core.lint.catalogue import RULES
 from influxops.core.lint.rule import Rule
+from influxops.library import catalogue
+from influxops.library.show import page
 
 FILE = "commands.md"
 LINTS = "lints.md"
+TEMPLATES = "templates.md"
 _HIDDEN = frozenset({"help"})
 
 
@@ -92,7 +95,8 @@ def _cell(help_: str | None) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` say whether they are up to date; returns the exit status."""
-    return write({FILE: text(), LINTS: lints()}, arguments, "influxops.cli.docgen", "the commands' help")
+    pages = {FILE: text(), LINTS: lints(), TEMPLATES: page(list(catalogue.TEMPLATES.values()))}
+    return write(pages, arguments, "influxops.cli.docgen", "the commands' help")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from influxops import __version__
-from influxops.cli import orphans
+from influxops.cli import orphans, templates
+from influxops.cli.backfill import backfill
 from influxops.cli.completion import answer, completion
+from influxops.cli.explain import explain
 from influxops.cli.force import retry, run
 from influxops.cli.graph import graph
 from influxops.cli.import_ import import_
@@ -38,15 +40,17 @@ app = typer.Typer(
 )
 app.command("operator")(operator)
 app.command("plan")(plan)
-_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, tree, top, windows, graph)
+_ON_RUNS: tuple[Callable[..., None], ...] = (runs, logs, retry, run, backfill, tree, top, windows, graph)
 for wanted in _ON_RUNS:
     app.command()(wanted)
 app.command("validate")(validate)
+app.command()(explain)
 app.command("import")(import_)
 for command in (approve, reconcile, recreate, suspend, resume, release):
     app.command()(command)
 app.command()(completion)
 app.add_typer(orphans.app)
+app.add_typer(templates.app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -51,7 +51,8 @@ def stages(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (as ab
     async def work(client: KubeClient) -> Found:
         from influxops.core.keys import Kind
 
-        name = str(ctx.params.get("name") or "").rpartition("/")[2]
+        # Behind an option without its value click has not told the arguments from each other yet.
+        name = str(ctx.params.get("name") or next(iter(ctx.args), "")).rpartition("/")[2]
         spec = (await client.get(Kind.PIPELINE, _namespace(ctx), name) or {}).get("spec") or {}
         return [(stage["name"], "stage") for stage in spec.get("stages") or []]
 

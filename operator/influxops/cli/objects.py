@@ -18,12 +18,17 @@ from influxops.settings import ConfigError
 if TYPE_CHECKING:
     from influxops.kube.client import KubeClient
 
+_WITHOUT_MARK = frozenset({Kind.PIPELINE, Kind.BACKFILL})
+"""Kinds that keep no task and no bucket in InfluxDB."""
+
 
 def approve(
     name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "", yes: Yes = False
 ) -> None:
     """Show the plan that waits in an object's status, and approve exactly that plan."""
     key = key_of(name, home(namespace, kubeconfig, context))
+    if key.kind in _WITHOUT_MARK:
+        raise ConfigError(f"{key} never waits for an approval: it holds nothing in InfluxDB that a plan could change")
 
     async def work(client: KubeClient) -> None:
         found: dict[str, Any] = await existing(client, key)
@@ -77,7 +82,8 @@ def recreate(
 
 
 def suspend(name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = "") -> None:
-    """Set spec.suspend to true: a task does not run, a bucket is left alone, a connection is neither read nor written.
+    """Set spec.suspend to true: a task does not run, a bucket is left alone, a connection is neither read nor written, a
+    pipeline and a backfill start no run.
 
     Git should say so too.
     """
@@ -104,8 +110,8 @@ def release(
     Refused while its InfluxConnection is not ready: what keeps the mark counts as an orphan.
     """
     key = key_of(name, home(namespace, kubeconfig, context))
-    if key.kind is Kind.CONNECTION:
-        raise ConfigError("an InfluxConnection has nothing in InfluxDB to release: delete it with kubectl")
+    if key.kind is Kind.CONNECTION or key.kind in _WITHOUT_MARK:
+        raise ConfigError(f"an {key.kind.value} has nothing in InfluxDB to release: delete it with kubectl")
 
     async def work(client: KubeClient) -> None:
         found: dict[str, Any] = await existing(client, key)

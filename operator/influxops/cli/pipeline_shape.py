@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from influxops.api.errors import FieldError, SpecInvalid
 from influxops.api.influxpipeline import InfluxPipelineSpec
 from influxops.api.read import read
+from influxops.cli.native import NoAnswer
 from influxops.core.conditions import parse_rfc3339
 from influxops.core.keys import Key
 from influxops.core.pipeline.cadence import Cadence
@@ -17,7 +18,6 @@ from influxops.core.pipeline.edges import SINCE
 from influxops.core.pipeline.faults import pipeline_faults
 from influxops.core.pipeline.graph import Graph
 from influxops.core.pipeline.stage_faults import Fault
-from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
     from influxops.kube.client import KubeClient
@@ -59,7 +59,7 @@ def shape_of(found: Mapping[str, Any]) -> Shape:
 async def owner_of(client: KubeClient, key: Key, instance: str) -> str:
     """The tag of a pipeline's records in the ledger. ``instance``: id of the installation; empty: that of the cluster.
 
-    Raises ConfigError where that cannot be read.
+    Raises NoAnswer where that cannot be read.
     """
     from influxops.kube.errors import Forbidden
 
@@ -67,7 +67,7 @@ async def owner_of(client: KubeClient, key: Key, instance: str) -> str:
         try:
             instance = await client.namespace_uid("kube-system") or ""
         except Forbidden as error:
-            raise ConfigError(
+            raise NoAnswer(
                 f"whose records these are is not known, for you may not read the namespace kube-system ({error}): give "
                 "the id of the installation with --instance-id"
             ) from error

@@ -14,7 +14,7 @@ PipelineName = Annotated[
     str, typer.Argument(metavar="NAME", help="NAME of an InfluxPipeline.", autocompletion=pipelines)
 ]
 
-_WORDS = frozenset({"influxpipeline", "influxpipelines", "pipeline", "pipelines", "ip"})
+_WORDS = frozenset({"influxpipeline", "influxpipelines", "pipeline", "pipelines", "ipl"})
 
 
 def pipeline_key(name: str, namespace: str) -> Key:

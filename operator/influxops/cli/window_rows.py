@@ -17,6 +17,8 @@ from influxops.core.pipeline.zones import zone_of
 
 MOST = 30
 """Windows that the table below the map has at most, unless it is the wide one."""
+_BESIDE = 40
+"""Columns that a message needs to stand beside its window."""
 
 _COLORS = {
     Mark.SUCCESS: "\x1b[32m",
@@ -42,7 +44,8 @@ def text(view: View, width: int | None, *, color: bool, wide: bool) -> str:
     columns = width or 10_000
     parts = [textwrap.fill(title(view), columns) + "\n"]
     parts.append(painted(heat_map(view.rows, view.bounds, view.zone, columns), color=color, dim=1))
-    parts.append(painted(legend(view.cells, columns), color=color))
+    nothing = "no window of this time is the pipeline's: see spec.begin, and --from and --to for others"
+    parts.append(painted(legend(view.cells, columns), color=color) if view.cells else f"{nothing}\n")
     found = exceptions(view.cells)
     if found:
         parts.append(_table(view, found, width, color=color, wide=wide))
@@ -122,12 +125,22 @@ def _table(view: View, found: Sequence[Cell], width: int | None, *, color: bool,
     if wide:
         return table(_WIDE, [_wide_row(cell, view.zone) for cell in found], color=color)
     shown = found[-MOST:]
-    rows = [_row(cell, view.zone) for cell in shown]
-    if width is not None:
-        used = sum(max(len(row[at]) for row in [_HEADER, *rows]) + 3 for at in range(len(_HEADER) - 1))
-        rows = [(*row[:-1], _clipped(row[-1], max(20, width - used))) for row in rows]
-    made = table(_HEADER, rows, color=color)
+    made = _fitted([_row(cell, view.zone) for cell in shown], width, color=color)
     return made if len(shown) == len(found) else f"{made}{len(found) - len(shown)} earlier ones: -o wide has all\n"
+
+
+def _fitted(rows: Sequence[tuple[str, ...]], width: int | None, *, color: bool) -> str:
+    """The table within the width: messages are cut off, and stand below their rows where they have no room beside them."""
+    if width is None:
+        return table(_HEADER, rows, color=color)
+    beside = width - sum(max(len(row[at]) for row in [_HEADER, *rows]) + 3 for at in range(len(_HEADER) - 1))
+    if beside >= _BESIDE:
+        return table(_HEADER, [(*row[:-1], _clipped(row[-1], beside)) for row in rows], color=color)
+    head, *lines = table(_HEADER[:-1], [row[:-1] for row in rows], color=color).splitlines()
+    for at in reversed(range(len(rows))):
+        if rows[at][-1]:
+            lines.insert(at + 1, f"  {_clipped(rows[at][-1], width - 2)}")
+    return "\n".join([head, *lines]) + "\n"
 
 
 def _row(cell: Cell, zone: str) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from influxops.core.conditions import parse_rfc3339, rfc3339, rfc3339_ms
 from influxops.core.observed import Run, RunState
 
 FOLD = 10
-"""How many of the latest runs are kept for folding, however short the shown history is."""
+"""How many of the latest runs are kept for folding, however short the shown history is; and one run at least of as many of
+the latest slots, for a slot that is tried again has many."""
 MAX_ERROR = 500
 """Longest error text of a run in status, in characters."""
 
@@ -63,8 +64,19 @@ def fold(summary: RunSummary, runs: Iterable[Run], keep: int = FOLD) -> RunSumma
         seen.append(run)
         if run.state is RunState.SUCCESS and run.finished_at and (success is None or run.finished_at > success):
             success = run.finished_at
-    seen.sort(key=_order, reverse=True)
-    return replace(summary, recent=tuple(seen[:keep]), consecutive_failures=failures, last_success=success)
+    folded = replace(summary, recent=_latest(seen, keep), consecutive_failures=failures, last_success=success)
+    return summary if folded == summary else folded
+
+
+def _latest(runs: list[Run], keep: int) -> tuple[Run, ...]:
+    """The newest runs, and the last one of each of the newest slots."""
+    kept: list[Run] = []
+    slots: set[datetime] = set()
+    for run in sorted(runs, key=_order, reverse=True):
+        if len(kept) < keep or (run.scheduled_for not in slots and len(slots) < FOLD):
+            kept.append(run)
+            slots.add(run.scheduled_for)
+    return tuple(kept)
 
 
 def with_errors(summary: RunSummary, errors: dict[str, str]) -> RunSummary:

@@ -17,6 +17,17 @@ NO_RUNS = RunSummary()
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsFacts:
+    """How far the slots of a task are settled, where failed or missed ones are run again."""
+
+    settled_until: str
+    """RFC 3339; every slot up to here succeeded, or nothing more is done for it."""
+    waiting: int
+    missed: int
+    given_up_until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFacts:
     """What is known of the native task. Empty strings and None leave their fields out."""
 
@@ -32,6 +43,7 @@ class TaskFacts:
     handled_reconcile_at: str = ""
     plan: Mapping[str, Any] | None = None
     """What would be done, while it waits for consent."""
+    slots: SlotsFacts | None = None
 
 
 def task_status(
@@ -55,6 +67,11 @@ def task_status(
     status.update({key: value for key, value in optional.items() if value})
     if facts.plan:
         status["plan"] = dict(facts.plan)
+    if facts.slots is not None:
+        slots = facts.slots
+        status["slots"] = {"settledUntil": slots.settled_until, "waiting": slots.waiting, "missed": slots.missed}
+        if slots.given_up_until:
+            status["slots"]["givenUpUntil"] = slots.given_up_until
     history = [to_status(run) for run in facts.runs.recent[: facts.history_limit]]
     if history:
         status["lastRun"] = history[0]
@@ -112,6 +129,7 @@ def outcome_changed(previous: Mapping[str, Any], status: Mapping[str, Any]) -> b
 
     def look(value: Mapping[str, Any]) -> tuple[Any, ...]:
         conditions = frozenset((item.get("type"), item.get("status")) for item in value.get("conditions") or [])
-        return conditions, (value.get("lastRun") or {}).get("state")
+        given_up = (value.get("slots") or {}).get("givenUpUntil")  # waited for before a missed slot is run
+        return conditions, (value.get("lastRun") or {}).get("state"), given_up
 
     return look(previous) != look(status)

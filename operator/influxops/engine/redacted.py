@@ -26,7 +26,7 @@ class RedactedStatuses:
 
 
 def redacted(status: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
-    """The status with its free texts redacted: messages of conditions, errors of runs, and what a plan shows."""
+    """The status with its free texts redacted: messages of conditions, errors of runs and windows, and what a plan shows."""
     clean = dict(status)
     if "conditions" in clean:
         clean["conditions"] = [
@@ -36,6 +36,9 @@ def redacted(status: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
         clean["lastRun"] = _run(clean["lastRun"], redact)
     if "history" in clean:
         clean["history"] = [_run(run, redact) for run in clean["history"]]
+    for name in ("exceptions", "failures"):
+        if name in clean:
+            clean[name] = [{**item, "message": redact(str(item.get("message", "")))} for item in clean[name]]
     if clean.get("plan"):
         clean["plan"] = {**clean["plan"], "actions": [_action(action, redact) for action in clean["plan"]["actions"]]}
     return clean

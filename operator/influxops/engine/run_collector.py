@@ -10,6 +10,7 @@ from influxops.core.observed import Run, RunState, TaskRecord
 from influxops.core.runs import fold, with_errors
 from influxops.engine.link import LiveLink
 from influxops.engine.next_look import Dues
+from influxops.engine.reruns import Reruns
 from influxops.influx.errors import Forbidden, InfluxError, NotFound
 from influxops.reconcile.context import Context
 from influxops.reconcile.state import TaskState
@@ -21,6 +22,8 @@ FIRST_LOOK = timedelta(hours=1)
 """How far the first query looks back when no status tells of an earlier run."""
 KEPT = timedelta(days=3)
 """What the ``_tasks`` bucket keeps (influxdb 2.7)."""
+EARLY = timedelta(hours=1)
+"""Slots that are settled no further than a moment may have begun before it: a negative offset, a clock that differs."""
 STRAGGLER = timedelta(minutes=10)
 """A slot that has no finished run for so long is asked for by the task's own endpoint."""
 STRAGGLERS = 50
@@ -34,8 +37,9 @@ TRY_AGAIN = 20
 class RunCollector:
     """Of one connection."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, reruns: Reruns) -> None:
         self._context = context
+        self._reruns = reruns
         self._last_sweep: datetime | None = None
         self._longest = timedelta()
         self._turn = 0
@@ -44,9 +48,10 @@ class RunCollector:
         """Failed runs whose cause is still to be asked for: run id -> its start."""
         self._next_look: datetime | None = None
 
-    def next_look(self) -> datetime | None:
-        """When runs are worth a look before the next sweep; None: leave it to the sweep."""
-        return None if self._by_endpoint else self._next_look
+    def next_look(self, other: datetime | None = None) -> datetime | None:
+        """When runs are worth a look before the next sweep; None: leave it to the sweep. ``other``: somebody else's wish."""
+        wishes = [wish for wish in (self._next_look, other) if wish is not None]
+        return None if self._by_endpoint else min(wishes, default=None)
 
     async def collect(
         self,
@@ -66,7 +71,10 @@ class RunCollector:
         since, stragglers = self._window(states.values(), stored, now, dues)
         if look:
             stragglers = []
-        runs = await self._runs(link, since, stragglers, by_task)
+        unread = self._reruns.prepare(states.values(), stored, now)
+        requested = any(state.rerun_policy and state.rerun_policy.catch_up for state in states.values())
+        runs = await self._runs(link, since, stragglers, by_task, requested=requested)
+        runs += await self._since_settled(link, unread, since, now)
         changed: set[Key] = set()
         fresh: dict[str, list[Run]] = {}
         for run in runs:
@@ -74,6 +82,7 @@ class RunCollector:
                 fresh.setdefault(run.task_id, []).append(run)
         for task_id, found in fresh.items():
             key, state = by_task[task_id]
+            self._reruns.take(state, stored(state), found)
             known = {run.id for run in state.runs.recent}
             summary = fold(state.runs, found, state.history_limit)
             if summary is state.runs:
@@ -132,15 +141,43 @@ class RunCollector:
         ends = [run.finished_at for state in states for run in state.runs.recent[:1] if run.finished_at]
         return min(max(ends) - SKEW, now) if ends else now - FIRST_LOOK
 
+    async def _since_settled(
+        self, link: LiveLink, unread: list[TaskState], since: datetime, now: datetime
+    ) -> list[Run]:
+        """Runs further back, of those tasks alone whose slots are settled no further: once, in one query."""
+        from_ = {state.task_id: state.slots.walked for state in unread if state.slots is not None}
+        older = {task_id for task_id, settled in from_.items() if settled < since}
+        runs: list[Run] = []
+        if older and not self._by_endpoint:
+            start = max(min(from_.values()) - EARLY, now - KEPT)
+            try:
+                runs = await link.send(
+                    "recent_runs", lambda port: port.recent_runs(link.org_id, start, older, requested=True)
+                )
+            except (NotFound, Forbidden):
+                self._by_endpoint = True
+        for state in unread:
+            if state.slots is not None:
+                state.slots.loaded = True
+        return runs
+
     async def _runs(
-        self, link: LiveLink, since: datetime, stragglers: list[str], by_task: Mapping[str, object]
+        self,
+        link: LiveLink,
+        since: datetime,
+        stragglers: list[str],
+        by_task: Mapping[str, object],
+        *,
+        requested: bool = False,
     ) -> list[Run]:
         runs: list[Run] = []
         if self._turn % TRY_AGAIN == 0:
             self._by_endpoint = False
         if not self._by_endpoint:
             try:
-                runs = await link.send("recent_runs", lambda port: port.recent_runs(link.org_id, since))
+                runs = await link.send(
+                    "recent_runs", lambda port: port.recent_runs(link.org_id, since, requested=requested)
+                )
             except (NotFound, Forbidden):
                 # The token may not read the _tasks bucket: each task's own endpoint tells too, only slower.
                 self._by_endpoint = True

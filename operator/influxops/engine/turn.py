@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import timedelta
 
 from influxops.api.common import FINALIZER
 from influxops.core.keys import Key
@@ -14,6 +15,7 @@ from influxops.engine.link import LiveLink
 from influxops.engine.next_look import AGAIN
 from influxops.engine.queue import Priority
 from influxops.engine.report import Report
+from influxops.engine.reruns import Reruns
 from influxops.engine.run_collector import RunCollector
 from influxops.engine.target import Refused, Target
 from influxops.engine.tools import Tools
@@ -28,6 +30,8 @@ SUSPENDED = Problem(Reason.SUSPENDED, "spec.suspend is true: InfluxDB is neither
 ENDING = 30.0
 """Seconds that a suspension waits for what is under way; a server that hangs must not hold it up for ever."""
 ENDING_LOOK = 0.1
+HURRY = timedelta(seconds=1)
+"""Least time between two looks for runs while slots are being run again."""
 SPARING = 10
 """Looks for runs take at most one part in so many of the time."""
 
@@ -42,7 +46,8 @@ class ConnectionLoop:
         self._context = tools.context
         self._target = Target(link, tools)
         self._report = Report(link, tools)
-        self._runs = RunCollector(tools.context)
+        self._reruns = Reruns(link, tools)
+        self._runs = RunCollector(tools.context, self._reruns)
         self._sweeps = 0
         self._troubled_since: float | None = None
         self._ending_since: float | None = None
@@ -78,7 +83,7 @@ class ConnectionLoop:
         """Wait for the next turn, and look for runs that should have ended meanwhile. True when woken before its time."""
         clock = self._context.clock
         end = clock() + delay
-        earliest = clock() + AGAIN.total_seconds()
+        earliest = clock() + (AGAIN if self._reruns.next_look() is None else HURRY).total_seconds()
         while True:
             look = self._look_at(earliest)
             try:
@@ -90,12 +95,16 @@ class ConnectionLoop:
                     return False
             began = clock()
             answered = await self._look()
-            pause = max(AGAIN.total_seconds(), SPARING * (clock() - began))
+            looked = clock() - began
+            if answered:
+                await self._run_again()
+            least = AGAIN if self._reruns.next_look() is None else HURRY
+            pause = max(least.total_seconds(), SPARING * looked)
             earliest = clock() + pause if answered else end  # the sweep will tell what is wrong
 
     def _look_at(self, earliest: float) -> float:
         """When to look for finished runs, by our clock."""
-        moment = self._runs.next_look()
+        moment = self._runs.next_look(self._reruns.next_look())
         if moment is None or self.link.problem is not None:
             return float("inf")
         return max(earliest, self._context.clock() + (moment - self._context.now()).total_seconds())
@@ -116,6 +125,19 @@ class ConnectionLoop:
             return False
         publish_runs(self._tools, changed, states)
         return True
+
+    async def _run_again(self) -> None:
+        """Run slots again that failed or were missed; what goes wrong with it is no reason to stop looking."""
+        states = states_of(self._tools, self.link)
+        tasks = self.link.snapshot.tasks
+        try:
+            changed = await self._reruns.work(states, lambda state: tasks.get(state.task_id))
+        except Exception:
+            log.exception(
+                "running slots again failed in a way it should not: please report this", connection=str(self.link.key)
+            )
+            return
+        publish_runs(self._tools, changed, states)
 
     async def _turn(self) -> float:
         """One turn; the seconds until the next."""
@@ -162,6 +184,7 @@ class ConnectionLoop:
         self._ending_since = None
         if problem is None:
             self._wake(was)
+            await self._run_again()
         elif was is None or was.reason is not problem.reason:
             for key in self.link.parked:  # some have waited since before this was known, and have told nobody for what
                 self._tools.enqueue(key, Priority.RETRY)

@@ -30,6 +30,7 @@ class CostReader:
             scanned_bytes=_number(row, "influxdb/scanned-bytes"),
             max_allocated=_number(row, "MaxAllocated"),
             plan=plan,
+            graph=row.get("flux/query-plan", "").replace("\r", "").strip(),
         )
         self.cost = one if self.cost is None else _sum(self.cost, one)
 
@@ -43,6 +44,7 @@ def _sum(first: QueryCost, second: QueryCost) -> QueryCost:
         scanned_bytes=first.scanned_bytes + second.scanned_bytes,
         max_allocated=max(first.max_allocated, second.max_allocated),
         plan=f"{first.plan}; {second.plan}",
+        graph=f"{first.graph}\n{second.graph}",
     )
 
 

@@ -190,6 +190,12 @@ class KubeClient:
         answer: dict[str, Any] = await self._api.write("PATCH", _path(key), body, query, content=MERGE_PATCH)
         return answer
 
+    async def create(self, key: Key, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object as a user with kubectl does. Raises AlreadyExists, Unprocessable, Forbidden."""
+        query = {"fieldManager": USER_MANAGER, "fieldValidation": "Strict"}
+        made: dict[str, Any] = await self._api.write("POST", _collection(key.kind, key.namespace), body, query)
+        return made
+
     async def delete(self, key: Key, uid: str) -> None:
         """Ask for an object's deletion, if it is still the one of this uid."""
         await self._api.write("DELETE", _path(key), {"preconditions": {"uid": uid}})

@@ -39,6 +39,18 @@ async def open_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> P
 
     Raises ``InfluxError``, ``MissingReference`` and ``KubeError``; the caller closes the link.
     """
+    link = await plain_link(key, spec, secrets)
+    try:
+        link.user = await link.send("me", lambda port: port.me())
+        await _read(link)
+    except BaseException:
+        await link.close()
+        raise
+    return link
+
+
+async def plain_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> PreviewLink:
+    """Connect, and read nothing but the organization's id. Raises as ``open_link``; the caller closes the link."""
     link = PreviewLink(key, spec, 1, NoWrites(), Uncounted(), time.monotonic)
     found = await credentials(secrets, key.namespace, spec)
     link.port = InfluxClient(replace(found.settings, read_only=True), link.pace)
@@ -47,8 +59,6 @@ async def open_link(key: Key, spec: InfluxConnectionSpec, secrets: Secrets) -> P
         if org_id is None:
             raise NotFound(f"organization {spec.org!r} does not exist there, or the token may not see it: see spec.org")
         link.org_id = org_id
-        link.user = await link.send("me", lambda port: port.me())
-        await _read(link)
     except BaseException:
         await link.close()
         raise

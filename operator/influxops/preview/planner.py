@@ -28,9 +28,11 @@ from influxops.influx.errors import InfluxError
 from influxops.kube.cache import Cache
 from influxops.kube.errors import KubeError, MissingReference
 from influxops.kube.references import connection_of
+from influxops.library.catalogue import at_hand
 from influxops.preview.connections import PreviewLink, open_link
 from influxops.preview.item import Fault, Item, Preview
 from influxops.preview.managed import as_managed, instance_of
+from influxops.preview.pipelines import tell
 from influxops.preview.world import Silent
 from influxops.reconcile.context import Context, Kube
 from influxops.reconcile.policy import reconcile_policy
@@ -88,6 +90,7 @@ async def plan(source: Source) -> Preview:
         context.objects = objects
         records = [*objects.records(Kind.POLICY), *objects.records(Kind.TASK)]
         slots = asyncio.Semaphore(AT_ONCE)
+        tell(objects, source.places, preview)
         preview.items += await asyncio.gather(*(_one(context, source, links, record, slots) for record in records))
     finally:
         await renderer.close()
@@ -161,8 +164,9 @@ async def _is_as_it_should_be(context: Context, link: PreviewLink, record: Recor
     try:
         spec = read(InfluxTaskSpec, record.spec(), "spec")
         source = spec.flux
-        if spec.template is not None and spec.template.inline is not None:
-            source = await context.renderer.render(spec.template.inline, spec.template.values)
+        known = at_hand(spec.template) if spec.template is not None else None
+        if known is not None:
+            source = await context.renderer.render(*known)
         body = read_script(link.native[marked[0].id].flux)[1]
         same = source is not None and is_rendering(spec, source, Owner.of(context.instance, record.key), body)
     except (SpecInvalid, SpecFault, TemplateFault):

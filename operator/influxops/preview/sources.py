@@ -60,7 +60,7 @@ async def from_cluster(client: KubeClient, instance: str, namespace: str | None)
 
     client.fence = refuse
     cache = Cache()
-    for kind in (Kind.TASK, Kind.POLICY, Kind.CONNECTION):
+    for kind in (Kind.TASK, Kind.POLICY, Kind.CONNECTION, Kind.PIPELINE):
         for body in await client.list_objects(kind, namespace):
             cache.upsert(project(kind, body))
     for key in _missing_connections(cache):
@@ -75,18 +75,20 @@ async def from_cluster(client: KubeClient, instance: str, namespace: str | None)
 def of_connection(source: Source, connection: Key) -> Source:
     """The same without the objects of other connections. Raises ConfigError when none is left."""
     cache = Cache()
-    for kind in (Kind.CONNECTION, Kind.POLICY, Kind.TASK):
+    for kind in (Kind.CONNECTION, Kind.POLICY, Kind.TASK, Kind.PIPELINE):
         for record in source.cache.records(kind):
             if connection in (record.key, connection_of(record.key, record.spec())):
                 cache.upsert(record)
-    if not cache.count(Kind.POLICY) + cache.count(Kind.TASK):
+    if not cache.count(Kind.POLICY) + cache.count(Kind.TASK) + cache.count(Kind.PIPELINE):
         raise ConfigError(f"nothing uses {connection}: correct --connection, which is NAME or NAMESPACE/NAME")
     return replace(source, cache=cache)
 
 
 def _missing_connections(cache: Cache) -> set[Key]:
     named = {
-        connection_of(record.key, record.spec()) for kind in (Kind.TASK, Kind.POLICY) for record in cache.records(kind)
+        connection_of(record.key, record.spec())
+        for kind in (Kind.TASK, Kind.POLICY, Kind.PIPELINE)
+        for record in cache.records(kind)
     }
     return {key for key in named if key is not None and cache.get(key) is None}
 

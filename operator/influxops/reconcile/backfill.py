@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from influxops.api.common import FINALIZER
+from influxops.api.common import FINALIZER, Retry
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.api.influxpipeline import LEDGER
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
-from influxops.api.retry import Retry
 from influxops.core.conditions import parse_rfc3339
 from influxops.core.desired import SpecFault, desired_task
 from influxops.core.keys import Key, Kind
@@ -31,6 +30,7 @@ from influxops.reconcile.finalizer import let_go
 from influxops.reconcile.pipeline import ledger_owner
 from influxops.reconcile.pipeline_state import BackfillOrder
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, usable_link
+from influxops.reconcile.rerun_policy import pauses
 from influxops.reconcile.script import script_facts, user_script
 from influxops.reconcile.state import TaskState
 
@@ -156,13 +156,7 @@ async def _plan(
         delay=desired.schedule.offset,
         max_active=spec.max_active_windows,
         newest_first=False,
-        retry=RetryPlan(
-            retry.limit,
-            retry.backoff.initial.seconds,
-            retry.backoff.factor,
-            retry.backoff.max.seconds,
-            retry.backoff.jitter,
-        ),
+        retry=RetryPlan(retry.limit, pauses(retry.backoff)),
         breaker_failures=20,
         breaker_open=60.0,
         scheduled=False,
@@ -179,6 +173,7 @@ async def _tell(context: Context, record: Record, view: View, outcome: Outcome) 
 async def _expire(context: Context, record: Record, status: dict[str, object]) -> Outcome:
     """A backfill that is over: end its loop, and delete the object when its time has come."""
     context.runner.stop(record.key)
+    context.runner.drop_backfill(record.key)
     seconds = record.spec().get("ttlSecondsAfterFinished")
     finished = status.get("finishedAt")
     if not isinstance(seconds, int) or not isinstance(finished, str):

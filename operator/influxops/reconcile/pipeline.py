@@ -13,7 +13,7 @@ from influxops.api.stage import Execution, Severity, Stage, WriteDisposition
 from influxops.core.desired import AllowedBuckets, SpecFault, check_policy, desired_task
 from influxops.core.durations import DAY, format_retention
 from influxops.core.flux.facts import ScriptFacts
-from influxops.core.flux.render import Rendered, to_user_place
+from influxops.core.flux.render import to_user_place
 from influxops.core.keys import Key, Kind
 from influxops.core.marker import Owner, sha256
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
@@ -31,6 +31,7 @@ from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.pipeline_state import PipelineState
 from influxops.reconcile.references import NotUsable, connection_key, park, poll_after, usable_link
+from influxops.reconcile.rerun_policy import pauses
 from influxops.reconcile.script import script_facts
 from influxops.reconcile.stage_script import stage_script
 
@@ -103,13 +104,7 @@ async def _plan(
         delay=spec.watermark.delay.seconds,
         max_active=spec.concurrency.max_active_windows,
         newest_first=spec.concurrency.order is Order.NEWEST_FIRST,
-        retry=RetryPlan(
-            retry.limit,
-            retry.backoff.initial.seconds,
-            retry.backoff.factor,
-            retry.backoff.max.seconds,
-            retry.backoff.jitter,
-        ),
+        retry=RetryPlan(retry.limit, pauses(retry.backoff)),
         breaker_failures=spec.circuit_breaker.consecutive_failures,
         breaker_open=spec.circuit_breaker.open_for.seconds,
         latest_only=spec.catch_up.policy is CatchUpPolicy.LATEST,
@@ -203,24 +198,14 @@ async def _check(
     digest = sha256(script)
     if digest in state.checked:
         return
-    flux = window_script(script, facts, cadence.latest(now), cadence.period)
+    sent = window_script(script, facts, cadence.latest(now), cadence.period)
     try:
-        await link.call("check_script", lambda port: port.check_script(link.org_id, flux))
+        await link.call("check_script", lambda port: port.check_script(link.org_id, sent.text))
     except ScriptInvalid as error:
-        place = to_user_place(script, _rendered(script, flux, facts), error.line or 0, error.column or 0)
+        place = to_user_place(script, sent, error.line or 0, error.column or 0)
         at = f"line {place[0]}, column {place[1]}: " if place else ""
         raise SpecFault(f"the script is not valid Flux: {at}{error}", Reason.INVALID_SCRIPT) from None
     state.checked.add(digest)
-
-
-def _rendered(script: str, flux: str, facts: ScriptFacts) -> Rendered:
-    """What was put into the script, so that places of errors can be told in the user's own text."""
-    tail = len(script) - facts.cut
-    head = facts.imports_at
-    body = flux[head : len(flux) - tail] if tail else flux[head:]
-    imports = script[head : facts.cut]
-    at = body.find(imports) if imports else 0
-    return Rendered(flux, ((head, body[:at]), (facts.cut, body[at + len(imports) :])))
 
 
 async def _bucket_exists(context: Context, link: Link, state: PipelineState, bucket: str, where: str) -> None:

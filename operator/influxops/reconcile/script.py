@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
-from influxops.api.influxtask import InfluxTaskSpec, Template
+from influxops.api.errors import SpecInvalid
+from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.template import Template
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
 from influxops.core.flux.render import to_user_place
@@ -14,6 +16,7 @@ from influxops.core.record import Record
 from influxops.core.template import TemplateFault
 from influxops.influx.errors import ScriptInvalid
 from influxops.kube.errors import Forbidden as KubeForbidden
+from influxops.library.catalogue import at_hand
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.references import NotUsable, owner_of, poll_after
 from influxops.reconcile.state import TaskState
@@ -33,24 +36,45 @@ class Scripted(Protocol):
         """The template that renders to it."""
 
 
-async def user_script(context: Context, record: Record, spec: Scripted, link: Link, state: TaskState) -> str:
-    """The script as the user means it: inline, or rendered from a template. Raises SpecFault and NotUsable."""
-    if spec.template is None or spec.template.inline is not None:
+async def user_script(
+    context: Context, record: Record, spec: Scripted, link: Link, state: TaskState, where: str = "spec"
+) -> str:
+    """The script as the user means it: inline, or rendered from a template. Raises SpecFault and NotUsable.
+
+    ``where`` is the path of what has the script, for messages.
+    """
+    template = spec.template
+    if template is None or template.config_map_key_ref is None:
         state.configmap = ("", "", "")
-    if spec.template is None:
+    if template is None:
         return spec.flux or ""
-    source = spec.template.inline
-    where = "spec.template.inline"
-    if source is None:
-        ref = spec.template.config_map_key_ref
-        if ref is None:
-            raise SpecFault("spec.template has neither inline nor configMapKeyRef")
-        source = await _configmap(context, record, ref.name, ref.key, link, state)
-        where = f"ConfigMap {ref.name}, key {ref.key}"
+    known = _at_hand(template, where)
+    if known is not None:
+        text, values = known
+    elif template.config_map_key_ref is not None:
+        ref = template.config_map_key_ref
+        text, values = await _configmap(context, record, ref.name, ref.key, link, state), template.values
+    else:
+        raise SpecFault(f"{where}.template has neither inline nor configMapKeyRef nor library")
     try:
-        return await context.renderer.render(source, spec.template.values)
+        return await context.renderer.render(text, values)
     except TemplateFault as fault:
-        raise SpecFault(f"{where}: {fault}", Reason.INVALID_SCRIPT) from None
+        raise SpecFault(f"{_where(template, where)}: {fault}", Reason.INVALID_SCRIPT) from None
+
+
+def _at_hand(template: Template, where: str) -> tuple[str, dict[str, Any]] | None:
+    try:
+        return at_hand(template, f"{where}.template")
+    except SpecInvalid as error:
+        raise SpecFault(str(error)) from None
+
+
+def _where(template: Template, where: str) -> str:
+    """Which text a fault of the template is in."""
+    if template.library is not None:
+        return f"{where}.template.library {template.library.value}"
+    ref = template.config_map_key_ref
+    return f"{where}.template.inline" if ref is None else f"ConfigMap {ref.name}, key {ref.key}"
 
 
 async def _configmap(context: Context, record: Record, name: str, key: str, link: Link, state: TaskState) -> str:

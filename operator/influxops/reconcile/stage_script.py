@@ -13,7 +13,7 @@ from influxops.core.record import Record
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.pipeline_state import PipelineState
 from influxops.reconcile.references import NotUsable, connection_key, poll_after
-from influxops.reconcile.script import user_script
+from influxops.reconcile.script import Scripted, user_script
 from influxops.reconcile.state import TaskState
 
 
@@ -24,12 +24,10 @@ async def stage_script(
     task: InfluxTaskSpec | None = None
     if stage.task_ref is not None:
         task = _task(context, record, stage.task_ref.name, link, state, where)
-    source = task if task is not None else stage
+    source: Scripted = task if task is not None else stage
     memory = TaskState(uid=record.uid, waiting_since=state.waiting_since)
     try:
-        script = await user_script(context, record, source, link, memory)
-    except SpecFault as fault:
-        raise SpecFault(f"{where}: {fault}", fault.reason) from None
+        script = await user_script(context, record, source, link, memory, f"{where}.taskRef" if task else where)
     finally:
         state.waiting_since = memory.waiting_since
     if not script.strip():

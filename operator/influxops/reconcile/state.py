@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from influxops.core.conditions import parse_rfc3339
 from influxops.core.outcome import Outcome
 from influxops.core.record import Record
+from influxops.core.reruns import Policy
 from influxops.core.runs import RunSummary, from_status
+from influxops.core.slot_book import SlotBook
 
 
 @dataclass(slots=True)
@@ -58,6 +61,10 @@ class TaskState:
     drifted: bool = False
     retiring_since: float | None = None
     """Monotonic time since which a task that was replaced waits for the end of its last run."""
+    rerun_policy: Policy | None = None
+    """Of the spec at the last visit; None before the first one."""
+    slots: SlotBook | None = None
+    """While failed or missed slots are to be run again."""
     parked_step: bool = False
     """True between the two steps of a schedule change: inactive is our own doing then."""
 
@@ -75,4 +82,17 @@ def seed(record: Record) -> TaskState:
         plan=status.get("plan") or None,
         packed_status=record.packed_status,
         handled_reconcile_at=str(status.get("lastHandledReconcileAt") or ""),
+        slots=_book(status),
     )
+
+
+def _book(status: dict[str, Any]) -> SlotBook | None:
+    """Where the process before this one had got to. What is open since then is read from InfluxDB."""
+    kept = status.get("slots") or {}
+    try:
+        settled = parse_rfc3339(kept["settledUntil"])
+        given_up = parse_rfc3339(kept["givenUpUntil"]) if kept.get("givenUpUntil") else None
+    except (KeyError, TypeError, ValueError):
+        return None
+    key = str(status.get("taskID") or ""), str(status.get("schedule") or "")
+    return SlotBook(key, settled, int(kept.get("missed") or 0), given_up)

@@ -26,6 +26,7 @@ from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
+from influxops.reconcile.rerun_policy import rerun_policy
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_known import known_good
 from influxops.reconcile.task_recreate import (
@@ -90,6 +91,7 @@ def remember_spec(state: TaskState, spec: InfluxTaskSpec) -> None:
     state.history_limit = spec.run_history_limit
     state.description = spec.description
     state.active = not spec.suspend
+    state.rerun_policy = rerun_policy(spec)
 
 
 async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState) -> Outcome:

@@ -29,7 +29,9 @@ def known_good(
         return None
     policy = link.spec.policy
     limited = bool(policy.denied_flux_packages or policy.min_every or policy.allowed_buckets)
-    if not state.verified and (limited or (spec.template is not None and spec.template.config_map_key_ref is not None)):
+    # The text of a ConfigMap's template may have changed, and that of one of the library with the operator.
+    outside = spec.template is not None and spec.template.inline is None
+    if not state.verified and (limited or outside):
         return None
     if state.task_id and state.active and record.annotations.get(RECREATE) == state.task_id:
         return None

@@ -7,7 +7,7 @@ from datetime import timedelta
 from influxops.core.conditions import parse_rfc3339, rfc3339
 from influxops.core.observed import TaskRecord
 from influxops.core.schedule import of_texts
-from influxops.core.task_status import late_slot
+from influxops.core.task_status import SlotsFacts, late_slot
 from influxops.reconcile.context import Context
 from influxops.reconcile.state import TaskState
 
@@ -37,3 +37,12 @@ def look_for_lateness(context: Context, state: TaskState, stored: TaskRecord | N
     schedule = of_texts(stored.every, stored.cron, stored.offset)
     if schedule is not None:
         state.late_slot = late_slot(schedule, state.runs, state.late_after, stored.updated_at, context.now())
+
+
+def slots_status(state: TaskState) -> SlotsFacts | None:
+    """What status says of the slots; None when the spec asks for no retry and no catching up."""
+    book = state.slots
+    if book is None:
+        return None
+    given_up = rfc3339(book.given_up) if book.given_up else ""
+    return SlotsFacts(rfc3339(book.settled_until()), book.waiting, book.missed, given_up)

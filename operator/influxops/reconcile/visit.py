@@ -19,6 +19,7 @@ from influxops.reconcile.policy_delete import finish_policy
 from influxops.reconcile.state import TaskState, seed
 from influxops.reconcile.task import reconcile_task
 from influxops.reconcile.task_delete import finish_task
+from influxops.reconcile.task_times import slots_status
 
 
 async def visit(context: Context, key: Key) -> Outcome:
@@ -98,6 +99,7 @@ def current_task_status(context: Context, state: TaskState) -> dict[str, Any]:
         late_slot=state.late_slot,
         handled_reconcile_at=state.handled_reconcile_at,
         plan=state.plan,
+        slots=slots_status(state),
     )
     generation = state.generation if state.outcome is not None else int(previous.get("observedGeneration") or -1)
     return task_status(previous, outcome, facts, generation, context.now())

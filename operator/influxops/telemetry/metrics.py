@@ -100,6 +100,15 @@ class Metrics:
         )
         self.drift_corrected_total = counter("drift_corrected_total", "Such changes put right.", ("kind",))
 
+        self.slot_reruns_total = counter(
+            "slot_reruns_total",
+            "Runs asked for because a slot failed (retry) or was missed (catchup).",
+            ("connection", "cause"),
+        )
+        self.slots_missed_total = counter(
+            "slots_missed_total", "Slots that InfluxDB missed and that were not run, as their tasks wish.", connection
+        )
+
         self.kube_requests_total = counter(
             "kube_requests_total",
             "Requests to the Kubernetes API besides watches; code is the HTTP status, or error.",
@@ -132,6 +141,8 @@ class Metrics:
             self.sweep_last_success_timestamp_seconds,
             self.tasks,
             self.orphans,
+            self.slot_reruns_total,
+            self.slots_missed_total,
         )
 
     def set_breaker(self, connection: str, state: str) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from influxops.api.errors import FieldError, SpecInvalid
-from influxops.api.influxtask import MAX_SCRIPT, InfluxTaskSpec
+from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.names import KUBERNETES_NAME
 from influxops.api.read import read_object, unknown_fields
+from influxops.api.template import MAX_SCRIPT
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
 from influxops.core.flux.render import to_user_place
@@ -22,12 +23,15 @@ from influxops.core.lint.flow import TooBig
 from influxops.core.lint.rule import Severity
 from influxops.core.lint.script import Script
 from influxops.core.marker import Owner
+from influxops.core.pipeline.scripts import script_faults
 from influxops.engine.renderer import TemplateProcess
 from influxops.preview.manifests import Manifests
+from influxops.validate import pipelines
 from influxops.validate.parser import FluxFault, NoParser, Parser
-from influxops.validate.problem import Problem, Report
+from influxops.validate.pipelines import Specs
+from influxops.validate.problem import Problem, Report, subject_of
 from influxops.validate.sources import Source
-from influxops.validate.templates import Specs, rendered, subject_of
+from influxops.validate.templates import rendered
 
 _NAME_FAULT = "must be a lowercase RFC 1123 subdomain of at most 253 characters, such as cpu-hourly"
 _OWN_WORDS = frozenset({"ignored-task-option", "denied-package"})
@@ -53,7 +57,8 @@ async def judge(
     report.problems += [_file_fault(place, message) for place, message in manifests.faults]
     renderer = TemplateProcess()
     try:
-        sources = [source async for source in rendered(manifests, _specs(manifests, report), renderer, report)]
+        specs = _specs(manifests, report)
+        sources = [source async for source in rendered(manifests, specs, renderer, report)]
     finally:
         await renderer.close()
     report.objects = len(manifests.objects)
@@ -62,8 +67,10 @@ async def judge(
     for source in sources:
         source.retention = {**(retention or {}), **source.retention}
     try:
-        await _scripts(sources, parser, report)
+        found = await _scripts(sources, parser, report)
+        report.problems += pipelines.problems(specs, _tasks(found))
     except NoParser as error:
+        report.problems += pipelines.problems(specs, {})
         report.checker = ""
         report.problems.append(Problem("", 0, 0, "parser", str(error)))
     report.problems.sort(key=lambda one: (one.file, one.line, one.column, one.rule))
@@ -114,7 +121,16 @@ def _specs(manifests: Manifests, report: Report) -> Specs:
     return good
 
 
-async def _scripts(sources: list[Source], parser: Parser, report: Report) -> None:
+def _tasks(found: list[_Work]) -> dict[tuple[str, str], tuple[ScriptFacts, DesiredTask | None]]:
+    """The InfluxTasks, which stages may name."""
+    return {
+        (work.source.namespace, work.source.name): (work.facts, work.task)
+        for work in found
+        if work.source.spec is not None and work.source.stage is None
+    }
+
+
+async def _scripts(sources: list[Source], parser: Parser, report: Report) -> list[_Work]:
     found: list[_Work] = []
     texts = [source.text for source in sources]
     for source, tree in zip(sources, await parser.trees(texts), strict=True):
@@ -133,6 +149,7 @@ async def _scripts(sources: list[Source], parser: Parser, report: Report) -> Non
     types = _types([work for work in found if not work.fault], parser)
     for problems in await asyncio.gather(types, asyncio.to_thread(_lints, found)):
         report.problems += problems
+    return found
 
 
 def _flux(source: Source, fault: FluxFault) -> Problem:
@@ -145,6 +162,9 @@ def _desire(work: _Work) -> None:
     if spec is None:
         every = {} if work.facts.task else {"every": "1h"}
         spec = InfluxTaskSpec.model_validate({"connectionRef": {"name": "any"}, "flux": source.text or " ", **every})
+    if source.stage is not None and (faults := script_faults(source.stage, work.facts)):
+        work.fault = SpecFault("; ".join(faults))
+        return
     limits = source.policy.allowed_buckets
     buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
     owner = Owner("validate", Kind.TASK.value, source.namespace or "default", source.name or "script")

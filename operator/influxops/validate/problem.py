@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from influxops.core.lint.rule import Severity
+from influxops.preview.manifests import Manifest
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -15,7 +16,7 @@ class Problem:
     line: int
     column: int
     rule: str
-    """Name of a lint, or ``file``, ``schema``, ``script``, ``template``, ``flux`` (the compiler), ``parser``."""
+    """Name of a lint, or ``file``, ``schema``, ``script``, ``template``, ``flux`` (the compiler), ``pipeline``, ``parser``."""
     message: str
     severity: Severity = Severity.ERROR
     remedy: str = ""
@@ -23,6 +24,11 @@ class Problem:
     """The object, such as ``InfluxTask telemetry/cpu``."""
     end_line: int = 0
     end_column: int = 0
+
+
+def subject_of(manifest: Manifest) -> str:
+    """The object, for people."""
+    return f"{manifest.kind} {manifest.namespace}/{manifest.name}"
 
 
 @dataclass(slots=True)

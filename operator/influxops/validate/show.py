@@ -20,6 +20,7 @@ _OTHER_RULES = {
     "template": "The template of a script cannot be rendered.",
     "script": "influxops would refuse the script.",
     "flux": "The Flux compiler refuses the script.",
+    "pipeline": "The pipeline or the backfill cannot run as it is written.",
     "parser": "Scripts could not be checked.",
     "too-big": "The script is too large to be linted.",
 }

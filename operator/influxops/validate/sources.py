@@ -1,4 +1,4 @@
-"""The scripts to judge: of InfluxTasks in manifests, and of .flux files."""
+"""The scripts to judge: of InfluxTasks and of stages in manifests, and of .flux files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from influxops.api.connection import Policy
 from influxops.api.influxtask import InfluxTaskSpec
+from influxops.api.stage import Stage
 from influxops.core.lint.flow import Node
 from influxops.preview.places import Document
 from influxops.validate.problem import Problem
@@ -28,6 +29,10 @@ class Source:
     document: Document | None = None
     path: str = ""
     """The field that holds the script; empty when it was rendered from a template, whose lines are others."""
+    part: str = "spec"
+    """The part of the object that the script belongs to: ``spec``, or a stage such as ``spec.stages[2]``."""
+    stage: Stage | None = None
+    """The stage of a pipeline whose script this is; ``spec`` is then a task that runs as often."""
     tree: Node | None = None
     """The syntax tree, once there is one."""
 
@@ -40,14 +45,14 @@ class Source:
             if found is not None:
                 return found
             return self.document.field(self.path)
-        return self.document.field("spec.template")
+        return self.document.field(f"{self.part}.template")
 
     def problem(
         self, rule: str, message: str, line: int = 0, column: int = 0, end: tuple[int, int] = (0, 0), **more: object
     ) -> Problem:
         """A finding at a place of the script (from 1); without a line: of the object as a whole."""
         if not line:
-            at = self.document.field("spec") if self.document else (1, 1)
+            at = self.document.field(self.part) if self.document else (1, 1)
             return Problem(self.file, *at, rule, message, subject=self.subject, **more)  # type: ignore[arg-type]
         at = self.place(line, column)
         whole = self.document is None or (self.path and self.document.inside(self.path, line, column))

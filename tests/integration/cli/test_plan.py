@@ -336,3 +336,43 @@ def test_the_objects_of_a_cluster(run: Run, stack: Stack, namespace: str, influx
     assert "range(start: -3h)" in done.stdout
     after = stack.kubectl("get", "influx,secrets,configmaps", "-n", namespace, "-o", "json").stdout
     assert after == before
+
+
+PIPELINE = {"window": {"every": "1h", "timezone": "Europe/Berlin"}, "stages": [{"name": "hours", "flux": HOURLY}]}
+RANGE = {"start": "2026-10-01T00:00:00Z", "stop": "2026-11-01T00:00:00Z"}
+
+
+def backfill(name: str, **spec: Any) -> dict[str, Any]:
+    """An InfluxBackfill, which knows no connection."""
+    item = manifest("InfluxBackfill", name, **RANGE, **spec)
+    del item["spec"]["connectionRef"]
+    return item
+
+
+def test_of_pipelines_and_backfills_it_tells_what_will_run(files: Path, influx_org: InfluxOrg) -> None:
+    """They hold nothing in InfluxDB that could be compared."""
+    write(
+        files / "b.yaml",
+        manifest("InfluxPipeline", "climate", **PIPELINE),
+        backfill("october", pipelineRef={"name": "climate"}, stages=["hours"]),
+    )
+    done = influxops("plan", "-f", files, INFLUX_TOKEN=influx_org.token)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        "Note: InfluxPipeline ns/climate will run 1 stage (hours) over windows every 1h (Europe/Berlin) and keep their state "
+        "in bucket 'influxops-ledger'"
+    ) in done.stdout
+    assert (
+        "Note: InfluxBackfill ns/october will run the windows of InfluxPipeline climate from 2026-10-01T00:00:00Z to "
+        "2026-11-01T00:00:00Z, of stages hours"
+    ) in done.stdout
+    assert "0 to create" in done.stdout
+
+
+def test_a_pipeline_that_cannot_run_is_an_error_of_the_plan(files: Path, influx_org: InfluxOrg) -> None:
+    """With its place."""
+    stages = [{"name": "hours", "flux": HOURLY, "dependsOn": ["minutes"]}]
+    write(files / "b.yaml", manifest("InfluxPipeline", "climate", **{**PIPELINE, "stages": stages}))
+    done = influxops("plan", "-f", files, INFLUX_TOKEN=influx_org.token)
+    assert done.returncode == 1
+    assert "b.yaml:1: InfluxPipeline ns/climate: spec.stages[0].dependsOn: there is no stage 'minutes'" in done.stdout

@@ -102,6 +102,25 @@ def test_places_are_those_of_the_file(tmp_path: Path) -> None:
                 raise AssertionError((other, problem))
 
 
+def test_values_of_a_template_of_the_library(tmp_path: Path) -> None:
+    """Right ones give a script that is judged like any other; wrong ones are told at their place in the file."""
+    values = {"bucket": "raw", "measurement": "env", "fields": ["temp"], "every": "5m", "toBucket": "five"}
+    good = (
+        task("good", "").replace("  flux: |\n", "")
+        + f"  template: {json.dumps({'library': 'downsample', 'values': values})}\n"
+    )
+    wrong = good.replace("name: good", "name: wrong").replace('"every": "5m"', '"everyy": "5m"').replace('"raw"', "7")
+    file = tmp_path / "tasks.yaml"
+    file.write_text(f"{good}---\n{wrong}")
+    problems = found(file)
+    assert {(one["rule"], one["object"]) for one in problems} == {("template", "InfluxTask ns/wrong")}
+    told = {one["message"].partition(": ")[0]: one for one in problems}
+    assert set(told) == {"spec.template.values.everyy", "spec.template.values.bucket"}
+    assert "template downsample has no such value; write every" in told["spec.template.values.everyy"]["message"]
+    line = file.read_text().splitlines()[told["spec.template.values.bucket"]["line"] - 1]
+    assert line[told["spec.template.values.bucket"]["column"] - 1 :].startswith('"bucket": 7')
+
+
 def test_every_form_of_a_script(tmp_path: Path) -> None:
     inline = {"template": {"inline": GOOD.replace('"five"', "{{ values.to | flux_string }}"), "values": {"to": "five"}}}
     ref = {"template": {"configMapKeyRef": {"name": "templates", "key": "a"}}}

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from devstack.stack import Stack
+from influxops.api.kinds import KINDS
 from tests.support import stack as support
 from tests.support.expect import eventually
-from tests.support.lab import CONNECTION, HOURLY, PLURALS, POLICY, TASK, Lab
+from tests.support.lab import CONNECTION, HOURLY, POLICY, TASK, Lab
 from tests.support.operator import OperatorProcess
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
@@ -26,7 +27,7 @@ SAMPLES = [
 ]
 Right = tuple[str, str, str]
 """Group, resource (with subresource) and verb."""
-ONLY_AFTER_A_GAP: set[Right] = {("influxops.dev", plural, "get") for plural in PLURALS.values()}
+ONLY_AFTER_A_GAP: set[Right] = {("influxops.dev", kind.plural, "get") for kind in KINDS}
 """Single objects are read when a watch has missed something, which does not happen here."""
 
 
@@ -152,6 +153,6 @@ def test_every_sample_becomes_ready(served: Lab) -> None:
     lab.secret(token=lab.org.token)
     whole = yaml.safe_dump_all(reversed(documents))
     lab.stack.kubectl("apply", "--server-side", "-n", lab.namespace, "-f", "-", input=whole)
-    assert len(names) == 6
+    assert len(names) == 11  # all but the pipeline
     for kind, name in names:
         lab.synced(kind, name)

@@ -106,3 +106,23 @@ def test_a_configmap_that_goes_leaves_the_task_running(lab: Lab) -> None:
     lab.delete("configmaps", "templates")
     lab.rests(TASK, "cpu", "DependencyNotReady", "templates")
     assert lab.influx.task(task_id)["status"] == "active"
+
+
+def test_a_template_of_the_library(lab: Lab) -> None:
+    """It becomes a checked script with the window of the task; a wrong value stalls the object and names what to write."""
+    lab.connect()
+    values = {"bucket": "raw", "measurement": "env", "fields": ["temp"], "every": "5m", "toBucket": "raw"}
+    values["toMeasurement"] = "env_5m"
+    lab.task("rollup", None, template={"library": "downsample", "values": values})
+    task_id = lab.task_id("rollup")
+    flux = lab.influx.task(task_id)["flux"]
+    assert "aggregateWindow(every: 5m, fn: mean, createEmpty: false" in flux
+    assert "option v = {timeRangeStart:" in flux
+    lab.patch(TASK, "rollup", template={"values": {"every": "5 minutes"}})
+    lab.rests(
+        TASK, "rollup", "InvalidSpec", "spec.template.values.every", '"5 minutes" is not a window length', "write"
+    )
+    assert lab.influx.task(task_id)["flux"] == flux
+    lab.patch(TASK, "rollup", template={"values": {"every": "15m"}})
+    lab.synced(TASK, "rollup")
+    assert "aggregateWindow(every: 15m, fn: mean" in lab.influx.task(task_id)["flux"]

@@ -30,7 +30,7 @@ def test_a_spec_is_frozen() -> None:
 
 def test_unknown_fields_are_ignored() -> None:
     """An older operator reads what a newer CRD has stored."""
-    assert InfluxTaskSpec.model_validate(TASK | {"catchUp": {"policy": "All"}}) == InfluxTaskSpec.model_validate(TASK)
+    assert InfluxTaskSpec.model_validate(TASK | {"shard": {"count": 2}}) == InfluxTaskSpec.model_validate(TASK)
 
 
 def test_nulls_count_as_absent_but_not_within_values() -> None:

@@ -40,6 +40,30 @@ def test_an_old_slot_that_succeeds_does_not_hide_newer_failures() -> None:
     assert summary.consecutive_failures == 2
 
 
+@given(
+    st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1, max_size=10),
+    st.randoms(),
+    st.integers(1, 9),
+)
+def test_retries_in_any_order_leave_the_count_right(slots: list[list[bool]], rng: random.Random, size: int) -> None:
+    """Ten slots of up to five attempts each, in whatever order they end: what counts is which slots failed for good."""
+    attempts = [[*states[: states.index(True) + 1]] if True in states else states for states in slots]
+    first = [run(slot, OK if states[0] else BAD) for slot, states in enumerate(attempts)]
+    more = [
+        run(slot, OK if good else BAD, number)
+        for slot, states in enumerate(attempts)
+        for number, good in enumerate(states)
+        if number
+    ]
+    rng.shuffle(more)
+    summary = fold(RunSummary(), first)
+    for start in range(0, len(more), size):
+        summary = fold(summary, more[start : start + size])
+        assert fold(summary, more[: start + size]) is summary
+    expected = next((n for n, states in enumerate(reversed(attempts)) if True in states), len(attempts))
+    assert summary.consecutive_failures == expected
+
+
 def test_an_unfinished_run_is_not_counted() -> None:
     assert fold(RunSummary(), [run(1, RunState.STARTED)]).recent == ()
 

@@ -25,7 +25,7 @@ OPTION = Rule(
     Severity.ERROR,
     "`option task` sets retry or concurrency.",
     "InfluxDB 2.x accepts both and ignores them (measured on 2.7.12), so the script promises what does not happen.",
-    "remove it",
+    "remove it; spec.retry of an InfluxTask runs failed slots again",
     bad=f'option task = {{name: "x", every: 1h, retry: 5}}\nfrom(bucket: "raw") |> {_RANGE} |> to(bucket: "copy")',
     good=f'option task = {{name: "x", every: 1h}}\nfrom(bucket: "raw") |> {_RANGE} |> to(bucket: "copy")',
 )

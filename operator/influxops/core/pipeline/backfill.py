@@ -119,7 +119,7 @@ class _Choice:
         if not wanted and not self._follows(name, window, record, inside=inside):
             self._skipped += named
             return
-        lack = self._ground.lack(name, window) if inside else None
+        lack = self._ground.lack(name, window, inside=inside)
         if lack is not None:
             self._blocked.append(Blocked(name, window, lack.message))
             self._ground.blocked(name, window, lack)

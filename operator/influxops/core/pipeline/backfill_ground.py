@@ -36,6 +36,8 @@ class _Stage:
     there: list[datetime] = field(default_factory=list)
     lacks: dict[datetime, Lack] = field(default_factory=dict)
     lack_ends: list[datetime] = field(default_factory=list)
+    our_ends: list[datetime] = field(default_factory=list)
+    """Of those that are missing because a run of this backfill has failed."""
     oldest: datetime | None = None
     """Windows that end here or earlier were never run by schedule; None until it is asked for."""
 
@@ -95,6 +97,7 @@ class Ground:
         known.asked.sort()
         known.there.sort()
         known.lack_ends = sorted(known.lacks)
+        known.our_ends = [end for end in known.lack_ends if known.lacks[end].ours]
 
     # asked of closed stages
 
@@ -108,14 +111,19 @@ class Ground:
         asked = (self._stages[parent].asked for parent in self._plan.graph.parents[stage])
         return any(_within(ends, window) for ends in asked)
 
-    def lack(self, stage: str, window: Window) -> Lack | None:
-        """The first window that it is made of and that is missing; None when all are there, or will be."""
+    def lack(self, stage: str, window: Window, *, inside: bool) -> Lack | None:
+        """The first window that it is made of and that is missing; None when all are there, or will be.
+
+        Of a window that is not ``inside`` the range the records are not known; it has succeeded before, with what it is
+        made of. So only what fails in this backfill is missing.
+        """
         for parent in self._plan.graph.parents[stage]:
-            ends = self._stages[parent].lack_ends
+            known = self._stages[parent]
+            ends = known.lack_ends if inside else known.our_ends
             place = bisect_right(ends, window.start)
             if place < len(ends) and ends[place] <= window.stop:
-                return self._stages[parent].lacks[ends[place]]
-            never = self._never_ran(parent, window)
+                return known.lacks[ends[place]]
+            never = self._never_ran(parent, window) if inside else None
             if never is not None:
                 return never
         return None

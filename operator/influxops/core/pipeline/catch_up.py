@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from influxops.core.pipeline.agenda import Agenda, Entry, Place
-from influxops.core.pipeline.due import give_up
+from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.window import Window
 
@@ -29,21 +29,35 @@ def keep_newest(agenda: Agenda, now: datetime, given_up: Iterable[Place] = ()) -
 
     ``given_up``: those that did not come onto the agenda at all. What runs goes on to its end.
     """
-    found = dict(given_up)
     plan = agenda.plan
-    if len(agenda) <= plan.max_windows and not found:
+    already = dict(given_up)
+    if len(agenda) <= plan.max_windows and not already:
         return GivenUp()
     own = [entry for entry in agenda.entries.values() if not entry.lane and entry.cause in _BY_SCHEDULE]
     waiting: dict[str, list[Window]] = {}
     for entry in sorted(own, key=lambda entry: entry.window.stop, reverse=True):
         waiting.setdefault(entry.stage, []).append(entry.window)
-    cuts = give_up(plan, waiting, found)
+    cuts = _cuts(plan, waiting, already)
     dropped = [entry for entry in own if entry.stage in cuts and _old(entry, cuts[entry.stage])]
     failed = tuple(entry for entry in dropped if entry.state is WindowState.FAILED)
     rank = {stage: number for number, stage in enumerate(plan.graph.order)}
     for entry in sorted(dropped, key=lambda entry: -rank[entry.stage]):  # children first, or they would become ready
         agenda.drop(entry, now)
     return GivenUp(tuple(cuts.items()), failed)
+
+
+def _cuts(
+    plan: PipelinePlan, waiting: Mapping[str, Sequence[Window]], already: Mapping[str, Window]
+) -> dict[str, Window]:
+    """Of each stage the newest window that is too old, or made of one that is; ``waiting``: newest first."""
+    cuts = dict(already)
+    for stage in plan.graph.order:
+        before = [cuts[parent].stop for parent in plan.graph.parents[stage] if parent in cuts]
+        for number, window in enumerate(waiting.get(stage, ())):
+            if number >= plan.max_windows or any(window.start < stop for stop in before):
+                cuts[stage] = max(window, cuts.get(stage, window), key=lambda one: one.stop)
+                break
+    return cuts
 
 
 def _old(entry: Entry, newest: Window) -> bool:

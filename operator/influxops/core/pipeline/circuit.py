@@ -26,12 +26,12 @@ class Circuit:
     failures: int = 0
     state: CircuitState = CircuitState.CLOSED
     until: datetime | None = None
-    """When one window may be tried again; None while it is open: at once."""
+    """When one window may be tried again."""
 
     def admits(self, now: datetime) -> bool:
         """Whether a window may be started now; of an open circuit whose time is over, exactly one."""
-        if self.state is CircuitState.OPEN:
-            return self.until is None or now >= self.until
+        if self.state is CircuitState.OPEN and self.until is not None and now >= self.until:
+            return True
         return self.state is CircuitState.CLOSED
 
     def started(self) -> None:
@@ -54,10 +54,10 @@ class Circuit:
         self.state, self.until = CircuitState.OPEN, now + timedelta(seconds=self.open_for)
         return opened
 
-    def abandoned(self) -> None:
+    def abandoned(self, now: datetime) -> None:
         """The trial came to no verdict, as InfluxDB did not answer: it is due again at once."""
         if self.state is CircuitState.HALF_OPEN:
-            self.state, self.until = CircuitState.OPEN, None
+            self.state, self.until = CircuitState.OPEN, now
 
     def close(self) -> None:
         """What made the stage fail has been changed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,7 +18,7 @@ class Due:
     places: tuple[Place, ...]
     """Oldest first, parents before children."""
     given_up: tuple[Place, ...]
-    """Of each stage the newest one that is too old for ``catchUp``, with all before it."""
+    """Of each stage the newest one that is too old for ``catchUp``, or made of one that is, with all before it."""
 
 
 def closed(plan: PipelinePlan, now: datetime) -> datetime:
@@ -31,37 +30,22 @@ def due(plan: PipelinePlan, after: datetime, now: datetime) -> Due:
     """The windows that end after ``after`` and have closed by ``now``, none that starts before the pipeline's begin."""
     until = closed(plan, now)
     limit = 1 if plan.latest_only else plan.max_windows
-    waiting: dict[str, list[Window]] = {}
+    places: list[Place] = []
+    given_up: dict[str, Window] = {}
     for stage in plan.graph.order:
-        newest = islice(plan.stages[stage].cadence.between_newest_first(after, until), limit + 1)
-        waiting[stage] = [window for window in newest if window.start >= plan.begin]
-    cuts = {} if plan.latest_only else give_up(plan, waiting)
-    places = [
-        (stage, window)
-        for stage, windows in waiting.items()
-        for window in windows[:limit]
-        if stage not in cuts or window.stop > cuts[stage].stop
-    ]
+        cadence = plan.stages[stage].cadence
+        newest = list(islice(cadence.between_newest_first(after, until), limit + 1))
+        newest = [window for window in newest if window.start >= plan.begin]
+        run = newest[:limit]
+        if not plan.latest_only:
+            lacking = max((given_up[name].stop for name in plan.graph.parents[stage] if name in given_up), default=None)
+            run = [window for window in run if lacking is None or window.start >= lacking]
+            if len(run) < len(newest):
+                given_up[stage] = newest[len(run)]
+        places.extend((stage, window) for window in run)
     rank = {stage: place for place, stage in enumerate(plan.graph.order)}
     places.sort(key=lambda place: (place[1].stop, rank[place[0]]))
-    return Due(tuple(places), tuple(cuts.items()))
-
-
-def give_up(
-    plan: PipelinePlan, waiting: Mapping[str, Sequence[Window]], already: Mapping[str, Window] | None = None
-) -> dict[str, Window]:
-    """Of each stage that has more windows waiting than ``catchUp`` allows, the newest one that is too old for it.
-
-    ``waiting``: newest first; ``already``: what is given up anyway. A window that is made of one that is given up is given up, too: it would be made of nothing.
-    """
-    cuts: dict[str, Window] = dict(already or {})
-    for stage in plan.graph.order:
-        before = [cuts[parent].stop for parent in plan.graph.parents[stage] if parent in cuts]
-        for number, window in enumerate(waiting.get(stage, ())):
-            if number >= plan.max_windows or any(window.start < stop for stop in before):
-                cuts[stage] = window
-                break
-    return cuts
+    return Due(tuple(places), tuple(given_up.items()))
 
 
 def next_window(plan: PipelinePlan, now: datetime) -> Window | None:

@@ -30,7 +30,7 @@ SIGNS: Mapping[Mark, str] = {
 
 WORDS: Mapping[Mark, str] = {
     Mark.SUCCESS: "succeeded",
-    Mark.RETRIED: "succeeded in so many attempts",
+    Mark.RETRIED: "attempts",
     Mark.RERUN: "run again",
     Mark.RUNNING: "running",
     Mark.READY: "ready",

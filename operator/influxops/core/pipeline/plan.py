@@ -11,6 +11,7 @@ from influxops.core.keys import Key
 from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.graph import Graph
 from influxops.core.pipeline.result import Source, Target
+from influxops.core.reruns import Pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,11 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """When a failed attempt is followed by another. Times in seconds."""
+    """When a failed attempt is followed by another."""
 
     limit: int
-    initial: float
-    factor: float
-    max: float
-    jitter: float
-    """Share of a wait that is left to chance, 0 to 1."""
-
-    def wait(self, attempt: int, chance: float) -> float:
-        """Seconds to wait after the failed attempt of this number (from 1); ``chance`` from 0 to 1."""
-        whole = min(self.max, self.initial * self.factor ** min(attempt - 1, 64))
-        return whole * (1 - self.jitter + self.jitter * chance)
+    """Attempts after the first."""
+    pauses: Pauses
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class QueryCost:
     """Bytes."""
     plan: str = ""
     """Names of the plan's nodes, such as ``ReadWindowAggregateByTime11, to7``."""
+    graph: str = ""
+    """The plan as the profiler draws it, with the nodes' notes and edges: ``digraph {…}``, one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def columns(grid: Cadence, asked: Asked, now: datetime, begin: datetime, room: i
     end = _end(grid, asked, now)
     found = _backward(grid, end, asked.last or room)
     if asked.last is None:
-        since = grid.latest(begin).stop
+        since = _at_or_after(grid, begin)
         found = [stop for stop in found if stop >= since] or found[-2:]
         return found if len(found) > 1 else [grid.preceding(grid.latest(end)).stop, end]
     return found

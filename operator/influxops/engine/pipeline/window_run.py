@@ -8,7 +8,7 @@ from datetime import datetime
 from influxops.core.pipeline.checks import Evidence, judge, needs
 from influxops.core.pipeline.plan import StagePlan
 from influxops.core.pipeline.result import QueryResult, Series, Written
-from influxops.core.pipeline.script import window_script
+from influxops.core.pipeline.script import in_users_places, window_script
 from influxops.core.pipeline.task_cadence import SlotCadence
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
@@ -54,16 +54,22 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window) -> Outcom
                 lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
                 write=True,
             )
-        flux, moment = text_of(stage, window), now_of(stage, window)
-        result = await link.run(lambda port: port.run_script(link.org_id, flux, moment, stage.timeout))
+        result = await _run(link, stage, window)
         return await prove(link, stage, window, Outcome(result), source)
     except InfluxError as error:
         raise meaning(error, stage) from error
 
 
-def text_of(stage: StagePlan, window: Window) -> str:
-    """The script to send."""
-    return stage.script if stage.as_is else window_script(stage.script, stage.facts, window, stage.cadence.period)
+async def _run(link: LiveLink, stage: StagePlan, window: Window) -> QueryResult:
+    """Run the script. Raises AttemptFailed with places in the user's own text, and the errors of the port."""
+    moment = now_of(stage, window)
+    if stage.as_is:
+        return await link.run(lambda port: port.run_script(link.org_id, stage.script, moment, stage.timeout))
+    sent = window_script(stage.script, stage.facts, window, stage.cadence.period)
+    try:
+        return await link.run(lambda port: port.run_script(link.org_id, sent.text, moment, stage.timeout))
+    except ScriptFailed as error:
+        raise AttemptFailed(in_users_places(str(error), stage.script, sent)) from error
 
 
 def now_of(stage: StagePlan, window: Window) -> datetime:

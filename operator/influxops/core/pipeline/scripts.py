@@ -1,0 +1,34 @@
+"""Whether a stage's script and what the stage says of itself agree."""
+
+from __future__ import annotations
+
+from influxops.core.flux.facts import ScriptFacts
+from influxops.core.pipeline.spec import StageLike
+
+_MEMBERS = frozenset({"timeRangeStart", "timeRangeStop", "windowPeriod"})
+
+
+def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False) -> list[str]:
+    """Sentences, each with its remedy. ``of_task``: the script is that of an InfluxTask, which may have a schedule of its own."""
+    faults = []
+    if facts.task_options and not of_task:
+        faults.append("the script has `option task`, and a stage runs when its windows end: remove that statement")
+    if facts.defines_v:
+        faults.append("the script sets `option v` itself, so that the window cannot reach it: remove that statement")
+    elif unknown := sorted(facts.v_members - _MEMBERS):
+        faults.append(
+            f"the script uses v.{unknown[0]}, which only dashboards know: a stage has v.timeRangeStart, v.timeRangeStop and "
+            "v.windowPeriod; write the value itself"
+        )
+    if facts.opaque_targets:
+        return faults
+    for field, place, buckets, verb in (
+        ("source", stage.source, facts.reads, "read"),
+        ("destination", stage.destination, facts.writes, "write"),
+    ):
+        if place is not None and place.bucket not in buckets:
+            found = ", ".join(map(repr, sorted(buckets))) or "none"
+            faults.append(
+                f"{field}.bucket is {place.bucket!r}, which the script does not {verb} ({found}): correct one of them"
+            )
+    return faults

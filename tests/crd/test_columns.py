@@ -1,0 +1,63 @@
+"""What ``kubectl get`` shows of pipelines and backfills in every state, on the real API server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from influxops.api.kinds import kind_of
+from tests.support.handmade import BACKFILL, PIPELINE, handmade
+from tests.support.rawkube import RawKube
+
+WIDTH = 120
+"""Columns of a terminal that people use side by side."""
+
+
+@pytest.fixture(scope="module")
+def shown(kube: RawKube, namespace: str) -> None:
+    """All of them, with their statuses, which the schema must take as they are."""
+    for state, item in handmade().items():
+        where = kind_of(state.kind)
+        path = f"{where.path}/namespaces/{namespace}/{where.plural}"
+        body = {**item, "metadata": {"name": state.name}}
+        status = body.pop("status")
+        code, answer = kube.request("POST", f"{path}?fieldValidation=Strict", body)
+        assert code == 201, answer
+        code, answer = kube.request(
+            "PATCH",
+            f"{path}/{state.name}/status?fieldValidation=Strict",
+            {"status": status},
+            "application/merge-patch+json",
+        )
+        assert code == 200, answer
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize(
+    ("kind", "head", "name", "cells"),
+    [
+        (
+            PIPELINE,
+            ["NAME", "CONNECTION", "EVERY", "STAGES", "READY", "REASON", "WATERMARK", "WAITING", "FAILED", "AGE"],
+            "failing",
+            ["failing", "main", "1h", "5", "True", "Synced", "2026-11-21T10:00:00Z", "12", "3"],
+        ),
+        (
+            BACKFILL,
+            ["NAME", "PIPELINE", "TASK", "PHASE", "DONE", "FAILED", "RATE", "ETA", "AGE"],
+            "running",
+            ["running", "climate", "Running", "500/720", "0", "12.5/s", "2026-11-21T10:20:00Z"],
+        ),
+    ],
+)
+def test_the_columns(
+    run_kubectl: Callable[..., str], namespace: str, kind: str, head: list[str], name: str, cells: list[str]
+) -> None:
+    """Everything that matters, within the width of a terminal; the message comes with ``-o wide``."""
+    lines = run_kubectl("-n", namespace, "get", kind_of(kind).short).splitlines()
+    assert lines[0].split() == head
+    assert max(map(len, lines)) <= WIDTH, lines
+    row = next(line for line in lines if line.split()[0] == name)
+    assert row.split()[: len(cells)] == cells
+    assert "MESSAGE" in run_kubectl("-n", namespace, "get", kind_of(kind).short, "-o", "wide")
