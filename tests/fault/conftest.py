@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.stack import Stack
+from tests.fault.window_workloads import ALL
 from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 from tests.support.nursery import REPOSITORY, Nursery
 from tests.support.stack import install_crds
+from tests.support.window_crash import PipelineWorkload, WindowMatrix
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +36,26 @@ def matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     """All plans that were selected, under way from the first test on, in the order of the tests."""
-    plans = [plan for item in request.session.items if isinstance(plan := _parameters(item).get("plan"), Plan)]
+    plans = [plan for plan in _plans(request) if not isinstance(plan.workload, PipelineWorkload)]
     with Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans) as made:
         yield made
         made.report(REPOSITORY / "build" / "fault-matrix.json")
+
+
+@pytest.fixture(scope="session")
+def window_matrix(
+    request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WindowMatrix]:
+    """The same for plans over pipelines."""
+    plans = [plan for plan in _plans(request) if isinstance(plan.workload, PipelineWorkload)]
+    with WindowMatrix(fault_stack, nursery, tmp_path_factory.mktemp("windows"), plans, clean=ALL["clean"]) as made:
+        yield made
+        made.report(REPOSITORY / "build" / "window-matrix.json")
+
+
+def _plans(request: pytest.FixtureRequest) -> list[Plan]:
+    found = (_parameters(item).get("plan") for item in request.session.items)
+    return [plan for plan in found if isinstance(plan, Plan)]
 
 
 def _parameters(item: pytest.Item) -> dict[str, object]:

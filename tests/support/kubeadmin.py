@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Iterable
 from typing import Any, Self
 
 import aiohttp
 
 API = "/apis/influxops.dev/v1alpha1"
 PLURALS = {"InfluxTask": "influxtasks", "RetentionPolicy": "retentionpolicies", "InfluxConnection": "influxconnections"}
+WINDOWED = {"InfluxPipeline": "influxpipelines", "InfluxBackfill": "influxbackfills"}
 MERGE = "application/merge-patch+json"
 
 
@@ -63,21 +65,26 @@ class KubeAdmin:
         named = {f"influxops.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
         await self.call("PATCH", self._path(kind, name), {"metadata": {"annotations": named}}, MERGE)
 
+    async def get(self, kind: str, name: str) -> dict[str, Any]:
+        """An object of ours."""
+        found: dict[str, Any] = await self.call("GET", self._path(kind, name))
+        return found
+
     async def delete(self, kind: str, name: str) -> None:
         """Delete an object of ours; its finalizer may keep it for a while."""
         await self.call("DELETE", self._path(kind, name))
 
-    async def objects(self) -> list[dict[str, Any]]:
-        """Every object of ours in the namespace."""
+    async def objects(self, kinds: Iterable[str] = PLURALS) -> list[dict[str, Any]]:
+        """Every object of these kinds in the namespace."""
         found = []
-        for kind in PLURALS:
+        for kind in kinds:
             listed = await self.call("GET", self._path(kind))
             found += [{**item, "kind": kind} for item in listed["items"]]
         return found
 
     async def clear(self) -> None:
         """Remove every object of ours, finalizers or not: nobody may work on them later."""
-        for item in await self.objects():
+        for item in await self.objects((*WINDOWED, *PLURALS)):
             path = self._path(item["kind"], item["metadata"]["name"])
             if not item["metadata"].get("deletionTimestamp"):
                 await self.call("DELETE", path)
@@ -85,5 +92,5 @@ class KubeAdmin:
                 await self.call("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
 
     def _path(self, kind: str, name: str = "") -> str:
-        path = f"{API}/namespaces/{self.namespace}/{PLURALS[kind]}"
+        path = f"{API}/namespaces/{self.namespace}/{(PLURALS | WINDOWED)[kind]}"
         return f"{path}/{name}" if name else path

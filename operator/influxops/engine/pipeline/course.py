@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.agenda import Agenda, Entry, Place
+from influxops.core.pipeline.catch_up import GivenUp, keep_newest, made_of
 from influxops.core.pipeline.circuit import Circuit
-from influxops.core.pipeline.due import Due, due, next_window, watermark
+from influxops.core.pipeline.due import due, next_window, watermark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
 from influxops.core.pipeline.window import Window
@@ -40,28 +41,34 @@ class Course:
     """Whether something has changed that the status tells."""
 
     def add_due(self, now: datetime) -> tuple[Place, ...]:
-        """Put windows that have closed on the agenda. Gives what is given up, of each stage the newest."""
+        """Put windows that have closed on the agenda. Gives the newest one of each stage that was given up, for too many wait."""
         until = now - timedelta(seconds=self.plan.delay)
         if self.added_to is None or self.next is None or self.next.stop > until:
             return ()
-        found = due(self.plan, self.added_to, now)
-        self.give_up(found, now)
-        for stage, window in found.places:
+        closed = due(self.plan, self.added_to, now)
+        self.strand(closed.stranded, now)
+        for stage, window in closed.places:
             if (stage, window) not in self.stranded:
                 self.agenda.add(stage, window, now)
+        found = GivenUp()
         if self.plan.latest_only:
             self._only_latest(now)
+        else:
+            found = keep_newest(self.agenda, now, closed.given_up)
+        for entry in found.failed:
+            self.writer.put(replace(again(entry), state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=entry.error))
         self.added_to = until
         self.next = next_window(self.plan, now)
         self.dirty = True
-        return found.given_up
+        self.strand((one for one in made_of(self.plan, found.newest) if one not in self.agenda), now)
+        return found.newest
 
-    def give_up(self, found: Due, now: datetime) -> None:
+    def strand(self, places: Iterable[Place], now: datetime) -> None:
         """Keep in mind, and in the ledger, what would be made of a part of its windows."""
-        for place in found.stranded:
+        for place in places:
             if place not in self.stranded:
+                self.stranded.add(place)
                 self.writer.put(given_up(*place, now))
-        self.stranded.update(found.stranded)
 
     def _only_latest(self, now: datetime) -> None:
         """catchUp.policy Latest: of what waits by schedule, only the newest window of each stage stays."""

@@ -57,7 +57,7 @@ async def load(link: LiveLink, plan: PipelinePlan, writer: LedgerWriter, now: da
         last=_last(plan, records),
     )
     found = await asyncio.to_thread(due, plan, mark, now, done(records))
-    course.give_up(found, now)
+    course.strand(found.stranded, now)
     return Loaded(course, found.given_up, len(records))
 
 

@@ -175,9 +175,7 @@ class PipelineLoop:
             self._retry = False
             self._revive_all(course)
         now = self._context.now()
-        given_up = course.add_due(now)
-        if given_up:
-            self._voice.given_up(given_up, course.plan.max_windows)
+        self._voice.given_up(course.add_due(now), course.plan.max_windows)
         link = self.link()
         if link is not None and self._context.clock() >= self._paused_until:
             self._aside.turn(link, course, now)

@@ -10,6 +10,8 @@ from influxops.core.pipeline.agenda import Entry, Place
 from influxops.engine.pipeline.late_look import Found
 from influxops.reconcile.context import Context
 
+GIVEN_UP_EVERY = 600.0
+"""Seconds between two messages of windows that are given up: with short windows that may be every second."""
 SHOWN = 5
 """Windows that one message names."""
 
@@ -20,6 +22,7 @@ class Voice:
     def __init__(self, context: Context, key: Key) -> None:
         self._context = context
         self._key = key
+        self._quiet_until = float("-inf")
 
     def failed(self, entry: Entry, error: str) -> None:
         """All attempts of a window are spent."""
@@ -46,6 +49,9 @@ class Voice:
     def given_up(self, places: Iterable[Place], limit: int) -> None:
         """More windows waited than catchUp allows."""
         what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        if not what or self._context.clock() < self._quiet_until:
+            return
+        self._quiet_until = self._context.clock() + GIVEN_UP_EVERY
         self._say(
             Reason.GIVEN_UP,
             f"more than {limit} windows (spec.catchUp.maxWindows) waited; older ones are not run, nor what is made of them: {what}. "
