@@ -95,7 +95,7 @@ class Agenda:
         place = (stage, window)
         known = self.entries.get(place)
         if known is not None:
-            known.backfill = backfill or known.backfill
+            known.backfill = known.backfill or backfill
             self._meet(known, cause, revision, now)
             return known
         newest = self.plan.newest_first if newest_first is None else newest_first
@@ -213,6 +213,12 @@ class Agenda:
         for entry in [e for e in self.entries.values() if e.lane == uid and e.state is not WindowState.RUNNING]:
             self._settle(entry, now)
         self._ready.pop(uid, None)
+
+    def move(self, entry: Entry, uid: str) -> None:
+        """Have another backfill run a window that is not running."""
+        entry.lane = entry.backfill = uid
+        if entry.state is WindowState.READY and entry.not_before is None:
+            self._queue(entry)
 
     # what can be told
 

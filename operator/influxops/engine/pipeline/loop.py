@@ -429,7 +429,7 @@ class PipelineLoop:
         )
         self._meter.state(self.facts, agenda, now)
         self._tell(self.key)
-        self.backfills.publish(agenda, now)
+        self._dirty = self.backfills.publish(agenda, now)
 
     def _sleep(self, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""

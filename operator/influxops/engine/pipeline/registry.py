@@ -30,7 +30,9 @@ class Pipelines:
     def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None:
         """Run a pipeline by this plan from now on; None: start nothing until there is another."""
         loop = self._loops.get(key)
+        orders: list[BackfillOrder] = []
         if loop is not None and (loop.uid, loop.connection) != (uid, connection):
+            orders = loop.backfills.orders()
             self.stop(key)
             loop = None
         if loop is None:
@@ -38,6 +40,8 @@ class Pipelines:
                 return
             loop = self._loops[key] = PipelineLoop(key, uid, connection, self._tools, self._link, self._publish)
             self._running[key] = asyncio.create_task(loop.run(), name=f"pipeline {key.namespace}/{key.name}")
+            for order in orders:
+                loop.backfills.order(order)
         loop.configure(plan)
 
     def retry_failed(self, key: Key) -> None:
@@ -66,9 +70,11 @@ class Pipelines:
             loop.wake.set()
 
     def drop_backfill(self, key: Key) -> None:
-        """The backfill is gone: start no more of its windows."""
+        """The backfill is gone: start no more of its windows. The loop of one of a task ends."""
+        self.stop(key)
         for loop in self._loops.values():
-            loop.backfills.drop(key)
+            if loop.backfills.drop(key):
+                loop.wake.set()
 
     async def end_all(self) -> None:
         """End every loop, when this process stops leading."""
