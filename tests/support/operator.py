@@ -88,7 +88,7 @@ class OperatorProcess:
     def address(self) -> tuple[str, int]:
         """Where the probes are; waits until the log has told."""
         if self._address is None:
-            lines = eventually("the probes listen", self._starts, story=self.tail)
+            lines = eventually("the probes listen", self._starts, seconds=90, story=self.tail)
             host, _, port = lines[0]["probes"].rpartition(":")
             self._address = host, int(port)
         return self._address

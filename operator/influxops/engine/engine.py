@@ -70,8 +70,12 @@ class Engine:
         if self.leading and not change.echo:
             self._queue.add(record.key, Priority.CHANGE)
             self._wake_referrers(record.key)
-        elif self.leading and Change.STATUS in change and record.key.kind is Kind.BACKFILL and terminal(record.status()):
-            self._queue.add(record.key, Priority.CHANGE)  # its loop has said that it is over: what follows is for a visit
+        elif (
+            self.leading and Change.STATUS in change and record.key.kind is Kind.BACKFILL and terminal(record.status())
+        ):
+            self._queue.add(
+                record.key, Priority.CHANGE
+            )  # its loop has said that it is over: what follows is for a visit
 
     def _wake_referrers(self, key: Key) -> None:
         """Pipelines run the scripts of tasks, and backfills the windows of both."""

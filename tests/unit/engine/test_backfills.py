@@ -38,8 +38,8 @@ class Bench:
         self.link: Any = SimpleNamespace(org_id="o", run=self._run, snapshot=SimpleNamespace(buckets=buckets))
         clock = itertools.count(0.0, 10.0)
         context = SimpleNamespace(objects={}, clock=lambda: next(clock))
-        self.tools: Any = SimpleNamespace(context=context, later=self._later)
-        self.backfills = Backfills(self.tools)
+        tools: Any = SimpleNamespace(context=context, later=self._later)
+        self.backfills = Backfills(tools)
 
     async def _run(self, request: Callable[[Any], Awaitable[Any]]) -> Any:
         return await request(SimpleNamespace(ledger_records=self._records))
