@@ -144,8 +144,8 @@ class PipelineLoop:
     async def _turn(self) -> float:
         """One turn; the seconds until the next unless something wakes it."""
         if self._wanted != self.plan or self.agenda is None:
-            if self._runs:
-                return IDLE  # the last of them wakes us
+            if not all(task.done() for task in self._runs):
+                return IDLE  # the last of them wakes us, just before it leaves the set
             if self._wanted is None:
                 self.plan, self.agenda = None, None
                 return IDLE
