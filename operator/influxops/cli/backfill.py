@@ -14,6 +14,7 @@ from influxops.cli.cluster import Context, Kubeconfig, Namespace, existing, home
 from influxops.core.conditions import rfc3339
 from influxops.core.keys import Key, Kind
 from influxops.core.pipeline.backfill_times import parse_end, understood
+from influxops.kube.errors import AlreadyExists
 from influxops.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def backfill(
 
             typer.echo(document(body), nl=False)
             return 0
-        made = await client.create(key, body)
+        made = await _made(client, key, body)
         typer.echo(key.name)
         typer.echo(f"{key}: windows of {target} from {understood(first, zone)} to {understood(last, zone)}", err=True)
         if not wait and not dry_run:
@@ -142,6 +143,14 @@ def backfill(
         raise typer.Exit(INTERRUPTED) from None
     if status:
         raise typer.Exit(status)
+
+
+async def _made(client: KubeClient, key: Key, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        made: dict[str, Any] = await client.create(key, body)
+    except AlreadyExists:
+        raise ConfigError(f"--name: {key} exists already: write another name, or leave --name out") from None
+    return made
 
 
 def _target(name: str, namespace: str) -> Key:

@@ -10,6 +10,7 @@ import typer
 from influxops.api.common import APPROVE, RECONCILE_AT, RECREATE
 from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, home, key_of, with_client
 from influxops.core.keys import Key, Kind
+from influxops.core.pipeline.backfill_status import terminal
 from influxops.kube.references import connection_of
 from influxops.preview.item import Item
 from influxops.preview.show import item_lines
@@ -134,9 +135,19 @@ def _set_suspend(name: str, namespace: str, kubeconfig: str, context: str, *, va
     async def work(client: KubeClient) -> None:
         found: dict[str, Any] = await existing(client, key)
         await client.merge(key, {"spec": {"suspend": value}}, str(found["metadata"]["uid"]))
-        typer.echo(f"spec.suspend of {key} is {str(value).lower()}")
+        typer.echo(f"spec.suspend of {key} is {str(value).lower()}{_of_backfill(key, found, value=value)}")
 
     with_client(kubeconfig, context, work)
+
+
+def _of_backfill(key: Key, found: dict[str, Any], *, value: bool) -> str:
+    """What that means for the windows of a backfill; empty for other kinds."""
+    if key.kind is not Kind.BACKFILL:
+        return ""
+    status = found.get("status") or {}
+    if terminal(status):
+        return f"; it is over ({status['phase']}), so that changes nothing"
+    return "; what is running goes on to its end" if value else "; it goes on where it stopped"
 
 
 async def _refuse_unless_ready(client: KubeClient, key: Key, found: dict[str, Any]) -> None:

@@ -63,15 +63,18 @@ async def visit_backfill(context: Context, record: Record) -> Outcome:
     try:
         connection, plan = await _task_plan(context, record, spec)
     except NotUsable as error:
+        context.runner.stop(record.key)  # the ledger knows how far it is
         outcome = error.outcome
         message = getattr(outcome, "message", "")
         return await _tell(
             context, record, View(waits=message, waits_reason=str(getattr(outcome, "reason", ""))), outcome
         )
     except SpecFault as fault:
-        return await _tell(
-            context, record, View(refused=Refused(fault.reason, str(fault))), Stalled(fault.reason, str(fault))
-        )
+        context.runner.stop(record.key)
+        stalled = Stalled(fault.reason, str(fault))
+        if status.get("startedAt"):  # the task was changed meanwhile, and may be changed back
+            return await _tell(context, record, View(waits=str(fault), waits_reason=str(fault.reason)), stalled)
+        return await _tell(context, record, View(refused=Refused(fault.reason, str(fault))), stalled)
     except InfluxError as error:
         return outcome_of(error)
     context.runner.configure(record.key, record.uid, connection, plan)

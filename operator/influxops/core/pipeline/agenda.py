@@ -99,7 +99,7 @@ class Agenda:
         if known is not None:
             if known.lane and not backfill:
                 self._adopt(known)
-            known.backfill = backfill or known.backfill
+            known.backfill = known.backfill or backfill
             self._meet(known, cause, revision, now)
             return known
         newest = self.plan.newest_first if newest_first is None else newest_first
@@ -226,6 +226,12 @@ class Agenda:
         for entry in [e for e in self.entries.values() if e.lane == uid and e.state is not WindowState.RUNNING]:
             self._settle(entry, now)
         self._ready.pop(uid, None)
+
+    def move(self, entry: Entry, uid: str) -> None:
+        """Have another backfill run a window that is not running."""
+        entry.lane = entry.backfill = uid
+        if entry.state is WindowState.READY and entry.not_before is None:
+            self._queue(entry)
 
     # what can be told
 

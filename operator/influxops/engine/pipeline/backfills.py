@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from influxops.core.keys import Key
 from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.backfill import Blocked, Refused, Selection, bounds, estimate, select
+from influxops.core.pipeline.backfill import Bounds, Refused, Selection, bounds, estimate, select
+from influxops.core.pipeline.backfill_recent import recent_from
 from influxops.core.pipeline.backfill_refusal import refusal
-from influxops.core.pipeline.backfill_status import Progress, View, backfill_status, terminal
+from influxops.core.pipeline.backfill_status import Progress, View, backfill_status
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import WindowRecord
 from influxops.core.record import unpack
 from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.backfill_work import Work
 from influxops.engine.tools import Tools
 from influxops.reconcile.pipeline_state import BackfillOrder
 
 TOLD_EVERY = 3.0
 """Seconds between two statuses of a backfill under way: somebody may be watching."""
-AT_ONCE = 200
-"""Windows that come on the agenda before others have a turn."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """One backfill."""
-
-    order: BackfillOrder
-    selection: Selection | None = None
-    progress: Progress | None = None
-    view: View = field(default_factory=View)
-    status: dict[str, Any] = field(default_factory=dict)
-    """As last written."""
-    told: float = float("-inf")
-    """Monotonic time of the last status that was sent ahead of routine ones."""
-    added: bool = False
-    """Its windows are on the agenda."""
 
 
 class Backfills:
@@ -46,9 +31,9 @@ class Backfills:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._works: dict[Key, _Work] = {}
+        self._works: dict[Key, Work] = {}
         self._gone: set[str] = set()
-        """uids of backfills whose objects are gone; their windows leave the agenda."""
+        """uids of backfills that were deleted and whose windows are still on the agenda."""
 
     def __len__(self) -> int:
         return len(self._works)
@@ -56,140 +41,139 @@ class Backfills:
     def order(self, order: BackfillOrder) -> bool:
         """Take a backfill in, or its change (suspend). Whether there is something to tell."""
         known = self._works.get(order.key)
-        if known is not None and known.order.uid == order.uid:
-            changed = known.order != order
-            known.order = order
-            return changed
-        if known is not None:
-            self._gone.add(known.order.uid)  # deleted and made anew under the same name
         record = self._tools.context.objects.get(order.key)
-        status = unpack(record.packed_status) if record is not None else {}
-        self._works[order.key] = _Work(order, status=status)
-        return True
+        status = unpack(record.packed_status) if record is not None and record.uid == order.uid else {}
+        if known is None or known.uid != order.uid:
+            self.drop(order.key)
+            self._works[order.key] = Work(order, status)
+            return True
+        changed = known.order != order
+        known.order = order
+        if not known.over and status.get("phase") == "Pending":
+            known.status = status  # a visit has said that the pipeline was not ready
+            return True
+        return changed
 
-    def drop(self, key: Key) -> None:
-        """The backfill is gone; its windows leave the agenda at the next turn."""
+    def drop(self, key: Key) -> bool:
+        """The backfill is gone, if it was here: its windows leave the agenda at the next turn."""
         work = self._works.pop(key, None)
-        if work is not None:
-            self._gone.add(work.order.uid)
+        if work is not None and not work.over:
+            self._gone.add(work.uid)
+        return work is not None
 
     def reload(self) -> None:
         """The agenda is a new one: every selection is made anew from the ledger."""
         self._gone.clear()
         for work in self._works.values():
-            work.selection, work.progress, work.added = None, None, False
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether there is something for ``turn`` to do."""
-        return bool(self._gone) or any(_open(work) for work in self._works.values())
+            work.forget()
 
     def lanes(self) -> list[tuple[str, int]]:
         """The uid of each backfill that may run, and how many of its windows at one time."""
         return [
-            (work.order.uid, work.order.spec.max_active_windows)
+            (work.uid, work.order.spec.max_active_windows)
             for work in self._works.values()
-            if work.added and not work.order.spec.suspend and not work.order.waits
+            if work.added and not work.order.spec.suspend and not work.over
         ]
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something for ``turn`` to do."""
+        return bool(self._gone) or any(not work.chosen and not work.over for work in self._works.values())
 
     async def turn(self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
         """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again."""
-        for uid in list(self._gone):
-            agenda.drop_backfill(uid, now)
-            if agenda.running(uid) == 0:
-                self._gone.discard(uid)
+        if self._still_leaving(agenda, now):
+            return
         for work in list(self._works.values()):
-            if _open(work):
+            if not work.chosen and not work.over:
                 await self._choose(work, link, plan, agenda, now)
 
-    async def _choose(self, work: _Work, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
-        spec, uid = work.order.spec, work.order.uid
+    def _still_leaving(self, agenda: Agenda, now: datetime) -> bool:
+        """Whether runs of deleted backfills are under way; a new backfill of the same windows waits for their end."""
+        for uid in list(self._gone):
+            self._leave(uid, agenda, now)
+            if agenda.running(uid) == 0:
+                self._gone.discard(uid)
+        return bool(self._gone)
+
+    def _leave(self, uid: str, agenda: Agenda, now: datetime) -> None:
+        """Take the windows of a backfill off the agenda, but for those that another one counts on."""
+        for other in self._works.values():
+            if other.uid != uid and other.elsewhere:
+                other.inherit(agenda, uid)
+        agenda.drop_backfill(uid, now)
+
+    async def _choose(self, work: Work, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
+        spec = work.order.spec
         try:
             within = bounds(plan, spec, work.order.created)
-            records = await link.run(
-                lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, within.read_from, within.read_to)
-            )
-            selection = await asyncio.to_thread(select, plan, spec, within, records, uid)
-            retentions = {name: bucket.retention for name, bucket in link.snapshot.buckets.items()}
-            refused = refusal(plan, selection, retentions, now)
-            if refused is not None:
-                raise refused
+            records = await _records(link, plan, within.read_from, within.read_to)
+            kept = {name: bucket.retention for name, bucket in link.snapshot.buckets.items()}
+            selection = await asyncio.to_thread(_select, work.order, plan, within, records, kept, now)
+            if spec.dry_run:
+                recent = await _records(link, plan, recent_from(plan, selection, now), now)
+                guess = await asyncio.to_thread(estimate, selection, [*records, *recent], spec)
+                work.view = View(dry_run=guess, selection=selection, over=True, finished_at=now)
         except Refused as fault:
-            work.view = View(refused=fault, finished_at=now)
+            work.view, work.chosen = View(refused=fault, finished_at=now), True
             return
-        work.selection, work.progress = selection, Progress(selection)
-        if spec.dry_run:
-            work.view = View(
-                dry_run=estimate(selection, records, spec), selection=selection, over=True, finished_at=now
-            )
-            return
-        for number, chosen in enumerate(selection.runs):
-            if number % AT_ONCE == AT_ONCE - 1:
-                await asyncio.sleep(0)  # there may be a hundred thousand of them
-            agenda.add(
-                chosen.stage,
-                chosen.window,
-                now,
-                cause=Cause.BACKFILL,
-                revision=chosen.revision,
-                backfill=uid,
-                newest_first=spec.order == "NewestFirst",
-            )
-        work.added = True
-        work.view = View(selection=selection, started_at=now if selection.runs else None)
+        work.progress, work.chosen = Progress(selection), True
+        if not spec.dry_run:
+            short = replace(selection, runs=(), done=())  # the agenda and the progress have them
+            work.view = View(selection=short, started_at=now if selection.runs else None)
+            await work.add(agenda, selection, now)
 
     def done(self, record: WindowRecord, now: datetime) -> None:
         """A window has ended."""
         for work in self._works.values():
-            if work.progress is not None and record.backfill == work.order.uid:
-                work.progress.ended(record, now)
+            work.ended(record, now)
 
-    def publish(self, agenda: Agenda, now: datetime) -> None:
-        """Let their statuses tell how far they are."""
+    def publish(self, agenda: Agenda, now: datetime) -> bool:
+        """Let their statuses tell how far they are; whether windows have come on the agenda."""
+        more = False
         for work in self._works.values():
-            self._settle(work, agenda, now)
-            if work.selection is None and work.view.refused is None:
-                continue
-            view = replace(work.view, suspended=work.order.spec.suspend)
-            order = work.order
-            status = backfill_status(work.status, work.progress, view, order.generation, now, order.reconcile_at)
-            if status == work.status:
-                continue
-            clock = self._tools.context.clock()
-            urgent = _is_news(status, work.status) or clock - work.told > TOLD_EVERY
-            work.status = status
-            work.told = clock if urgent else work.told
-            self._tools.later(work.order.key, work.order.uid, status, urgent=urgent)
+            if work.chosen and not work.over:
+                more = work.settle(agenda, now) or more
+                if work.view.over and work.added:
+                    self._leave(work.uid, agenda, now)
+                self._publish(work, now)
+        return more
 
-    def _settle(self, work: _Work, agenda: Agenda, now: datetime) -> None:
-        """Whether it is over: all windows have ended, or wait for one that has failed."""
-        if work.progress is None or work.view.over or not work.added:
+    def _publish(self, work: Work, now: datetime) -> None:
+        view = replace(work.view, suspended=work.order.spec.suspend)
+        order = work.order
+        status = backfill_status(work.status, work.progress, view, order.generation, now, order.reconcile_at)
+        if status == work.status:
             return
-        uid = work.order.uid
-        left = [entry for entry in agenda.entries.values() if entry.lane == uid]
-        if any(entry.state in {WindowState.READY, WindowState.RUNNING} for entry in left):
-            return
-        waiting = [entry for entry in left if entry.state is WindowState.PENDING]
-        if any(agenda.failed_before(entry.place) is None for entry in waiting):
-            return  # behind a window of the schedule that will run
-        if not left and not work.progress.complete:
-            return
-        stuck = tuple(_stuck(agenda, entry.stage, entry.window) for entry in waiting)
-        work.view = replace(work.view, over=True, stuck=stuck, finished_at=now)
-        agenda.drop_backfill(uid, now)
+        clock = self._tools.context.clock()
+        urgent = _is_news(status, work.status) or clock - work.told > TOLD_EVERY
+        work.status = status
+        work.told = clock if urgent else work.told
+        self._tools.later(work.order.key, work.uid, status, urgent=urgent)
+        if work.over:
+            work.forget()
 
 
-def _open(work: _Work) -> bool:
-    """Whether its windows are yet to be chosen."""
-    return work.selection is None and work.view.refused is None and not terminal(work.status)
-
-
-def _is_news(status: dict[str, Any], before: dict[str, Any]) -> bool:
+def _is_news(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether somebody waits for what has changed."""
     return any(status.get(name) != before.get(name) for name in ("phase", "lastHandledReconcileAt"))
 
 
-def _stuck(agenda: Agenda, stage: str, window: Any) -> Blocked:
-    before = agenda.failed_before((stage, window))
-    why = f"waits for stage {before.stage}, which failed over {before.window}" if before is not None else ""
-    return Blocked(stage, window, why)
+async def _records(link: LiveLink, plan: PipelinePlan, start: datetime, stop: datetime) -> list[WindowRecord]:
+    return await link.run(lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, stop))
+
+
+def _select(
+    order: BackfillOrder,
+    plan: PipelinePlan,
+    within: Bounds,
+    records: list[WindowRecord],
+    retentions: Mapping[str, int],
+    now: datetime,
+) -> Selection:
+    """What is to run. Raises Refused, but for retentions only before its first window has ended: what was begun is finished."""
+    selection = select(plan, order.spec, within, records, order.uid)
+    refused = refusal(plan, selection, retentions, now) if not selection.done else None
+    if refused is not None:
+        raise refused
+    return selection

@@ -290,7 +290,7 @@ class PipelineLoop:
         self.facts = facts_of(course, now)
         self._meter.state(self.facts, course.agenda, now)
         self._tell(self.key)
-        self.backfills.publish(course.agenda, now)
+        course.dirty = self.backfills.publish(course.agenda, now)
 
     def _sleep(self, course: Course, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""

@@ -78,11 +78,12 @@ class Pipelines:
             loop.tell()
 
     def drop_backfill(self, key: Key) -> None:
-        """The backfill is gone: start no more of its windows."""
+        """The backfill is gone: start no more of its windows. The loop of one of a task ends."""
         self._orders.pop(key, None)
+        self.stop(key)
         for loop in self._loops.values():
-            loop.backfills.drop(key)
-            loop.wake.set()
+            if loop.backfills.drop(key):
+                loop.wake.set()
 
     async def end_all(self) -> None:
         """End every loop, when this process stops leading."""
