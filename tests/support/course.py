@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support import past, sensors
 from tests.support.lab import Lab
-from tests.support.sensors import HOUR, Readings
+from tests.support.sensors import HOUR, Place, Readings
 
 ZONE = "Europe/Berlin"
 STAGES = ("validate", "enrich", "hourly", "daily", "alerts")
@@ -145,20 +145,24 @@ def write(lab: Lab, readings: Readings) -> None:
         lab.influx.write("raw", *text[at : at + 20_000])
 
 
-def right(lab: Lab, raw: Readings) -> None:
-    """Every point of every bucket is what it has to be, and there is no other."""
+def answers(raw: Readings) -> dict[str, dict[Place, float]]:
+    """What has to stand in each bucket."""
     clean = sensors.valid(raw)
     enriched = sensors.enriched(clean)
     daily = sensors.rolled(enriched, sensors.day_of(ZONE))
-    expected = {
+    return {
         "clean": sensors.as_points(clean, with_site=False),
         "enriched": sensors.as_points(enriched, with_site=True),
         "hourly": sensors.as_rollup(sensors.rolled(enriched, sensors.hour_of)),
         "daily": sensors.as_rollup(daily),
         "alerts": sensors.as_alerts(sensors.alerts(daily)),
     }
-    for bucket, answers in expected.items():
-        past.same(past.points(lab, bucket), answers, bucket)
+
+
+def right(lab: Lab, raw: Readings) -> None:
+    """Every point of every bucket is what it has to be, and there is no other."""
+    for bucket, expected in answers(raw).items():
+        past.same(past.points(lab, bucket), expected, bucket)
 
 
 def windows(start: int, stop: int) -> dict[str, list[int]]:

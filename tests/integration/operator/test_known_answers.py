@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support import course, past, sensors
+from tests.support.expect import eventually
 from tests.support.lab import PIPELINE, Lab
 from tests.support.sensors import HOUR
 
@@ -46,6 +47,33 @@ def test_four_days_with_one_of_25_hours(lab: Lab) -> None:
 
 
 @pytest.mark.prove
+def test_points_that_come_while_windows_run(lab: Lab) -> None:
+    """Points go on coming into old hours while these run, and run again: once they have ceased, every value becomes right."""
+    start, stop = (sensors.midnight(course.ZONE, 2026, 10, day) for day in (25, 27))
+    raw = course.fill(lab, start, stop)
+    lab.connect()
+    zone, lateness = {"every": "1h", "timezone": course.ZONE}, {"allowed": "3650d", "checkEvery": "5s"}
+    lab.create(PIPELINE, "env", past.past(start, stop, course.stages(), window=zone, lateness=lateness))
+    late = sensors.late(range(start, stop, HOUR), raw, 900)
+    parts, runs = 6, 0
+    for part in range(parts):
+        course.write(lab, dict(list(late.items())[part::parts]))
+        runs = lab.in_influx(
+            "more has run", lambda: sum(past.revisions(lab).values()), lambda now, before=runs: now > before
+        )
+    expected = course.answers(raw | late)
+    eventually(
+        "every value is right",
+        lambda: {bucket: past.points(lab, bucket) for bucket in expected},
+        lambda found: found == expected,
+        seconds=120,
+    )
+    past.settled(lab, "env", stop)
+    assert max(past.revisions(lab).values()) > 1
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1500)
 def test_thirty_days_with_one_of_25_hours(lab: Lab) -> None:
     """The same over thirty days."""
     proven(lab, (2026, 10, 10), (2026, 11, 9), 721, 600)
