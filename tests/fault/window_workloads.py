@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.steps import LEDGER, runs_of
-from tests.support.window_crash import PIPELINE, PipelineWorkload, at_rest, rows, status_of
+from tests.support.window_crash import PIPELINE, PipelineWorkload, at_rest, rows
 from tests.support.window_oracles import Shape
 from tests.support.world import CONNECTION, World
 
@@ -209,5 +209,3 @@ ALL = {
         PipelineWorkload("retry", nothing, create_failing, shape=SHAPE, seed=seed_all, extra=12),
     )
 }
-
-__all__ = ["ALL", "status_of"]

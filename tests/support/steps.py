@@ -27,7 +27,7 @@ STEPS = (
 
 _STAGE = re.compile(r"// stage: (\w+)")
 _WINDOW = re.compile(r"timeRangeStart: (\S+Z), timeRangeStop: (\S+Z)")
-_STATUS = re.compile(r".*/influxpipelines/[^/]+/status")
+_STATUS = re.compile(r".*/(influxpipelines|influxbackfills)/[^/]+/status")
 
 
 @dataclass(frozen=True, slots=True)

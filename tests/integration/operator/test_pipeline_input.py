@@ -39,7 +39,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "itself": ({"stages": [stage("a", writes="out", dependsOn=["a"])]}, "InvalidSpec", "spec.stages[0].dependsOn"),
     "unknown-stage": (
-        {"stages": [stage("clean", writes="out"), stage("b", writes="out", dependsOn=["claen"])]},
+        {"stages": [stage("clean", writes="out"), stage("b", writes="out", dependsOn=["clan"])]},
         "InvalidSpec",
         "did you mean 'clean'?",
     ),
