@@ -273,9 +273,10 @@ class WindowException(ApiModel):
     window: WindowRange
     """The window."""
     state: str
-    """`PENDING`, `READY`, `RUNNING` or `FAILED`."""
+    """`PENDING`, `READY`, `RUNNING` or `FAILED`; `SUCCESS` for one that has changed too late."""
     reason: str
-    """Why, in one word: `RunFailed`, `UpstreamFailed`, `LateData`, `CircuitOpen`, `SourceExpired`, `TooLate`."""
+    """Why, in one word: `RunFailed`, `UpstreamFailed`, `CircuitOpen`, `LateData`, `UpstreamChanged`, `Repair`, `Backfill` or
+    `TooLate`."""
     attempt: int = 0
     """Attempts so far."""
     message: Annotated[str, Field(max_length=1024)] = ""

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     RUN_FAILING = "RunFailing"
     LATE = "Late"
     LATE_DATA = "LateData"
+    TOO_LATE = "TooLate"
     CIRCUIT_OPEN = "CircuitOpen"
     CIRCUIT_CLOSED = "CircuitClosed"
     GIVEN_UP = "GivenUp"

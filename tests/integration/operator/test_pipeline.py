@@ -157,3 +157,29 @@ def test_a_backfill_runs_what_is_older(lab: Lab) -> None:
     assert (done["status"]["progress"], done["status"]["failed"]) == ("147/147", 0)
     assert daily_counts(lab) == [144] * 12
     assert condition(done)["status"] == "True"
+
+
+def test_what_comes_too_late_is_told_and_not_run(lab: Lab) -> None:
+    """A point in a window older than lateness.allowed: an exception and an event name it, and no window runs again."""
+    buckets(lab)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = today - timedelta(days=2)
+    lab.influx.write("raw", *lines_of(begin, days=2))
+    lab.connect()
+    lab.create(PIPELINE, "env", spec_of(begin, lateness={"allowed": "1h", "checkEvery": "1s"}))
+    caught_up(lab, today)
+    before = records(lab)
+    moment = begin + timedelta(hours=5, minutes=3)
+    lab.influx.write("raw", f"env,sensor=s0 temperature=7.5 {int(moment.timestamp())}")
+    lab.patch(PIPELINE, "env", lateness={"allowed": "2h", "checkEvery": "2s"})
+    told = lab.until(
+        PIPELINE,
+        "env",
+        "tells of it",
+        lambda one: [e["reason"] for e in one["status"].get("exceptions", [])] == ["TooLate"],
+    )
+    (odd,) = told["status"]["exceptions"]
+    assert odd["window"]["start"] == f"{begin:%Y-%m-%dT%H:%M:%SZ}"
+    assert "432 points when they ran and has 433 now" in odd["message"]
+    assert "not run again" in lab.event("env", "TooLate")["note"]
+    assert changed(before, records(lab)) == set()

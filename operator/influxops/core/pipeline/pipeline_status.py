@@ -12,6 +12,7 @@ from influxops.core.outcome import Outcome, Reason
 from influxops.core.pipeline.agenda import Agenda, Entry, by_order
 from influxops.core.pipeline.circuit import Circuit, CircuitState
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.too_late import TooLate
 from influxops.core.pipeline.window import Window
 
 MAX_EXCEPTIONS = 50
@@ -77,14 +78,35 @@ def stage_facts(
     )
 
 
-def exceptions(agenda: Agenda, circuits: Mapping[str, Circuit]) -> tuple[dict[str, Any], ...]:
-    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others."""
+def exceptions(
+    agenda: Agenda, circuits: Mapping[str, Circuit], old: Iterable[tuple[str, TooLate]] = ()
+) -> tuple[dict[str, Any], ...]:
+    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others, and before
+    those of ``old``, which have changed too late to be run again.
+    """
     odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(entry, circuits)]
     shown = sorted(by_order(odd), key=lambda entry: entry.state is not WindowState.FAILED)[:MAX_EXCEPTIONS]
     known = {entry.place for entry in shown}
     held = agenda.behind_failed(MAX_EXCEPTIONS)
     shown += [entry for entry, _ in held if entry.place not in known][: MAX_EXCEPTIONS - len(shown)]
-    return tuple(_exception(agenda, entry, circuits) for entry in by_order(shown))
+    told = [_exception(agenda, entry, circuits) for entry in by_order(shown)]
+    return tuple((told + [_too_late(stage, one) for stage, one in old])[:MAX_EXCEPTIONS])
+
+
+def _too_late(stage: str, found: TooLate) -> dict[str, Any]:
+    windows = "1 window" if found.span.windows == 1 else f"{found.span.windows} windows"
+    message = (
+        f"the source of {windows} had {found.span.was} points when they ran and has {found.now} now; they are older than "
+        "lateness.allowed and not run again: an InfluxBackfill with reprocess: Completed does"
+    )
+    return {
+        "stage": stage,
+        "window": window_range(found.span.window),
+        "state": WindowState.SUCCESS.value,
+        "reason": "TooLate",
+        "attempt": 0,
+        "message": message,
+    }
 
 
 def _is_odd(entry: Entry, circuits: Mapping[str, Circuit]) -> bool:

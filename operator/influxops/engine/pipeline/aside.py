@@ -12,6 +12,7 @@ from influxops.engine.pipeline.backfills import Backfills
 from influxops.engine.pipeline.course import Course, again
 from influxops.engine.pipeline.late_look import Found, LateLook
 from influxops.engine.pipeline.meter import Meter
+from influxops.engine.pipeline.old_look import OldLook
 from influxops.engine.pipeline.voice import Voice
 from influxops.engine.tools import Tools
 from influxops.influx.errors import InfluxError
@@ -36,6 +37,7 @@ class Aside:
         self._meter = meter
         self._backfills = backfills
         self._late = LateLook()
+        self._old = OldLook()
         self._look: asyncio.Task[None] | None = None
         self._choice: asyncio.Task[None] | None = None
         self._choose_from = 0.0
@@ -96,6 +98,10 @@ class Aside:
                 self._late.postpone(now)
                 return
             found = await self._late.look(link, course.plan, now)
+            if self._old.due(course.plan, now):
+                course.too_late = await self._old.look(link, course.plan, now)
+                self._voice.too_late(course.too_late)
+                course.dirty = True
         except (InfluxError, NotLeader) as error:
             self._late.postpone(self._context.now())
             if str(error) != self._trouble:
@@ -103,6 +109,7 @@ class Aside:
                 self._voice.blind(str(error))
             return
         self._trouble = ""
+        self._late.ended(self._context.now())
         self._voice.late(found)
         self._meter.late(found)
         if course.plan.rerun_late:

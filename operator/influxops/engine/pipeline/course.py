@@ -14,6 +14,7 @@ from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
 from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
+from influxops.engine.pipeline.old_look import Found
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Course:
     """Windows since this process began with the pipeline."""
     late_windows: int = 0
     """Of those, the ones that ran again for late data."""
+    too_late: Found = ()
+    """Old windows whose source has changed and that are not run again."""
     dirty: bool = True
     """Whether something has changed that the status tells."""
 

@@ -44,6 +44,10 @@ class LateLook:
         """A plan begins: look at once, for nobody has looked while this process was away."""
         self._last, self._not_before = None, _AT_ONCE
 
+    def ended(self, now: datetime) -> None:
+        """A look has been made; a slow one is not due again at once."""
+        self._last = now
+
     def postpone(self, now: datetime) -> None:
         """A look could not be made: not another one before a while."""
         self._not_before = now + AGAIN
@@ -74,7 +78,6 @@ class LateLook:
             mine = [one for one in records if one.stage == name and one.window.start >= since and _compared(one)]
             if mine and stage.source is not None:
                 changes += await self._of_stage(link, stage, stage.source, mine, now)
-        self._last = now
         known = {(one.stage, one.window): one for one in records if one.cause is not Cause.GIVEN_UP}
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
         reruns = invalidated(plan, changed_places, now, known=known)

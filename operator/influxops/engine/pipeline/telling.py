@@ -19,7 +19,7 @@ def facts_of(course: Course, now: datetime) -> PipelineFacts:
         succeeded=course.succeeded,
         late_windows=course.late_windows,
         stages=stage_facts(agenda, circuits, course.last),
-        exceptions=exceptions(agenda, circuits),
+        exceptions=exceptions(agenda, circuits, course.too_late),
         overdue=overdue(agenda, now),
         ledger_trouble=writer.trouble if writer.waiting > FULL // 10 else "",
     )

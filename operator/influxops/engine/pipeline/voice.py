@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from influxops.core.keys import Key
 from influxops.core.outcome import Reason
 from influxops.core.pipeline.agenda import Entry, Place
+from influxops.core.pipeline.too_late import TooLate
 from influxops.engine.pipeline.late_look import Found
 from influxops.reconcile.context import Context
 
@@ -23,6 +24,7 @@ class Voice:
         self._context = context
         self._key = key
         self._quiet_until = float("-inf")
+        self._told_old: set[tuple[str, TooLate]] = set()
 
     def failed(self, entry: Entry, error: str) -> None:
         """All attempts of a window are spent."""
@@ -83,6 +85,23 @@ class Voice:
                 f"{len(found.expired)} windows have changed whose source has begun to expire; they are not run again, for that "
                 f"would lose points: {what}",
             )
+
+    def too_late(self, found: Iterable[tuple[str, TooLate]]) -> None:
+        """Old windows have changed; the same is told once."""
+        all_ = list(found)
+        fresh = [one for one in all_ if one not in self._told_old]
+        self._told_old = set(all_)
+        if not fresh:
+            return
+        what = "; ".join(
+            f"{stage} {one.span.window} {one.span.was} -> {one.now} points" for stage, one in fresh[:SHOWN]
+        )
+        more = f" and {len(fresh) - SHOWN} more" if len(fresh) > SHOWN else ""
+        self._say(
+            Reason.TOO_LATE,
+            f"sources of windows older than spec.lateness.allowed have changed, and these are not run again: {what}{more}. An "
+            "InfluxBackfill of that range with reprocess: Completed runs them",
+        )
 
     def _say(self, reason: Reason, message: str, *, warning: bool = True) -> None:
         record = self._context.objects.get(self._key)

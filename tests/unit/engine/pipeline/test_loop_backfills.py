@@ -59,10 +59,9 @@ async def test_one_that_is_made_anew_under_its_name_takes_the_place_of_the_old_o
     desk.loop.wake.set()
     await until(lambda: "u1" in lanes(desk))
     desk.loop.backfills.order(order("u2", plan, 20, 3))
-    desk.loop.wake.set()
-    await until(lambda: "u2" in lanes(desk))
     desk.fake.go.set()
-    await until(lambda: not lanes(desk))
+    desk.loop.wake.set()
+    await until(lambda: not lanes(desk) and not desk.loop.backfills.unsettled)
     assert len(await desk.ledger(plan.owner)) < 10
 
 
