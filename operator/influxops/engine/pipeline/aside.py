@@ -48,6 +48,7 @@ class Aside:
     def begin(self) -> None:
         """Another course begins; nothing of the former one is under way."""
         self._late.begin()
+        self._old = OldLook()
         self._backfills.reload()
 
     def turn(self, link: LiveLink, course: Course, now: datetime) -> None:
