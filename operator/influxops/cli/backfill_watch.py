@@ -79,7 +79,7 @@ def _dry(status: Status) -> str:
         rows = [(one["stage"], _range(one)) for one in windows[:FIRST_WINDOWS]]
         text += table(("STAGE", "WINDOW"), rows, color=False)
         text += f"... and {number - len(rows):,} more\n" if number > len(rows) else ""
-    lasts = estimate.get("duration") or "unknown, for a stage of it has never run"
+    lasts = estimate.get("duration") or "unknown, for the ledger has no run of one of its stages in this range"
     rows_ = f"{estimate['rows']:,}" if "rows" in estimate else "unknown"
     return f"{text}windows: {number:,}\nskipped: {status.get('skipped') or 0:,}\nduration: {lasts}\nrows: {rows_}\n"
 
