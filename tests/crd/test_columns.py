@@ -7,26 +7,29 @@ from collections.abc import Callable
 import pytest
 
 from influxops.api.kinds import kind_of
-from tests.support.handmade import BACKFILL, PIPELINE, handmade
+from tests.support.lab import BACKFILL, PIPELINE
 from tests.support.rawkube import RawKube
+from tests.support.record_gallery import recorded
 
 WIDTH = 120
 """Columns of a terminal that people use side by side."""
+_FAILING = recorded()[f"{PIPELINE}-failing"]["status"]
 
 
 @pytest.fixture(scope="module")
 def shown(kube: RawKube, namespace: str) -> None:
     """All of them, with their statuses, which the schema must take as they are."""
-    for state, item in handmade().items():
-        where = kind_of(state.kind)
+    for item in (one for one in recorded().values() if one["kind"] in {PIPELINE, BACKFILL}):
+        name = item["metadata"]["name"]
+        where = kind_of(item["kind"])
         path = f"{where.path}/namespaces/{namespace}/{where.plural}"
-        body = {**item, "metadata": {"name": state.name}}
+        body = {**item, "metadata": {"name": name}}
         status = body.pop("status")
         code, answer = kube.request("POST", f"{path}?fieldValidation=Strict", body)
         assert code == 201, answer
         code, answer = kube.request(
             "PATCH",
-            f"{path}/{state.name}/status?fieldValidation=Strict",
+            f"{path}/{name}/status?fieldValidation=Strict",
             {"status": status},
             "application/merge-patch+json",
         )
@@ -41,13 +44,23 @@ def shown(kube: RawKube, namespace: str) -> None:
             PIPELINE,
             ["NAME", "CONNECTION", "EVERY", "STAGES", "READY", "REASON", "WATERMARK", "WAITING", "FAILED", "AGE"],
             "failing",
-            ["failing", "main", "1h", "5", "True", "Synced", "2026-11-21T10:00:00Z", "12", "3"],
+            [
+                "failing",
+                "main",
+                "1h",
+                "1",
+                "True",
+                "Synced",
+                _FAILING["watermark"],
+                "0",
+                str(_FAILING["windows"]["failed"]),
+            ],
         ),
         (
             BACKFILL,
             ["NAME", "PIPELINE", "TASK", "PHASE", "DONE", "FAILED", "RATE", "ETA", "AGE"],
             "running",
-            ["running", "climate", "Running", "500/720", "0", "12.5/s", "2026-11-21T10:20:00Z"],
+            ["running", "late", "Running", "0/24", "0"],
         ),
     ],
 )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
-"""Seconds that a condition is given by default: far beyond what it takes, for a machine that is busy otherwise."""
+PATIENCE = float(os.environ.get("INFLUXOPS_TEST_PATIENCE", "30"))
+"""Seconds that a condition is given by default: far beyond what it takes, for a machine that is busy otherwise; more by the environment."""
 LOOK_EVERY = 0.1
 
 

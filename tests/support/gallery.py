@@ -10,10 +10,9 @@ from typing import Any
 
 from devstack.influx import InfluxOrg
 from tests.support.expect import condition, rests
-from tests.support.lab import CONNECTION, HOURLY, MERGE, POLICY, TASK, Lab
+from tests.support.gallery_windows import FAILS, backfill_spec, backfills, pipeline_spec, pipelines
+from tests.support.lab import BACKFILL, CONNECTION, HOURLY, MERGE, PIPELINE, POLICY, TASK, Lab
 
-FAILS = 'import "array"\narray.from(rows: [{_value: "12,5"}]) |> map(fn: (r) => ({_value: float(v: r._value)}))\n'
-"""Right by its types; each run stumbles."""
 NOBODY = "http://127.0.0.1:9"
 """An address at which nothing listens."""
 Object = dict[str, Any]
@@ -96,6 +95,25 @@ STATES = (
     State(POLICY, "suspended", "Current", "Suspended", "Suspended by spec.suspend"),
     State(POLICY, "deleting", *GOING),
     State(POLICY, "unconfirmed", "Terminating", "Degraded", "ConfirmDelete: "),
+    State(PIPELINE, "new", *NEW),
+    State(PIPELINE, "synced", "Current", "Healthy", "Synced: 1 stage runs over windows of 1h"),
+    State(PIPELINE, "changed", *NEW),
+    State(PIPELINE, "no-ledger", "InProgress", "Progressing", "DependencyNotReady: "),
+    State(PIPELINE, "no-connection", "InProgress", "Progressing", "DependencyNotReady: InfluxConnection "),
+    State(PIPELINE, "cycle", "Failed", "Degraded", "InvalidSpec: spec.stages["),
+    State(PIPELINE, "failing", "Current", "Degraded", "RunFailing: windows have failed: "),
+    State(PIPELINE, "circuit-open", "Current", "Degraded", "CircuitOpen: stages are left alone: hourly "),
+    State(PIPELINE, "late", "Current", "Healthy", "Late: window "),
+    State(PIPELINE, "suspended", "Current", "Suspended", "Suspended by spec.suspend"),
+    State(BACKFILL, "new", *NEW),
+    State(BACKFILL, "no-pipeline", "InProgress", "Progressing", "DependencyNotReady: InfluxPipeline "),
+    State(BACKFILL, "running", "InProgress", "Progressing", "Running: windows are being run"),
+    State(BACKFILL, "suspended", "InProgress", "Suspended", "Suspended by spec.suspend"),
+    State(BACKFILL, "succeeded", "Current", "Healthy", "Succeeded: 24 windows succeeded"),
+    State(BACKFILL, "succeeded-suspended", "Current", "Healthy", "Succeeded: 24 windows succeeded"),
+    State(BACKFILL, "dry-run", "Current", "Healthy", "Succeeded: a dry run: 24 windows would run"),
+    State(BACKFILL, "failed", "Failed", "Degraded", "Failed: 24 of 24 windows failed"),
+    State(BACKFILL, "refused", "Failed", "Degraded", "NotClosed: "),
 )
 
 
@@ -121,6 +139,8 @@ def gallery(lab: Lab, other: InfluxOrg) -> Iterator[dict[State, Object]]:
     _connections(lab)
     _tasks(lab)
     _policies(lab)
+    pipelines(lab)
+    backfills(lab)
     # What nobody but the API server has seen: its answers to a creation, a change and a deletion.
     whole = {
         "url": lab.org.url,
@@ -132,6 +152,13 @@ def gallery(lab: Lab, other: InfluxOrg) -> Iterator[dict[State, Object]]:
     take(CONNECTION, "new", lab.create(CONNECTION, "new", whole))
     take(TASK, "new", lab.create(TASK, "new", {**reference, "every": "1h", "flux": HOURLY}))
     take(POLICY, "new", lab.create(POLICY, "new", {**reference, "bucket": "new", "retention": "30d"}))
+    take(PIPELINE, "new", lab.create(PIPELINE, "new", pipeline_spec()))
+    take(BACKFILL, "new", lab.create(BACKFILL, "new", backfill_spec("filled", days=-6)))
+    take(PIPELINE, "synced", lab.until(PIPELINE, "synced", "has caught up", has_caught_up))
+    lab.synced(PIPELINE, "changed")
+    take(PIPELINE, "changed", patched(PIPELINE, "changed", timeout="9m"))
+    lab.rests(BACKFILL, "succeeded-suspended", "Succeeded")
+    lab.patch(BACKFILL, "succeeded-suspended", suspend=True)
     for kind, change in ((CONNECTION, {"timeout": "9s"}), (TASK, {"every": "2h"}), (POLICY, {"retention": "40d"})):
         for name in ("synced", "changed", "deleting"):
             item = lab.synced(kind, name)
@@ -179,9 +206,15 @@ def gallery(lab: Lab, other: InfluxOrg) -> Iterator[dict[State, Object]]:
     lab.patch(POLICY, "unconfirmed", deletion="Orphan")
 
 
+def has_caught_up(item: Object) -> bool:
+    """Whether a pipeline has run all that is due."""
+    windows = item["status"].get("windows") or {}
+    return bool(windows.get("succeeded")) and not any(windows[name] for name in ("pending", "ready", "running"))
+
+
 def shows(item: Object, reason: str) -> bool:
     """Whether the object rests with this reason, or has a condition True for it besides Ready."""
-    extra = {"RunFailing": "Failing", "Late": "Late", "OwnerMismatch": "OwnerMismatch"}
+    extra = {"RunFailing": "Failing", "CircuitOpen": "CircuitOpen", "Late": "Late", "OwnerMismatch": "OwnerMismatch"}
     if reason in extra:
         return condition(item, extra[reason]).get("status") == "True" and condition(item)["status"] == "True"
     return rests(item, reason)

@@ -68,7 +68,7 @@ class OperatorProcess:
         """The end of the log, or of those lines that have a word in them."""
         return "\n".join([line[:1500] for line in self.text().splitlines() if word in line][-count:])
 
-    def leads(self, seconds: float = 30.0) -> None:
+    def leads(self, seconds: float = 60.0) -> None:
         """Wait until it leads."""
         what = "the operator leads"
         eventually(

@@ -62,7 +62,7 @@ def explain(
 ) -> None:
     """Run the script of a task, or of a pipeline's stages, over one window without its writes, and tell what it would do.
 
-    Shown are the script as it is stored, the window, the rows that it would write, its cost, and for every read of the query
+    Shown are the script as it runs, the window, the rows that it would write, its cost, and for every read of the query
     plan whether InfluxDB aggregates it in its storage; if not, why, and what to change. Not one point is written: to() only
     gives its input out. A script that can write or reach other systems in another way is shown and not run. With -f
     nothing needs to be in the cluster; the token is taken from INFLUX_TOKEN unless a manifest holds it. Exit status: 0, or 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from influxops.cli.native import NoAnswer, Object, connected, connection_key, org_id_of
@@ -78,7 +78,7 @@ async def look(client: KubeClient, found: Object, question: Question, now: datet
         raise ConfigError(str(error)) from error
     status = found.get("status") or {}
     view = View(key, zone, str(grid.every), bounds, {}, _watermark(status))
-    nothing = Known(now, shape.begin)
+    nothing = Known(now, datetime.min.replace(tzinfo=UTC))  # also what a backfill may have run before begin
     empty = [cell for name in names for cell in cells_of(name, shape.cadences[name], bounds[0], bounds[-1], nothing)]
     starts = [cell.window.start for cell in empty] or bounds[:1]
     records = await _ledger(client, found, shape, question, (min(starts), max(*starts, bounds[-1])), view)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from influxops.core.conditions import rfc3339
+from influxops.core.durations import format_seconds
 from influxops.core.explain import Verdict
 from influxops.core.pipeline.result import QueryCost
 from influxops.preview.explaining import Explanation
@@ -67,7 +68,7 @@ def _lines(found: Explanation) -> Iterator[str]:
     yield f"  reads    {', '.join(found.reads) or 'no bucket that is named by a literal'}"
     yield f"  writes   {', '.join(found.writes) or 'no bucket that is named by a literal'}"
     yield ""
-    yield "Script as it is stored, without the line that marks its owner:"
+    yield "Script with its window:"
     yield ""
     yield from (f"    {line}".rstrip() for line in subject.script.rstrip("\n").split("\n"))
     yield ""
@@ -92,7 +93,7 @@ def _window(found: Explanation) -> str:
     window = found.subject.window
     if window is None:
         return "the script sets its range by itself"
-    return f"{rfc3339(window.start)} to {rfc3339(window.stop)}, {window.stop - window.start}"
+    return f"{rfc3339(window.start)} to {rfc3339(window.stop)}, {format_seconds(round((window.stop - window.start).total_seconds()))}"
 
 
 def _cost(cost: QueryCost, *, told: bool) -> Iterator[str]:

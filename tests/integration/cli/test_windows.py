@@ -205,6 +205,19 @@ def test_up_to_now(scene: Scene) -> None:
     assert good(run(scene, "windows", "meters")).count("hourly") == 1
 
 
+def test_what_a_backfill_ran_before_begin(scene: Scene) -> None:
+    """Windows that the schedule has nothing to do with are shown where there is a record of them, and only there."""
+    made = [WindowRecord("hourly", ending(f"2026-10-23T0{hour}:00"), WindowState.SUCCESS) for hour in (2, 3)]
+    scene.write("meters", made)
+    found = json.loads(
+        good(run(scene, "windows", "meters", "--from", "2026-10-23", "--to", "2026-10-24", "-o", "json"))
+    )
+    assert [(one["stage"], one["start"]) for one in found["items"]] == [
+        ("hourly", "2026-10-22T23:00:00Z"),
+        ("hourly", "2026-10-23T00:00:00Z"),
+    ]
+
+
 def test_without_the_ledger(scene: Scene) -> None:
     """Who may not read the Secret sees what the operator told; settled is what its watermark has passed."""
     narrow = str(reader_kubeconfig(scene.stack, scene.namespace))

@@ -12,7 +12,6 @@ from tests.integration.gitops.conftest import Judge
 from tests.support import argocd
 from tests.support import stack as support
 from tests.support.gallery import STATES, State, gallery
-from tests.support.handmade import handmade
 from tests.support.lab import Lab
 from tests.support.operator import OperatorProcess
 from tests.support.record_gallery import recorded
@@ -45,12 +44,6 @@ def verdicts(live: dict[State, Object], kstatus: Judge) -> dict[State, str]:
 def test_kstatus(state: State, verdicts: dict[State, str]) -> None:
     """Nothing is Current before influxops has seen it, nothing waits for ever that only a human can mend."""
     assert verdicts[state] == state.kstatus
-
-
-def test_kstatus_of_what_is_written_by_hand(kstatus: Judge) -> None:
-    """Pipelines and backfills, until an operator brings about their states."""
-    made = handmade()
-    assert kstatus(list(made.values())) == [state.kstatus for state in made]
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)

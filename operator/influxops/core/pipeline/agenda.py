@@ -240,8 +240,8 @@ class Agenda:
         return self._running[lane]
 
     def counts(self) -> Counter[WindowState]:
-        """Entries by state."""
-        return Counter(entry.state for entry in self.entries.values())
+        """The pipeline's own windows by state; a backfill's are counted by its own status."""
+        return Counter(entry.state for entry in self.entries.values() if not entry.lane)
 
     def oldest_stop(self) -> datetime | None:
         """The earliest end of the pipeline's own windows that are not settled; None when all are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from influxops.core.durations import format_seconds
 from influxops.core.keys import Key
 from influxops.core.outcome import Reason
 from influxops.core.pipeline.agenda import Entry, Place
@@ -40,7 +41,7 @@ class Voice:
         """A circuit has opened."""
         self._say(
             Reason.CIRCUIT_OPEN,
-            f"stage {stage} failed {failures} times in a row and is left alone for {seconds:g} s, then tried with one window: "
+            f"stage {stage} failed {failures} times in a row and is left alone for {format_seconds(round(seconds))}, then tried with one window: "
             f"{error}",
         )
 
