@@ -143,4 +143,4 @@ def test_windows_of_a_backfill_are_not_counted_as_a_stages_own() -> None:
     agenda.add("a", hour(0), NOW, backfill="u1")
     agenda.add("a", hour(1), NOW)
     assert [(one.name, one.waiting) for one in stage_facts(agenda, circuits(), {})] == [("a", 1), ("b", 0)]
-    assert agenda.counts()[WindowState.READY] == 2
+    assert agenda.counts()[WindowState.READY] == 1
