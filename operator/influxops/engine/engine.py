@@ -9,6 +9,7 @@ from typing import Any
 
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Gone, Outcome, Stalled, Wait
+from influxops.core.pipeline.backfill_status import terminal
 from influxops.core.record import Record
 from influxops.engine.connections import Connections
 from influxops.engine.pipeline.registry import Pipelines
@@ -66,9 +67,15 @@ class Engine:
         if Change.STALE in change:
             return
         self._statuses.seen(record)
-        if self.leading and not change.echo:
+        if not self.leading:
+            return
+        if not change.echo:
             self._queue.add(record.key, Priority.CHANGE)
             self._wake_referrers(record.key)
+        elif record.key.kind is Kind.BACKFILL and Change.STATUS in change and terminal(record.status()):
+            self._queue.add(
+                record.key, Priority.RESYNC
+            )  # its loop has ended it: the visit cleans up, and deletes it in time
 
     def _wake_referrers(self, key: Key) -> None:
         """Pipelines run the scripts of tasks, and backfills the windows of both."""

@@ -18,6 +18,7 @@ from influxops.engine.pacer import Pacer
 from influxops.influx.errors import Forbidden, InfluxError, RateLimited, Unauthorized, Unavailable
 from influxops.influx.http import TimedOut
 from influxops.influx.port import InfluxPort
+from influxops.kube.errors import NotLeader
 from influxops.reconcile.context import Problem
 
 T = TypeVar("T")
@@ -143,22 +144,30 @@ class LiveLink:
         """Send the query of a stage, which may take long: counted apart from all other requests, and ended when the lease is
         lost. One that is too slow says nothing of the server, so only other failures count for the breaker.
         """
-        if self.moving or not self.breaker.closed or self.port is None:
-            raise Unavailable(f"InfluxDB at {self.spec.url} does not answer")
+        self._answering()
         async with self._queries:
+            port = self._answering()  # it may have waited for long
             self._fence.check()
-            started, code = self._clock(), "ok"
+            started, code = self._clock(), "cancelled"
             self.requests += 1
-            query = asyncio.ensure_future(request(self.port))
+            query = asyncio.ensure_future(request(port))
             try:
                 while not query.done():
                     await asyncio.wait({query}, timeout=max(0.1, self._fence.remaining()))
                     self._fence.check()
+                if query.cancelled():
+                    raise Unavailable(f"InfluxDB at {self.spec.url}: the query was cut off with its client")
                 result = query.result()
+                code = "ok"
                 self.breaker.succeeded()
                 return result
+            except NotLeader:
+                code = "fenced"
+                raise
             except InfluxError as error:
                 code = type(error).__name__
+                if not isinstance(error, Unavailable):
+                    self.breaker.succeeded()  # a clear no is an answer
                 if isinstance(error, RateLimited):
                     self._pacer.hold(error.retry_after or 1.0)
                 elif isinstance(error, Unavailable) and not isinstance(error, TimedOut):
@@ -170,6 +179,12 @@ class LiveLink:
                 query.cancel()
                 name = f"{self.key.namespace}/{self.key.name}"
                 self._observer.request(name, "run_script", code, self._clock() - started)
+
+    def _answering(self) -> InfluxPort:
+        """The client, if a query may be sent now. Raises Unavailable."""
+        if self.moving or not self.breaker.closed or self.port is None:
+            raise Unavailable(f"InfluxDB at {self.spec.url} does not answer")
+        return self.port
 
     async def send(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """As ``call``, but also while the breaker is open: for its trial."""

@@ -179,6 +179,7 @@ async def _tell(context: Context, record: Record, view: View, outcome: Outcome) 
 async def _expire(context: Context, record: Record, status: dict[str, object]) -> Outcome:
     """A backfill that is over: end its loop, and delete the object when its time has come."""
     context.runner.stop(record.key)
+    context.runner.drop_backfill(record.key)
     seconds = record.spec().get("ttlSecondsAfterFinished")
     finished = status.get("finishedAt")
     if not isinstance(seconds, int) or not isinstance(finished, str):

@@ -30,8 +30,7 @@ async def visit_pipeline(context: Context, record: Record) -> Outcome:
         context.runner.stop(record.key)
     asked = record.annotations.get(RECONCILE_AT, "")
     if visited.plan is not None and asked != state.handled_reconcile_at:
-        if state.outcome is not None:
-            context.runner.retry_failed(record.key)
+        context.runner.retry_failed(record.key)
         state.handled_reconcile_at = asked
     outcome = visited.outcome
     if isinstance(outcome, Wait) and (outcome.quiet or (visited.keep and state.generation == record.generation)):

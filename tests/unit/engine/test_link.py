@@ -11,8 +11,10 @@ import pytest
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.keys import Key, Kind
 from influxops.engine.link import LiveLink
-from influxops.influx.errors import Forbidden, RateLimited, Unauthorized, Unavailable
+from influxops.influx.errors import Forbidden, RateLimited, ScriptFailed, Unauthorized, Unavailable
+from influxops.influx.http import TimedOut
 from influxops.kube.errors import NotLeader
+from tests.support.until import until
 
 KEY = Key(Kind.CONNECTION, "ns", "main")
 
@@ -116,3 +118,68 @@ async def test_another_url_stops_all_requests_until_it_is_known_where_it_leads(l
     await link.send("org", lambda _: asyncio.sleep(0))
     link.moving = False
     await link.call("x", lambda _: asyncio.sleep(0), write=True)
+
+
+async def test_a_query_that_waited_for_its_slot_is_not_sent_where_nobody_knows(link: LiveLink) -> None:
+    """The connection was given another url while it waited."""
+    go, sent = asyncio.Event(), []
+
+    async def query(_: object) -> None:
+        sent.append(1)
+        await go.wait()
+
+    tasks = [asyncio.create_task(link.run(query)) for _ in range(3)]
+    await until(lambda: len(sent) == 2)
+    link.configure(spec("https://b.example", maxConcurrent=2), 2)
+    assert link.moving
+    go.set()
+    await asyncio.gather(*tasks[:2])
+    with pytest.raises(Unavailable):
+        await tasks[2]
+    assert len(sent) == 2
+
+
+async def test_a_script_that_fails_is_an_answer_and_no_outage(link: LiveLink) -> None:
+    """Two lost replies, any number of clear answers, one more lost reply: that is no failure in a row."""
+    for error in (
+        Unavailable("x"),
+        Unavailable("x"),
+        ScriptFailed("no"),
+        Unavailable("x"),
+        TimedOut("slow"),
+        TimedOut("slow"),
+    ):
+        with pytest.raises(type(error)):
+            await link.run(lambda _, error=error: fail(error))
+    assert link.breaker.closed
+
+
+async def test_a_query_is_cut_off_when_the_lease_is_lost(link: LiveLink) -> None:
+    fence = Fence()
+    fence.remaining = lambda: 0.05  # type: ignore[method-assign]
+    link._fence = fence
+    began, cut_off = asyncio.Event(), asyncio.Event()
+
+    async def query(_: object) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut_off.set()
+
+    task = asyncio.create_task(link.run(query))
+    await began.wait()
+    await asyncio.sleep(0.3)
+    assert not task.done(), "as long as the lease is renewed it goes on"
+    fence.leading = False
+    with pytest.raises(NotLeader):
+        await task
+    await asyncio.wait_for(cut_off.wait(), 1)
+
+
+async def test_a_query_whose_client_is_closed_under_it_is_no_cancellation_of_who_asked(link: LiveLink) -> None:
+    async def query(_: object) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(Unavailable, match="cut off"):
+        await link.run(query)

@@ -91,10 +91,14 @@ class Agenda:
         backfill: str = "",
         newest_first: bool | None = None,
     ) -> Entry:
-        """Put a window on the agenda. One that is there already stays; if it runs, it runs once more afterwards."""
+        """Put a window on the agenda. One that is there already stays; if it runs, it runs once more afterwards. One of a backfill
+        that the pipeline wants itself becomes its own, so that it is not dropped with the backfill.
+        """
         place = (stage, window)
         known = self.entries.get(place)
         if known is not None:
+            if known.lane and not backfill:
+                self._adopt(known)
             known.backfill = backfill or known.backfill
             self._meet(known, cause, revision, now)
             return known
@@ -135,6 +139,15 @@ class Agenda:
         entry.attempt, entry.error, entry.script = attempt, error, script
         entry.state = WindowState.FAILED
 
+    def _adopt(self, entry: Entry) -> None:
+        if entry.state is WindowState.RUNNING:
+            self._ran(entry.lane)
+            self._running[""] += 1
+        entry.lane = ""
+        heapq.heappush(self._stops, (entry.window.stop, entry.place))
+        if entry.state is WindowState.READY:
+            self._queue(entry)
+
     def _meet(self, entry: Entry, cause: Cause, revision: int, now: datetime) -> None:
         if entry.state is WindowState.RUNNING:
             entry.again = True
@@ -167,7 +180,7 @@ class Agenda:
 
     def succeeded(self, entry: Entry, now: datetime) -> Entry | None:
         """It is settled. Gives the entry of its next revision when its source changed while it ran."""
-        self._running[entry.lane] -= 1
+        self._end(entry)
         if self._again(entry, now):
             return entry
         self._settle(entry, now)
@@ -175,7 +188,7 @@ class Agenda:
 
     def failed(self, entry: Entry, now: datetime, error: str, retry_at: datetime | None) -> None:
         """The attempt has failed. Without a time for another, the window has failed at ``now``."""
-        self._running[entry.lane] -= 1
+        self._end(entry)
         if self._again(entry, now):
             return
         entry.error = error
@@ -189,7 +202,7 @@ class Agenda:
 
     def abandoned(self, entry: Entry, now: datetime) -> None:
         """The attempt came to no verdict (InfluxDB did not answer, or this process ends): it does not count."""
-        self._running[entry.lane] -= 1
+        self._end(entry)
         if self._again(entry, now):
             return
         entry.attempt -= 1
@@ -236,6 +249,19 @@ class Agenda:
             heapq.heappop(self._waiting)
         return self._waiting[0][0] if self._waiting else None
 
+    def behind_failed(self, limit: int) -> list[tuple[Entry, Entry]]:
+        """Waiting windows of the pipeline's own, at most so many, each with a failed one that it waits for, near or far."""
+        found: dict[Place, tuple[Entry, Entry]] = {}
+        for failed in by_order(entry for entry in self.entries.values() if entry.state is WindowState.FAILED):
+            ahead = [failed.place]
+            while ahead and len(found) < limit:
+                for place in self._children(ahead.pop()):
+                    entry = self.entries.get(place)
+                    if entry is not None and entry.state is WindowState.PENDING and place not in found:
+                        found[place] = entry, failed
+                        ahead.append(place)
+        return [pair for pair in found.values() if not pair[0].lane]
+
     def failed_before(self, place: Place) -> Entry | None:
         """A failed window that this one waits for, near or far; None when there is none."""
         seen: set[Place] = set()
@@ -252,6 +278,17 @@ class Agenda:
         return None
 
     # inside
+
+    def _end(self, entry: Entry) -> None:
+        """A run has ended, once: a second verdict would let one run more than allowed start."""
+        if entry.state is not WindowState.RUNNING or self.entries.get(entry.place) is not entry:
+            raise ValueError(f"stage {entry.stage} does not run over {entry.window}")
+        self._ran(entry.lane)
+
+    def _ran(self, lane: str) -> None:
+        self._running[lane] -= 1
+        if not self._running[lane]:
+            del self._running[lane]
 
     def _again(self, entry: Entry, now: datetime) -> bool:
         """Whether its source changed while it ran, so that this run does not count; it then waits for the next."""

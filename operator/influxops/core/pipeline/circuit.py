@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -54,10 +54,10 @@ class Circuit:
         self.state, self.until = CircuitState.OPEN, now + timedelta(seconds=self.open_for)
         return opened
 
-    def abandoned(self) -> None:
+    def abandoned(self, now: datetime) -> None:
         """The trial came to no verdict, as InfluxDB did not answer: it is due again at once."""
         if self.state is CircuitState.HALF_OPEN:
-            self.state, self.until = CircuitState.OPEN, datetime.min.replace(tzinfo=UTC)
+            self.state, self.until = CircuitState.OPEN, now
 
     def close(self) -> None:
         """What made the stage fail has been changed."""

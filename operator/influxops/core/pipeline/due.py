@@ -18,7 +18,7 @@ class Due:
     places: tuple[Place, ...]
     """Oldest first, parents before children."""
     given_up: tuple[Place, ...]
-    """Of each stage the newest one that is too old for ``catchUp``, with all before it."""
+    """Of each stage the newest one that is too old for ``catchUp``, or made of one that is, with all before it."""
 
 
 def closed(plan: PipelinePlan, now: datetime) -> datetime:
@@ -31,17 +31,21 @@ def due(plan: PipelinePlan, after: datetime, now: datetime) -> Due:
     until = closed(plan, now)
     limit = 1 if plan.latest_only else plan.max_windows
     places: list[Place] = []
-    given_up: list[Place] = []
+    given_up: dict[str, Window] = {}
     for stage in plan.graph.order:
         cadence = plan.stages[stage].cadence
         newest = list(islice(cadence.between_newest_first(after, until), limit + 1))
         newest = [window for window in newest if window.start >= plan.begin]
-        if len(newest) > limit and not plan.latest_only:
-            given_up.append((stage, newest[limit]))
-        places.extend((stage, window) for window in newest[:limit])
+        run = newest[:limit]
+        if not plan.latest_only:
+            lacking = max((given_up[name].stop for name in plan.graph.parents[stage] if name in given_up), default=None)
+            run = [window for window in run if lacking is None or window.start >= lacking]
+            if len(run) < len(newest):
+                given_up[stage] = newest[len(run)]
+        places.extend((stage, window) for window in run)
     rank = {stage: place for place, stage in enumerate(plan.graph.order)}
     places.sort(key=lambda place: (place[1].stop, rank[place[0]]))
-    return Due(tuple(places), tuple(given_up))
+    return Due(tuple(places), tuple(given_up.items()))
 
 
 def next_window(plan: PipelinePlan, now: datetime) -> Window | None:

@@ -16,6 +16,7 @@ from influxops.core.pipeline.window import Window
 
 MAX_EXCEPTIONS = 50
 _TOLD_BY_LOOP = ("stageCount", "windows", "lateWindows", "stages", "watermark", "nextWindow", "exceptions")
+_CONDITIONS_OF_LOOP = frozenset({"Failing", "CircuitOpen", "Late"})
 MAX_TEXT = 500
 """Longest text of an exception, in characters."""
 
@@ -77,17 +78,12 @@ def stage_facts(
 
 
 def exceptions(agenda: Agenda, circuits: Mapping[str, Circuit]) -> tuple[dict[str, Any], ...]:
-    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``."""
+    """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others."""
     odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(entry, circuits)]
-    blocked = [e for e in agenda.entries.values() if not e.lane and e.state is WindowState.PENDING]
-    shown = by_order(odd)[:MAX_EXCEPTIONS]
-    if len(shown) < MAX_EXCEPTIONS and any(entry.state is WindowState.FAILED for entry in odd):
-        known = {entry.place for entry in shown}
-        for entry in by_order(blocked):
-            if len(shown) >= MAX_EXCEPTIONS:
-                break
-            if entry.place not in known and agenda.failed_before(entry.place) is not None:
-                shown.append(entry)
+    shown = sorted(by_order(odd), key=lambda entry: entry.state is not WindowState.FAILED)[:MAX_EXCEPTIONS]
+    known = {entry.place for entry in shown}
+    held = agenda.behind_failed(MAX_EXCEPTIONS)
+    shown += [entry for entry, _ in held if entry.place not in known][: MAX_EXCEPTIONS - len(shown)]
     return tuple(_exception(agenda, entry, circuits) for entry in by_order(shown))
 
 
@@ -154,6 +150,8 @@ def pipeline_status(
     Without stages in ``facts`` (the ledger has not been read yet) what they would tell stays as it was.
     """
     conditions = [*of_outcome(outcome), *_conditions(facts)]
+    if not facts.stages and conditions:
+        conditions += _kept(previous)
     status: dict[str, Any] = {
         "observedGeneration": generation,
         "conditions": stamp(conditions, previous.get("conditions") or [], generation, now),
@@ -219,6 +217,13 @@ def completion(record: WindowRecord) -> dict[str, Any]:
     return shown
 
 
+def _kept(previous: Mapping[str, Any]) -> Iterable[Condition]:
+    """What the loop told in its former life: it holds until it has read the ledger, so that no alert flaps at a restart."""
+    for item in previous.get("conditions") or []:
+        if item.get("type") in _CONDITIONS_OF_LOOP:
+            yield Condition(item["type"], item["status"], item["reason"], item["message"])
+
+
 def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
     failing = [stage for stage in facts.stages if stage.failed]
     if failing:
@@ -240,5 +245,8 @@ def _conditions(facts: PipelineFacts) -> Iterable[Condition]:
         )
     if facts.ledger_trouble:
         yield Condition(
-            "LedgerBehind", "True", Reason.CONNECTION_NOT_READY, f"the ledger cannot be written: {facts.ledger_trouble}"
+            "LedgerBehind",
+            "True",
+            Reason.CONNECTION_NOT_READY,
+            f"the ledger cannot be read or written: {facts.ledger_trouble}",
         )

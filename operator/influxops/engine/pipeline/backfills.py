@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ from influxops.reconcile.pipeline_state import BackfillOrder
 
 TOLD_EVERY = 3.0
 """Seconds between two statuses of a backfill under way: somebody may be watching."""
+AT_ONCE = 200
+"""Windows that come on the agenda before others have a turn."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class Backfills:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._works: dict[Key, _Work] = {}
+        self._gone: set[str] = set()
+        """uids of backfills whose objects are gone; their windows leave the agenda."""
 
     def __len__(self) -> int:
         return len(self._works)
@@ -54,20 +59,28 @@ class Backfills:
         if known is not None and known.order.uid == order.uid:
             known.order = order
             return
+        if known is not None:
+            self._gone.add(known.order.uid)  # deleted and made anew under the same name
         record = self._tools.context.objects.get(order.key)
         status = unpack(record.packed_status) if record is not None else {}
         self._works[order.key] = _Work(order, status=status)
 
     def drop(self, key: Key) -> None:
         """The backfill is gone; its windows leave the agenda at the next turn."""
-        work = self._works.get(key)
+        work = self._works.pop(key, None)
         if work is not None:
-            work.order = replace(work.order, waits="deleted")
+            self._gone.add(work.order.uid)
 
     def reload(self) -> None:
         """The agenda is a new one: every selection is made anew from the ledger."""
+        self._gone.clear()
         for work in self._works.values():
             work.selection, work.progress, work.added = None, None, False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something for ``turn`` to do."""
+        return bool(self._gone) or any(_open(work) for work in self._works.values())
 
     def lanes(self) -> list[tuple[str, int]]:
         """The uid of each backfill that may run, and how many of its windows at one time."""
@@ -79,12 +92,12 @@ class Backfills:
 
     async def turn(self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
         """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again."""
-        for key, work in list(self._works.items()):
-            if work.order.waits == "deleted":
-                agenda.drop_backfill(work.order.uid, now)
-                if agenda.running(work.order.uid) == 0:
-                    del self._works[key]
-            elif work.selection is None and work.view.refused is None and not terminal(work.status):
+        for uid in list(self._gone):
+            agenda.drop_backfill(uid, now)
+            if agenda.running(uid) == 0:
+                self._gone.discard(uid)
+        for work in list(self._works.values()):
+            if _open(work):
                 await self._choose(work, link, plan, agenda, now)
 
     async def _choose(self, work: _Work, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
@@ -94,7 +107,7 @@ class Backfills:
             records = await link.run(
                 lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, within.read_from, within.read_to)
             )
-            selection = select(plan, spec, within, records, uid)
+            selection = await asyncio.to_thread(select, plan, spec, within, records, uid)
             retentions = {name: bucket.retention for name, bucket in link.snapshot.buckets.items()}
             refused = refusal(plan, selection, retentions, now)
             if refused is not None:
@@ -108,7 +121,9 @@ class Backfills:
                 dry_run=estimate(selection, records, spec), selection=selection, over=True, finished_at=now
             )
             return
-        for chosen in selection.runs:
+        for number, chosen in enumerate(selection.runs):
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)  # there may be a hundred thousand of them
             agenda.add(
                 chosen.stage,
                 chosen.window,
@@ -130,8 +145,6 @@ class Backfills:
     def publish(self, agenda: Agenda, now: datetime) -> None:
         """Let their statuses tell how far they are."""
         for work in self._works.values():
-            if work.order.waits == "deleted":
-                continue
             self._settle(work, agenda, now)
             if work.selection is None and work.view.refused is None:
                 continue
@@ -161,6 +174,11 @@ class Backfills:
         stuck = tuple(_stuck(agenda, entry.stage, entry.window) for entry in waiting)
         work.view = replace(work.view, over=True, stuck=stuck, finished_at=now)
         agenda.drop_backfill(uid, now)
+
+
+def _open(work: _Work) -> bool:
+    """Whether its windows are yet to be chosen."""
+    return work.selection is None and work.view.refused is None and not terminal(work.status)
 
 
 def _stuck(agenda: Agenda, stage: str, window: Any) -> Blocked:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +14,8 @@ from influxops.core.pipeline.restore import longest_window
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
 
+AGAIN = timedelta(minutes=1)
+"""From a look that could not be made to the next."""
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,17 +36,23 @@ class LateLook:
 
     def __init__(self) -> None:
         self._last: datetime | None = None
+        self._not_before = _AT_ONCE
         self._told: set[tuple[str, Window, int]] = set()
 
     def begin(self) -> None:
         """A plan begins: look at once, for nobody has looked while this process was away."""
-        self._last = None
+        self._last, self._not_before = None, _AT_ONCE
+
+    def postpone(self, now: datetime) -> None:
+        """A look could not be made: not another one before a while."""
+        self._not_before = now + AGAIN
 
     def next_at(self, plan: PipelinePlan) -> datetime | None:
         """When the next look is due, long ago for the first one; None without lateness."""
         if plan.allowed is None:
             return None
-        return _AT_ONCE if self._last is None else self._last + timedelta(seconds=plan.check_every)
+        due = _AT_ONCE if self._last is None else self._last + timedelta(seconds=plan.check_every)
+        return max(due, self._not_before)
 
     def due(self, plan: PipelinePlan, now: datetime) -> bool:
         """Whether it is time."""
@@ -92,13 +99,15 @@ class LateLook:
         expiry = expires_before(now, bucket.retention) if bucket is not None else None
         return changed(records, counts_of(windows, by_step, step), expiry)
 
-    def _untold(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+    def _untold(self, changes: list[Change]) -> tuple[Change, ...]:
         """Those that cannot run again, each once."""
         fresh = [
             c
             for c in changes
             if c.expired and c.now > c.was and (c.record.stage, c.record.window, c.now) not in self._told
         ]
+        seen = {(c.record.stage, c.record.window, c.now) for c in changes if c.expired}
+        self._told &= seen  # what no look finds any more need not be remembered
         self._told.update((c.record.stage, c.record.window, c.now) for c in fresh)
         return tuple(fresh)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from influxops.core.pipeline.ledger import encode, encode_watermark
 from influxops.core.pipeline.record import WindowRecord
 from influxops.engine.link import LiveLink
-from influxops.influx.errors import InfluxError, Invalid, NotFound, Unavailable
+from influxops.influx.errors import InfluxError, Invalid
 from influxops.kube.errors import NotLeader
 from influxops.telemetry.logs import get_logger
 
@@ -32,9 +32,14 @@ class LedgerWriter:
         self.trouble = ""
         """Why the last request failed; empty when it did not."""
         self._link = link
-        self._bucket = bucket
-        self._owner = owner
+        self.bucket = bucket
+        self.owner = owner
         self._lines: list[str] = []
+        self._put = 0
+        """Records that were given, ever."""
+        self._written = 0
+        """Of those, the ones that are done with."""
+        self._progress = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._flush = asyncio.Event()
 
@@ -45,34 +50,39 @@ class LedgerWriter:
 
     def put(self, record: WindowRecord) -> None:
         """Have a record written, after all that came before it."""
-        self._add(encode(self._owner, record))
+        self._add(encode(self.owner, record))
 
     def watermark(self, stop: datetime, now: datetime) -> None:
         """Have the watermark written, after the records of the windows that it settles."""
-        self._add(encode_watermark(self._owner, stop, now))
+        self._add(encode_watermark(self.owner, stop, now))
 
-    async def drain(self) -> None:
-        """Wait until everything that was put is written; without end while it cannot be."""
+    async def settle(self, seconds: float) -> bool:
+        """Wait until everything that was put so far is written, at most so long; whether it is."""
+        upto = self._put
         self._flush.set()
-        while self._task is not None and not self._task.done():
-            await asyncio.wait({self._task})
+        try:
+            async with asyncio.timeout(seconds):
+                while self._written < upto:
+                    self._progress.clear()
+                    await self._progress.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def close(self, grace: float) -> None:
         """Write what waits, given so many seconds; the rest is found out again by whoever comes next."""
-        try:
-            async with asyncio.timeout(grace):
-                await self.drain()
-        except TimeoutError:
-            log.warning("records of windows were not written before the end", owner=self._owner, records=self.waiting)
+        if not await self.settle(grace):
+            log.warning("records of windows were not written before the end", owner=self.owner, records=self.waiting)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def _add(self, line: str) -> None:
         self._lines.append(line)
+        self._put += 1
         if self._task is None or self._task.done():
             self._flush.clear()
-            self._task = asyncio.create_task(self._run(), name=f"ledger {self._owner}")
+            self._task = asyncio.create_task(self._run(), name=f"ledger {self.owner}")
 
     async def _run(self) -> None:
         while self._lines:
@@ -85,6 +95,8 @@ class LedgerWriter:
             batch = self._lines[:BATCH]
             if await self._send(batch):
                 del self._lines[: len(batch)]
+                self._written += len(batch)
+                self._progress.set()
             else:
                 await asyncio.sleep(PAUSE)
 
@@ -95,16 +107,18 @@ class LedgerWriter:
             self.trouble = "the connection is not ready"
             return False
         try:
-            await link.call(
-                "write_ledger", lambda port: port.write_points(link.org_id, self._bucket, batch), write=True
-            )
+            await link.call("write_ledger", lambda port: port.write_points(link.org_id, self.bucket, batch), write=True)
         except Invalid as error:
             # Points that the bucket does not keep are refused for good, and all others of the batch are written.
             self.trouble = str(error)
-            log.warning("the ledger does not take records of windows", owner=self._owner, error=str(error))
+            log.warning("the ledger does not take records of windows", owner=self.owner, error=str(error))
             return True
-        except (Unavailable, NotFound, InfluxError, NotLeader) as error:
+        except (InfluxError, NotLeader) as error:
             self.trouble = str(error)
+            return False
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: see the operator's log"
+            log.exception("the ledger was not written, in a way it should not: please report this", owner=self.owner)
             return False
         self.trouble = ""
         return True

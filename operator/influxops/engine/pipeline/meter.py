@@ -8,9 +8,12 @@ from influxops.core.keys import Key
 from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.circuit import CircuitState
 from influxops.core.pipeline.pipeline_status import PipelineFacts
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.engine.pipeline.late_look import Found
 from influxops.telemetry.metrics import Metrics
+
+_STATES = (WindowState.PENDING, WindowState.READY, WindowState.RUNNING, WindowState.FAILED)
+"""Those that a window on the agenda may have; a state without windows is told as 0."""
 
 
 class Meter:
@@ -43,8 +46,8 @@ class Meter:
     def state(self, facts: PipelineFacts, agenda: Agenda, now: datetime) -> None:
         """How things stand."""
         metrics = self._metrics
-        for state, count in facts.counts.items():
-            metrics.windows.labels(self._name, state.value).set(count)
+        for state in _STATES:
+            metrics.windows.labels(self._name, state.value).set(facts.counts.get(state, 0))
         metrics.queue_depth.labels(self._name).set(len(agenda))
         if facts.watermark is not None:
             metrics.watermark_lag_seconds.labels(self._name).set((now - facts.watermark).total_seconds())

@@ -25,7 +25,9 @@ class Pipelines:
         self._link = link
         self._loops: dict[Key, PipelineLoop] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[Key, asyncio.Task[None]] = {}
+        self._orders: dict[Key, tuple[Key, BackfillOrder]] = {}
+        """Backfills by their own key: a loop that begins anew takes them up again."""
 
     def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None:
         """Run a pipeline by this plan from now on; None: start nothing until there is another."""
@@ -37,7 +39,12 @@ class Pipelines:
             if plan is None:
                 return
             loop = self._loops[key] = PipelineLoop(key, uid, connection, self._tools, self._link, self._publish)
-            self._running[key] = asyncio.create_task(loop.run(), name=f"pipeline {key.namespace}/{key.name}")
+            for pipeline, order in self._orders.values():
+                if pipeline == key:
+                    loop.backfills.order(order)
+            self._running[key] = asyncio.create_task(
+                _after(self._ending.get(key), loop), name=f"pipeline {key.namespace}/{key.name}"
+            )
         loop.configure(plan)
 
     def retry_failed(self, key: Key) -> None:
@@ -55,11 +62,16 @@ class Pipelines:
         task = self._running.pop(key, None)
         if task is not None:
             task.cancel()
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._ending[key] = task
+            task.add_done_callback(lambda ended: self._forget(key, ended))
+
+    def _forget(self, key: Key, ended: asyncio.Task[None]) -> None:
+        if self._ending.get(key) is ended:
+            del self._ending[key]
 
     def backfill(self, pipeline: Key, order: BackfillOrder) -> None:
         """Have a loop run a backfill beside its schedule."""
+        self._orders[order.key] = pipeline, order
         loop = self._loops.get(pipeline)
         if loop is not None:
             loop.backfills.order(order)
@@ -67,14 +79,17 @@ class Pipelines:
 
     def drop_backfill(self, key: Key) -> None:
         """The backfill is gone: start no more of its windows."""
+        self._orders.pop(key, None)
         for loop in self._loops.values():
             loop.backfills.drop(key)
+            loop.wake.set()
 
     async def end_all(self) -> None:
         """End every loop, when this process stops leading."""
         for key in list(self._loops):
             self.stop(key)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        self._orders.clear()
+        await asyncio.gather(*self._ending.values(), return_exceptions=True)
 
     def _publish(self, key: Key) -> None:
         """Let the status of a pipeline tell how it stands."""
@@ -86,6 +101,13 @@ class Pipelines:
         status = current_pipeline_status(context, state, key)
         state.packed_status = pack(status)
         self._tools.later(key, record.uid, status, urgent=_turned(before) != _turned(status))
+
+
+async def _after(former: asyncio.Task[None] | None, loop: PipelineLoop) -> None:
+    """Run a loop once the former one of the same key has ended: two of one ledger would undo each other's records."""
+    if former is not None:
+        await asyncio.wait({former})
+    await loop.run()
 
 
 def _turned(status: Mapping[str, Any]) -> tuple[Any, ...]:

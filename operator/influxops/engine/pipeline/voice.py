@@ -52,6 +52,10 @@ class Voice:
             "that range runs them",
         )
 
+    def blind(self, error: str) -> None:
+        """A look for late data could not be made."""
+        self._say(Reason.LATE_DATA, f"the sources could not be looked at for late data: {error}")
+
     def late(self, found: Found) -> None:
         """Sources have changed since their windows ran."""
         if found.changes:

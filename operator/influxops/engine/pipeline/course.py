@@ -1,0 +1,92 @@
+"""A plan under way: its agenda, its circuits, its ledger, and how far it is. What the parts of a loop share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from influxops.core.pipeline.agenda import Agenda, Entry
+from influxops.core.pipeline.circuit import Circuit
+from influxops.core.pipeline.due import due, next_window, watermark
+from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.window import Window
+from influxops.engine.pipeline.ledger_writer import LedgerWriter
+
+
+@dataclass(slots=True)
+class Course:
+    """Made anew for every plan, from what the ledger tells."""
+
+    plan: PipelinePlan
+    agenda: Agenda
+    writer: LedgerWriter
+    circuits: dict[str, Circuit]
+    watermark: datetime
+    added_to: datetime | None
+    """Windows that ended by then are on the agenda or settled; None when no window comes by schedule."""
+    next: Window | None = None
+    """The window that closes next."""
+    last: dict[str, WindowRecord] = field(default_factory=dict)
+    """Of each stage the newest window that succeeded."""
+    succeeded: int = 0
+    """Windows since this process began with the pipeline."""
+    late_windows: int = 0
+    """Of those, the ones that ran again for late data."""
+    dirty: bool = True
+    """Whether something has changed that the status tells."""
+
+    def add_due(self, now: datetime) -> None:
+        """Put windows that have closed on the agenda."""
+        until = now - timedelta(seconds=self.plan.delay)
+        if self.added_to is None or self.next is None or self.next.stop > until:
+            return
+        for stage, window in due(self.plan, self.added_to, now).places:
+            self.agenda.add(stage, window, now)
+        if self.plan.latest_only:
+            self._only_latest(now)
+        self.added_to = until
+        self.next = next_window(self.plan, now)
+        self.dirty = True
+
+    def _only_latest(self, now: datetime) -> None:
+        """catchUp.policy Latest: of what waits by schedule, only the newest window of each stage stays."""
+        scheduled = [one for one in self.agenda.entries.values() if not one.lane and one.cause is Cause.SCHEDULE]
+        newest: dict[str, datetime] = {}
+        for entry in scheduled:
+            newest[entry.stage] = max(newest.get(entry.stage, entry.window.stop), entry.window.stop)
+        for entry in scheduled:
+            if entry.window.stop < newest[entry.stage] and entry.state is not WindowState.RUNNING:
+                self.agenda.drop(entry, now)
+
+    def advance(self, now: datetime) -> None:
+        """Move the watermark over what is settled."""
+        if self.added_to is None:
+            return
+        until = self.added_to + timedelta(seconds=self.plan.delay)
+        settled = watermark(self.plan, self.agenda.oldest_stop(), until, self.watermark)
+        if settled > self.watermark:
+            self.watermark = settled
+            self.writer.watermark(settled, now)
+            self.dirty = True
+
+    def revive(self, now: datetime, which: Callable[[Entry], bool]) -> None:
+        """Let failed windows run again, and have the ledger remember it."""
+        for entry in self.agenda.revive(now, which):
+            self.writer.put(again(entry))
+        self.dirty = True
+
+
+def again(entry: Entry) -> WindowRecord:
+    """The mark in the ledger that a window is to run again, so that a restart does not forget it."""
+    return WindowRecord(
+        stage=entry.stage,
+        window=entry.window,
+        state=WindowState.READY,
+        revision=entry.revision,
+        attempt=0,
+        cause=entry.cause,
+        backfill=entry.backfill,
+        ready_at=entry.ready_at,
+    )

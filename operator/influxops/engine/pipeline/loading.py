@@ -1,0 +1,67 @@
+"""From the ledger in InfluxDB to a plan under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from influxops.core.pipeline.agenda import Agenda, Place
+from influxops.core.pipeline.circuit import Circuit
+from influxops.core.pipeline.due import due, next_window
+from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.restore import horizon, restore
+from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.course import Course
+from influxops.engine.pipeline.ledger_writer import LedgerWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plan as it begins."""
+
+    course: Course
+    given_up: tuple[Place, ...] = ()
+    """Windows that are too old for ``catchUp``."""
+    records: int = 0
+    """Of the ledger that were read."""
+
+
+async def load(link: LiveLink, plan: PipelinePlan, writer: LedgerWriter, now: datetime) -> Loaded:
+    """Read the ledger, and begin with what it tells; without a schedule, with an empty agenda. ``writer`` must have written all
+    that it was given. Errors of InfluxDB pass through.
+    """
+    circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
+    if not plan.scheduled:
+        return Loaded(Course(plan, Agenda(plan), writer, circuits, plan.begin, None))
+    mark = await link.run(lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
+    if mark is None:
+        mark = plan.begin
+        writer.watermark(mark, now)
+    start = horizon(plan, mark, now)
+    records = await link.run(
+        lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1))
+    )
+    course = Course(
+        plan,
+        agenda=restore(plan, mark, records, now),
+        writer=writer,
+        circuits=circuits,
+        watermark=mark,
+        added_to=max(mark, now - timedelta(seconds=plan.delay)),
+        next=next_window(plan, now),
+        last=_last(plan, records),
+    )
+    return Loaded(course, due(plan, mark, now).given_up, len(records))
+
+
+def _last(plan: PipelinePlan, records: Iterable[WindowRecord]) -> dict[str, WindowRecord]:
+    """Of each stage the newest window that succeeded."""
+    last: dict[str, WindowRecord] = {}
+    for record in records:
+        if record.state is WindowState.SUCCESS and record.stage in plan.stages:
+            newer = last.get(record.stage)
+            if newer is None or newer.window.stop <= record.window.stop:
+                last[record.stage] = record
+    return last

@@ -1,0 +1,25 @@
+"""What the status tells of a plan under way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from influxops.core.pipeline.pipeline_status import PipelineFacts, exceptions, overdue, stage_facts
+from influxops.engine.pipeline.course import Course
+from influxops.engine.pipeline.ledger_writer import FULL
+
+
+def facts_of(course: Course, now: datetime) -> PipelineFacts:
+    """Looks at the whole agenda, so not to be called all the time."""
+    agenda, circuits, writer = course.agenda, course.circuits, course.writer
+    return PipelineFacts(
+        watermark=course.watermark,
+        next_window=course.next,
+        counts=agenda.counts(),
+        succeeded=course.succeeded,
+        late_windows=course.late_windows,
+        stages=stage_facts(agenda, circuits, course.last),
+        exceptions=exceptions(agenda, circuits),
+        overdue=overdue(agenda, now),
+        ledger_trouble=writer.trouble if writer.waiting > FULL // 10 else "",
+    )

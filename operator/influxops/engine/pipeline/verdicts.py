@@ -1,0 +1,102 @@
+"""What the end of an attempt means: for the agenda, the circuit, the ledger, the metrics and for people."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from influxops.core.pipeline.agenda import Entry
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.engine.pipeline.backfills import Backfills
+from influxops.engine.pipeline.course import Course
+from influxops.engine.pipeline.meter import Meter
+from influxops.engine.pipeline.voice import Voice
+from influxops.engine.pipeline.window_run import Outcome
+
+
+class Verdicts:
+    """Of one loop. Nothing here waits, so what it does to the agenda and to the ledger belongs together."""
+
+    def __init__(self, voice: Voice, meter: Meter, backfills: Backfills) -> None:
+        self._voice = voice
+        self._meter = meter
+        self._backfills = backfills
+
+    def succeeded(
+        self, course: Course, entry: Entry, outcome: Outcome, count: int | None, seconds: float, now: datetime
+    ) -> None:
+        """The attempt has succeeded; ``count`` are the points of its source just before."""
+        result = outcome.result
+        record = WindowRecord(
+            stage=entry.stage,
+            window=entry.window,
+            state=WindowState.SUCCESS,
+            revision=entry.revision,
+            attempt=entry.attempt,
+            cause=entry.cause,
+            rows=result.rows,
+            series=result.series,
+            bytes=result.bytes,
+            checksum=result.checksum,
+            source_count=count,
+            duration=seconds,
+            scanned_values=result.cost.scanned_values if result.cost else None,
+            scanned_bytes=result.cost.scanned_bytes if result.cost else None,
+            script=course.plan.stages[entry.stage].digest,
+            backfill=entry.backfill,
+            run_id=outcome.run_id,
+            error="; ".join(outcome.warnings),
+            ready_at=entry.ready_at,
+            finished_at=now,
+        )
+        settled = course.agenda.succeeded(entry, now) is None
+        if course.circuits[entry.stage].succeeded():
+            self._voice.closed(entry.stage)
+            course.revive(now, lambda other: other.stage == entry.stage)
+        if not settled:
+            return  # its source changed while it ran; what counts is the next run
+        course.writer.put(record)
+        course.succeeded += 1
+        course.late_windows += entry.cause is Cause.LATE_DATA
+        last = course.last.get(entry.stage)
+        if last is None or last.window.stop <= entry.window.stop:
+            course.last[entry.stage] = record
+        self._meter.succeeded(record)
+        self._voice.warnings(entry, outcome.warnings)
+        self._backfills.done(record, now)
+
+    def failed(self, course: Course, entry: Entry, error: str, seconds: float, now: datetime) -> None:
+        """The attempt has failed; another one follows, or the window has failed."""
+        circuit, retry = course.circuits[entry.stage], course.plan.retry
+        opened = circuit.failed(now)
+        again = None
+        if entry.attempt <= retry.limit:
+            again = now + timedelta(seconds=retry.wait(entry.attempt, random.random()))  # noqa: S311  (jitter, no secret)
+        course.agenda.failed(entry, now, error, again)
+        self._meter.failed(entry.stage)
+        if opened:
+            self._voice.opened(entry.stage, circuit.failures, course.plan.breaker_open, error)
+        if entry.state is not WindowState.FAILED:
+            return
+        record = WindowRecord(
+            stage=entry.stage,
+            window=entry.window,
+            state=WindowState.FAILED,
+            revision=entry.revision,
+            attempt=entry.attempt,
+            cause=entry.cause,
+            duration=seconds,
+            script=course.plan.stages[entry.stage].digest,
+            backfill=entry.backfill,
+            error=error,
+            ready_at=entry.ready_at,
+            finished_at=now,
+        )
+        course.writer.put(record)
+        self._voice.failed(entry, error)
+        self._backfills.done(record, now)
+
+    def abandoned(self, course: Course, entry: Entry, now: datetime) -> None:
+        """InfluxDB did not answer, or we end: nothing is known, and nothing counts."""
+        course.agenda.abandoned(entry, now)
+        course.circuits[entry.stage].abandoned(now)

@@ -1,0 +1,189 @@
+"""A crash at any point: what the ledger holds by then is enough to run all that is left, and nothing is skipped."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from influxops.core.pipeline.agenda import Place
+from influxops.core.pipeline.cadence import cadence
+from influxops.core.pipeline.circuit import Circuit
+from influxops.core.pipeline.due import next_window
+from influxops.core.pipeline.edges import parents_of
+from influxops.core.pipeline.invalid import invalidated
+from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.restore import horizon, restore
+from influxops.engine.pipeline.course import Course, again
+from tests.support.pipeline_plans import StageOf, plan_of
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SHAPES = [
+    {"a": StageOf(), "b": StageOf(after=("a",)), "day": StageOf(cadence("1d"), ("b",))},
+    {"a": StageOf(), "b": StageOf(), "week": StageOf(cadence("1d", period="7d"), ("a", "b"))},
+    {
+        "six": StageOf(cadence("6h", period="12h")),
+        "day": StageOf(cadence("1d"), ("six",)),
+        "end": StageOf(cadence("1d"), ("day",)),
+    },
+]
+
+
+@dataclass
+class Ledger:
+    """What was written, line by line; a crash keeps the first lines only. Stands in for the writer, too."""
+
+    lines: list[WindowRecord | datetime] = field(default_factory=list)
+
+    def put(self, record: WindowRecord) -> None:
+        """Write a record."""
+        self.lines.append(record)
+
+    def watermark(self, stop: datetime, now: datetime) -> None:
+        """Write a watermark."""
+        marks = [one for one in self.lines if isinstance(one, datetime)]
+        assert not marks or marks[-1] <= stop, "it goes back"
+        self.lines.append(stop)
+
+    def records(self) -> dict[Place, WindowRecord]:
+        """The last of each window, as InfluxDB keeps it."""
+        return {(one.stage, one.window): one for one in self.lines if isinstance(one, WindowRecord)}
+
+    def course(self, plan: PipelinePlan, now: datetime) -> Course:
+        """Begin with what stands here, as ``engine.pipeline.loading`` does."""
+        mark = next((one for one in reversed(self.lines) if isinstance(one, datetime)), plan.begin)
+        start = horizon(plan, mark, now)
+        records = [one for one in self.records().values() if one.window.start >= start]
+        circuits = {name: Circuit(99, 1) for name in plan.stages}
+        agenda = restore(plan, mark, records, now)
+        return Course(plan, agenda, self, circuits, mark, max(mark, now), next_window(plan, now))  # type: ignore[arg-type]
+
+
+def step(plan: PipelinePlan, course: Course, now: datetime, dice: random.Random, chance: float) -> None:
+    """Start one window and end it, or end without a verdict."""
+    entry = course.agenda.take(now, lambda _: True)
+    if entry is None:
+        return
+    for parent in plan.graph.parents[entry.stage]:
+        own, other = plan.stages[entry.stage].cadence, plan.stages[parent].cadence
+        for window in parents_of(own, entry.window, other):
+            assert (parent, window) not in course.agenda
+    record = WindowRecord(entry.stage, entry.window, WindowState.SUCCESS, entry.revision, entry.attempt, entry.cause)
+    match dice.random():
+        case roll if roll < chance / 2:
+            course.agenda.failed(entry, now, "no", None)
+            course.writer.put(replace(record, state=WindowState.FAILED, error="no"))
+        case roll if roll < chance:
+            course.agenda.abandoned(entry, now)
+        case _:
+            course.agenda.succeeded(entry, now)
+            course.writer.put(record)
+
+
+def late(plan: PipelinePlan, course: Course, ledger: Ledger, now: datetime, dice: random.Random) -> None:
+    """Late data in one window that has succeeded: it and what is made of it run again, as ``engine.pipeline.aside`` has it."""
+    known = ledger.records()
+    done = sorted(place for place, one in known.items() if one.state is WindowState.SUCCESS)
+    if not done:
+        return
+    marks = [
+        again(course.agenda.add(stage, window, now, cause=cause, revision=known[stage, window].revision + 1))
+        for stage, window, cause in invalidated(plan, [dice.choice(done)], now, known=known)
+        if (stage, window) in known
+    ]
+    for mark in reversed(marks):
+        ledger.put(mark)
+
+
+def honest(plan: PipelinePlan, course: Course, ledger: Ledger, now: datetime) -> None:
+    """At or below the watermark everything closed has succeeded, or is to run again and on the agenda."""
+    records = ledger.records()
+    for name, stage in plan.stages.items():
+        for window in stage.cadence.between(plan.begin, course.watermark):
+            if window.start >= plan.begin and (name, window) not in course.agenda:
+                assert records[name, window].state is WindowState.SUCCESS, (
+                    "the watermark passed a window that never ran"
+                )
+    assert course.watermark <= now
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.sampled_from(SHAPES),
+    seed=st.integers(0, 10**9),
+    steps=st.integers(0, 150),
+    kept=st.floats(0, 1),
+    newest=st.booleans(),
+)
+def test_after_a_crash_at_any_line_of_the_ledger_everything_runs_and_late_windows_run_again(
+    shape: dict[str, StageOf], seed: int, steps: int, kept: float, newest: bool
+) -> None:
+    dice = random.Random(seed)
+    plan = replace(plan_of(shape, begin=BEGIN), newest_first=newest, allowed=30 * 86400)
+    ledger, now = Ledger(), BEGIN + 20 * HOUR
+    ledger.watermark(plan.begin, now)
+    course = ledger.course(plan, now)
+    for _ in range(steps):
+        now += timedelta(minutes=dice.choice([0, 0, 0, 20, 300]))
+        course.add_due(now)
+        step(plan, course, now, dice, 0.2)
+        if dice.random() < 0.08:
+            late(plan, course, ledger, now, dice)
+        if dice.random() < 0.1:
+            course.revive(now, lambda _: True)
+        course.advance(now)
+        honest(plan, course, ledger, now)
+    del ledger.lines[1 + round(kept * (len(ledger.lines) - 1)) :]
+    before = len(ledger.lines)
+    unsettled = {place: one.revision for place, one in ledger.records().items() if one.state is not WindowState.SUCCESS}
+    now += dice.choice([0, 1, 50]) * HOUR
+    course = ledger.course(plan, now)
+    course.revive(now, lambda _: True)
+    for _ in range(3000):
+        if not len(course.agenda):
+            break
+        step(plan, course, now, dice, 0.0)
+        course.advance(now)
+    honest(plan, course, ledger, now)
+    assert not len(course.agenda), "no end"
+    records = ledger.records()
+    for name, stage in plan.stages.items():
+        for window in stage.cadence.between(plan.begin, now):
+            if window.start >= plan.begin:
+                assert records[name, window].state is WindowState.SUCCESS, "a window was skipped"
+    ran = {(one.stage, one.window) for one in ledger.lines[before:] if isinstance(one, WindowRecord)}
+    assert unsettled.keys() <= ran, "what had failed or was to run again did not"
+    assert course.watermark == max(stage.cadence.latest(now).stop for stage in plan.stages.values())
+
+
+def test_a_failed_window_stays_failed_until_its_script_changes() -> None:
+    plan = plan_of({"a": StageOf()}, begin=BEGIN)
+    now = BEGIN + HOUR
+    window = plan.stages["a"].cadence.latest(now)
+    record = WindowRecord("a", window, WindowState.FAILED, revision=3, attempt=2, error="no", script="")
+    entry = restore(plan, BEGIN, [record], now).entries["a", window]
+    assert (entry.state, entry.attempt, entry.revision, entry.error) == (WindowState.FAILED, 2, 3, "no")
+    changed = replace(record, script="another")
+    entry = restore(plan, BEGIN, [changed], now).entries["a", window]
+    assert (entry.state, entry.cause, entry.revision) == (WindowState.READY, Cause.REPAIR, 4)
+
+
+def test_what_a_backfill_or_a_gap_left_below_the_watermark_is_not_the_schedules() -> None:
+    plan = plan_of({"a": StageOf()}, begin=BEGIN)
+    now = BEGIN + 9 * HOUR
+    window = plan.stages["a"].cadence.latest(BEGIN + 2 * HOUR)
+    for cause in (Cause.BACKFILL, Cause.GIVEN_UP):
+        record = WindowRecord("a", window, WindowState.FAILED, cause=cause)
+        assert ("a", window) not in restore(plan, BEGIN + 8 * HOUR, [record], now)
+
+
+def test_records_of_a_stage_that_the_plan_no_longer_has_are_ignored() -> None:
+    plan = plan_of({"a": StageOf()}, begin=BEGIN)
+    now = BEGIN + HOUR
+    record = WindowRecord("gone", plan.stages["a"].cadence.latest(now), WindowState.READY)
+    assert list(restore(plan, BEGIN, [record], now).entries) == [("a", plan.stages["a"].cadence.latest(now))]

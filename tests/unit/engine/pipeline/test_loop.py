@@ -1,0 +1,285 @@
+"""The loop of a pipeline: nothing that takes long, fails or changes may hold up the rest, skip a window or run it twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from influxops.core.pipeline.circuit import CircuitState
+from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.result import QueryResult, Source
+from influxops.engine.pipeline.registry import Pipelines
+from influxops.engine.pipeline.window_run import Outcome
+from influxops.influx.errors import Forbidden, NotFound, ScriptFailed, Unavailable
+from tests.support.pipeline_desk import CONNECTION, LEDGER, PIPELINE, PipelineDesk, hours
+from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.until import until
+
+PLAN = plan_of({"a": StageOf(), "b": StageOf(after=("a",))})
+WATCHED = plan_of({"a": StageOf(source=Source("raw", "", ""))})
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[PipelineDesk]:
+    made = PipelineDesk()
+    yield made
+    made.fake.go.set()
+    await made.stop()
+
+
+def settled(desk: PipelineDesk) -> bool:
+    """All that has closed has succeeded."""
+    course = desk.loop.course
+    return course is not None and not len(course.agenda) and not course.writer.waiting
+
+
+async def test_windows_run_and_stand_in_the_ledger_once(desk: PipelineDesk) -> None:
+    plan = hours(PLAN, 5)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    records = await desk.ledger(plan.owner)
+    assert [one.state for one in records] == [WindowState.SUCCESS] * 10
+    assert len(desk.fake.ran) == 10
+    assert 1 < desk.fake.most <= 4
+    assert desk.loop.course is not None
+    assert desk.loop.course.watermark == plan.begin.replace(tzinfo=plan.begin.tzinfo) + 5 * (
+        records[0].window.stop - records[0].window.start
+    )
+
+
+async def test_a_loop_with_nothing_to_start_does_not_spin(desk: PipelineDesk) -> None:
+    """All lanes are full, or all is settled: the turns can be counted on one hand."""
+    turns = 0
+    turn = desk.loop._turn
+
+    async def counted() -> float:
+        nonlocal turns
+        turns += 1
+        return await turn()
+
+    desk.loop._turn = counted  # type: ignore[method-assign]
+    desk.fake.go.clear()
+    desk.start(hours(PLAN, 9))
+    await until(lambda: desk.fake.under_way == 4)
+    begun, turns = time.monotonic(), 0
+    await until(lambda: time.monotonic() > begun + 2)
+    assert turns <= 4
+
+
+async def test_a_new_plan_begins_as_soon_as_the_last_run_of_the_old_one_has_ended(desk: PipelineDesk) -> None:
+    """The wake of the last run comes before the run is off the list: it must not be slept through."""
+    desk.fake.go.clear()
+    plan = hours(PLAN, 1)
+    desk.start(plan)
+    await until(lambda: desk.fake.under_way == 1)
+    desk.loop.configure(replace(plan, max_active=2))
+    await asyncio.sleep(0.05)
+    desk.fake.go.set()
+    await until(lambda: desk.loop.course is not None and desk.loop.course.plan.max_active == 2, 8.0)
+
+
+async def test_a_ledger_whose_bucket_is_gone_does_not_keep_a_plan_with_another_one_from_beginning(
+    desk: PipelineDesk,
+) -> None:
+    plan = hours(PLAN, 2)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    desk.fake.always["write_points"] = NotFound("no such bucket")
+    assert desk.loop.course is not None
+    desk.loop.retry_failed()
+    desk.loop.course.writer.watermark(desk.loop.course.watermark, desk.tools.context.now())
+    desk.loop.configure(replace(plan, bucket="other"))
+    await until(lambda: desk.loop.course is not None and desk.loop.course.plan.bucket == "other", 15.0)
+    del desk.fake.always["write_points"]
+    await until(lambda: settled(desk))
+    assert len(await desk.ledger(plan.owner, "other")) == 4
+
+
+async def test_a_ledger_that_cannot_be_read_is_told_once_and_tried_less_and_less(desk: PipelineDesk) -> None:
+    desk.fake.always["ledger_watermark"] = Forbidden("no", "read:buckets")
+    desk.start(hours(PLAN, 1))
+    await until(lambda: bool(desk.loop.facts.ledger_trouble))
+    begun = time.monotonic()
+    await until(lambda: time.monotonic() > begun + 5)
+    assert desk.told == 1
+    assert desk.fake.count("ledger_watermark") == 2
+    desk.fake.always.clear()
+    desk.loop.wake.set()
+    await until(lambda: settled(desk))
+    desk.loop._published = float("-inf")
+    desk.loop.wake.set()
+    await until(lambda: not desk.loop.facts.ledger_trouble)
+
+
+async def test_a_look_for_late_data_that_takes_long_or_fails_holds_up_no_window(desk: PipelineDesk) -> None:
+    plan = hours(WATCHED, 3, allowed=86400, check_every=3600)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    late, never = desk.loop._aside._late, asyncio.Event()
+    looked = asyncio.Event()
+
+    async def look(*_: object) -> None:
+        looked.set()
+        await never.wait()
+
+    late.look = look  # type: ignore[assignment]
+    late.begin()
+    desk.loop.wake.set()
+    await looked.wait()
+    assert desk.loop.course is not None
+    before = len(desk.fake.ran)
+    for record in await desk.ledger(plan.owner):
+        desk.loop.course.agenda.add("a", record.window, desk.tools.context.now(), cause=Cause.UPSTREAM, revision=2)
+    desk.loop.wake.set()
+    await until(lambda: len(desk.fake.ran) == before + 3)
+
+
+async def test_a_source_that_may_not_be_counted_is_a_failed_attempt_and_not_tried_for_ever(desk: PipelineDesk) -> None:
+    desk.fake.always["count_by_time"] = Forbidden("no", "read:buckets")
+    plan = hours(WATCHED, 1, allowed=86400)
+    desk.start(replace(plan, retry=replace(plan.retry, limit=0)))
+    await until(lambda: any(reason == "RunFailing" for reason, _ in desk.recorder.events))
+    records = await desk.ledger(plan.owner) or []
+    await until(lambda: desk.loop.course is not None and not desk.loop.course.writer.waiting)
+    records = await desk.ledger(plan.owner)
+    assert [one.state for one in records] == [WindowState.FAILED]
+    assert "read:buckets" in records[0].error
+
+
+async def test_a_request_to_retry_that_comes_before_the_ledger_is_read_is_not_lost(desk: PipelineDesk) -> None:
+    plan = hours(plan_of({"a": StageOf()}), 1)
+    plan = replace(plan, retry=replace(plan.retry, limit=0), breaker_failures=9)
+    desk.fake.always["run_script"] = ScriptFailed("broken")
+    desk.start(plan)
+    await until(lambda: bool(desk.recorder.events))
+    await desk.stop()
+    del desk.fake.always["run_script"]
+    again = PipelineDesk()
+    again.fake = again.link.port = desk.fake  # type: ignore[assignment]
+    again.loop.retry_failed()
+    again.start(plan)
+    await until(lambda: settled(again))
+    records = await again.ledger(plan.owner)
+    assert [(one.state, one.revision) for one in records] == [(WindowState.SUCCESS, 2)]
+    await again.stop()
+
+
+async def test_the_trial_of_a_circuit_counts_although_its_window_has_to_run_once_more(desk: PipelineDesk) -> None:
+    """Otherwise the circuit stays half open, and the stage is left alone for ever."""
+    desk.fake.go.clear()
+    desk.start(hours(plan_of({"a": StageOf()}), 1))
+    await until(lambda: desk.fake.under_way == 1)
+    course = desk.loop.course
+    assert course is not None
+    circuit, entry = course.circuits["a"], next(iter(course.agenda.entries.values()))
+    circuit.state = CircuitState.HALF_OPEN
+    course.agenda.add(*entry.place, desk.tools.context.now(), cause=Cause.LATE_DATA)
+    desk.loop._verdicts.succeeded(course, entry, Outcome(QueryResult(1, 1, 1, "")), None, 0.1, desk.tools.context.now())
+    assert circuit.state is CircuitState.CLOSED
+    assert entry.state is WindowState.READY
+    for task in desk.loop._runs:
+        task.cancel()
+
+
+async def test_an_outage_costs_no_attempt_and_runs_go_on_after_it(desk: PipelineDesk) -> None:
+    desk.fake.always["run_script"] = Unavailable("down")
+    plan = hours(plan_of({"a": StageOf()}), 3)
+    desk.start(plan)
+    await until(lambda: len(desk.fake.ran) >= 3)
+    desk.fake.always.clear()
+    desk.link.breaker.succeeded()
+    await until(lambda: settled(desk))
+    assert {one.attempt for one in await desk.ledger(plan.owner)} == {1}
+
+
+async def test_runs_are_cut_off_at_the_end_and_what_ended_before_is_in_the_ledger(desk: PipelineDesk) -> None:
+    plan = hours(plan_of({"a": StageOf()}), 6)
+    desk.start(plan)
+    await until(lambda: len(desk.fake.ran) >= 2)
+    desk.fake.go.clear()
+    await until(lambda: desk.fake.under_way > 0 or settled(desk))
+    under_way, ran = desk.fake.under_way, len(desk.fake.ran)
+    await desk.stop()
+    assert desk.fake.cut_off == under_way
+    assert len(await desk.ledger(plan.owner)) == ran - under_way
+
+
+async def test_the_next_loop_of_a_key_begins_when_the_former_one_has_ended(desk: PipelineDesk) -> None:
+    """Two at a time would run windows twice, and a late record of the former would take the place of a newer one."""
+    pipelines = Pipelines(desk.tools, lambda _: desk.link)
+    plan = hours(PLAN, 3)
+    slow, written = asyncio.Event(), desk.fake.write_points
+
+    async def write(*arguments: object) -> None:
+        await slow.wait()
+        await written(*arguments)  # type: ignore[arg-type]
+
+    desk.fake.write_points = write  # type: ignore[assignment, method-assign]
+    pipelines.configure(PIPELINE, "u1", CONNECTION, plan)
+    former = pipelines._loops[PIPELINE]
+    await until(lambda: former.course is not None and not len(former.course.agenda))
+    read = desk.fake.count("ledger_watermark")
+    pipelines.stop(PIPELINE)
+    pipelines.configure(PIPELINE, "u1", CONNECTION, plan)
+    await asyncio.sleep(0.2)
+    assert desk.fake.count("ledger_watermark") == read, "the former loop still writes"
+    slow.set()
+    await until(lambda: desk.fake.count("ledger_watermark") == read + 1)
+    later = pipelines._loops[PIPELINE]
+    await until(lambda: later.course is not None and not len(later.course.agenda))
+    assert len(desk.fake.ran) == 6, "no window ran twice"
+    await pipelines.end_all()
+
+
+async def test_a_gauge_of_a_state_without_windows_goes_back_to_nought(desk: PipelineDesk) -> None:
+    desk.fake.go.clear()
+    desk.start(hours(PLAN, 2))
+    running = {"pipeline": "ns/p", "state": "RUNNING"}
+
+    def value() -> float | None:
+        return next(
+            (
+                sample.value
+                for family in desk.metrics.registry.collect()
+                for sample in family.samples
+                if sample.labels == running
+            ),
+            None,
+        )
+
+    await until(lambda: value() == 2)
+    desk.fake.go.set()
+    await until(lambda: value() == 0)
+
+
+async def test_a_batch_that_the_ledger_does_not_take_at_once_is_repeated_in_order(desk: PipelineDesk) -> None:
+    desk.fake.fail_next("write_points", Unavailable("down"))
+    plan = hours(PLAN, 4)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    sent = [list(arguments[2]) for name, arguments in desk.fake.calls if name == "write_points"]
+    assert sent[0] == sent[1][: len(sent[0])], "what was refused comes first"
+    assert len(await desk.ledger(plan.owner, LEDGER)) == 8
+
+
+async def test_waiting_for_the_ledger_ends_although_more_records_keep_coming(desk: PipelineDesk) -> None:
+    desk.start(hours(PLAN, 1))
+    await until(lambda: settled(desk))
+    assert desk.loop.course is not None
+    course, now = desk.loop.course, desk.tools.context.now
+
+    async def flood() -> None:
+        while True:
+            course.writer.watermark(course.watermark, now())
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(flood())
+    assert await course.writer.settle(5.0)
+    task.cancel()
+    desk.fake.always["write_points"] = NotFound("gone")
+    course.writer.watermark(course.watermark, now())
+    assert not await course.writer.settle(0.3)

@@ -1,0 +1,117 @@
+"""Backfills of a loop: made anew under the same name, deleted, handed over to the next loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from influxops.api.influxbackfill import InfluxBackfillSpec
+from influxops.core.keys import Key, Kind
+from influxops.core.pipeline.plan import PipelinePlan
+from influxops.engine.pipeline.registry import Pipelines
+from influxops.influx.errors import Unavailable
+from influxops.reconcile.pipeline_state import BackfillOrder
+from tests.support.pipeline_desk import CONNECTION, PIPELINE, PipelineDesk, hours
+from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.until import until
+
+BACKFILL = Key(Kind.BACKFILL, "ns", "b")
+PLAN = plan_of({"a": StageOf()})
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[PipelineDesk]:
+    made = PipelineDesk()
+    yield made
+    made.fake.go.set()
+    await made.stop()
+
+
+def order(uid: str, plan: PipelinePlan, before: int, count: int) -> BackfillOrder:
+    """So many hours, the first of them so many hours before the pipeline's begin."""
+    start = plan.begin - timedelta(hours=before)
+    spec = InfluxBackfillSpec.model_validate(
+        {
+            "pipelineRef": {"name": "p"},
+            "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+            "stop": f"{start + timedelta(hours=count):%Y-%m-%dT%H:%M:%SZ}",
+            "maxActiveWindows": 2,
+        }
+    )
+    return BackfillOrder(BACKFILL, uid, 1, datetime.now(UTC), spec)
+
+
+def lanes(desk: PipelineDesk) -> set[str]:
+    """Whose windows are on the agenda."""
+    course = desk.loop.course
+    return {entry.lane for entry in course.agenda.entries.values()} if course is not None else set()
+
+
+async def test_one_that_is_made_anew_under_its_name_takes_the_place_of_the_old_one(desk: PipelineDesk) -> None:
+    """The old one's windows would stay on the agenda for ever, and hold up what is made of them."""
+    plan = hours(PLAN, 1)
+    desk.fake.go.clear()
+    desk.start(plan)
+    desk.loop.backfills.order(order("u1", plan, 20, 10))
+    desk.loop.wake.set()
+    await until(lambda: "u1" in lanes(desk))
+    desk.loop.backfills.order(order("u2", plan, 20, 3))
+    desk.loop.wake.set()
+    await until(lambda: "u2" in lanes(desk))
+    desk.fake.go.set()
+    await until(lambda: not lanes(desk))
+    assert len(await desk.ledger(plan.owner)) < 10
+
+
+async def test_a_deleted_one_leaves_nothing_behind(desk: PipelineDesk) -> None:
+    plan = hours(PLAN, 1)
+    desk.fake.go.clear()
+    desk.start(plan)
+    desk.loop.backfills.order(order("u1", plan, 20, 10))
+    desk.loop.wake.set()
+    await until(lambda: desk.fake.under_way == 3)
+    desk.loop.backfills.drop(BACKFILL)
+    desk.fake.go.set()
+    desk.loop.wake.set()
+    await until(lambda: not lanes(desk))
+    assert len(desk.fake.ran) == 3
+    assert not desk.loop.backfills.unsettled
+
+
+async def test_a_ledger_that_does_not_answer_a_backfill_holds_up_no_window_of_the_schedule(desk: PipelineDesk) -> None:
+    plan = hours(PLAN, 1)
+    desk.start(plan)
+    await until(lambda: desk.loop.course is not None and len(desk.fake.ran) == 1)
+    desk.fake.always["ledger_records"] = Unavailable("slow")
+    desk.loop.backfills.order(order("u1", plan, 20, 2))
+    desk.loop.wake.set()
+    await until(lambda: desk.fake.count("ledger_records") == 2)
+    course, now = desk.loop.course, desk.tools.context.now()
+    assert course is not None
+    course.agenda.add("a", course.plan.stages["a"].cadence.latest(now), now)
+    desk.loop.wake.set()
+    await until(lambda: len(desk.fake.ran) == 2)
+    desk.fake.always.clear()
+    await until(lambda: len(desk.fake.ran) == 4, 30.0)
+
+
+async def test_the_next_loop_of_a_pipeline_takes_up_its_backfills(desk: PipelineDesk) -> None:
+    """Another connection, or a spec that was invalid for a moment, must not end a backfill in silence."""
+    pipelines = Pipelines(desk.tools, lambda _: desk.link)
+    plan = hours(PLAN, 1)
+    desk.fake.go.clear()
+    pipelines.configure(PIPELINE, "u1", CONNECTION, plan)
+    pipelines.backfill(PIPELINE, order("u1", plan, 20, 6))
+    await until(lambda: desk.fake.under_way == 3)
+    pipelines.stop(PIPELINE)
+    desk.fake.go.set()
+    pipelines.configure(PIPELINE, "u1", CONNECTION, replace(plan, max_active=1))
+    loop = pipelines._loops[PIPELINE]
+    await until(lambda: loop.course is not None and not len(loop.course.agenda) and not loop.course.writer.waiting)
+    assert len(await desk.ledger(plan.owner)) == 7
+    pipelines.drop_backfill(BACKFILL)
+    assert not pipelines._orders
+    await pipelines.end_all()

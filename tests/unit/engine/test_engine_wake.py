@@ -1,0 +1,72 @@
+"""Which changes of objects bring a visit: those of people, and the end of a backfill, which its loop has written itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from influxops.core.keys import Key, Kind
+from influxops.core.record import Record, pack
+from influxops.engine.engine import Engine
+from influxops.kube.cache import Cache
+from tests.support.pipeline_desk import PipelineDesk
+
+BACKFILL = Key(Kind.BACKFILL, "ns", "b")
+PIPELINE = Key(Kind.PIPELINE, "ns", "p")
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.added: list[Key] = []
+
+    def add(self, key: Key, *_: object) -> None:
+        self.added.append(key)
+
+
+class Statuses:
+    def seen(self, record: Record) -> None:
+        """Nothing."""
+
+
+def record(key: Key, spec: dict[str, object]) -> Record:
+    """As it was created."""
+    return Record(key, f"uid-{key.name}", 1, "1", datetime(2026, 1, 1, tzinfo=UTC), None, (), {}, {}, pack(spec), b"")
+
+
+@pytest.fixture
+async def engine() -> Engine:
+    desk = PipelineDesk()
+    made = Engine(desk.tools.context, Cache(), Statuses(), Queue(), None, None, desk.metrics, 1)  # type: ignore[arg-type]
+    made.leading = True
+    return made
+
+
+def upsert(engine: Engine, one: Record) -> list[Key]:
+    """Who is visited for it."""
+    queue = engine._queue
+    assert isinstance(queue, Queue)
+    queue.added.clear()
+    engine.upsert(one)
+    return list(queue.added)
+
+
+async def test_the_end_of_a_backfill_brings_one_visit_and_its_progress_none(engine: Engine) -> None:
+    """The visit ends the loop of a task's backfill, and deletes the object when its time has come."""
+    first = record(BACKFILL, {"pipelineRef": {"name": "p"}})
+    assert upsert(engine, first) == [BACKFILL]
+    running = replace(first, resource_version="2", packed_status=pack({"phase": "Running", "progress": "1/2"}))
+    assert upsert(engine, running) == []
+    over = replace(first, resource_version="3", packed_status=pack({"phase": "Succeeded"}))
+    assert upsert(engine, over) == [BACKFILL]
+    assert upsert(engine, replace(over, resource_version="4")) == []
+
+
+async def test_a_status_of_a_pipeline_wakes_nobody_and_its_spec_wakes_its_backfills(engine: Engine) -> None:
+    upsert(engine, record(BACKFILL, {"pipelineRef": {"name": "p"}}))
+    first = record(PIPELINE, {"stages": []})
+    assert upsert(engine, first) == [PIPELINE, BACKFILL]
+    assert upsert(engine, replace(first, resource_version="2", packed_status=pack({"watermark": "x"}))) == []
+    changed = replace(first, resource_version="3", generation=2, packed_spec=pack({"suspend": True}))
+    assert upsert(engine, changed) == [PIPELINE, BACKFILL]
