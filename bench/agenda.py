@@ -12,14 +12,23 @@ from bench.figures import Figure
 from bench.plans import LAYERS, plan_of
 from bench.setup import say
 from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.due import due, watermark
+from influxops.core.pipeline.due import next_window
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.engine.pipeline.course import Course
+from influxops.engine.pipeline.ledger_writer import LedgerWriter
 
 PIPELINES = 50
 PERIODS = 100
 """Windows of each stage that have closed: 50,000 in all."""
 TIMES = 3
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class _NoLedger(LedgerWriter):
+    """Only the decisions are timed."""
+
+    def watermark(self, stop: datetime, now: datetime) -> None:
+        pass
 
 
 def measure(_logs: Path) -> list[Figure]:
@@ -37,14 +46,14 @@ def _ours(plan: PipelinePlan) -> float:
     now = plan.begin + timedelta(minutes=PERIODS)
     began = time.process_time()
     for _ in range(PIPELINES):
-        agenda, mark, ran = Agenda(plan), plan.begin, 0
-        for stage, window in due(plan, plan.begin, now).places:
-            agenda.add(stage, window, now)
-        while (entry := agenda.take(now, lambda _: True)) is not None:
-            agenda.succeeded(entry, now)
-            mark = watermark(plan, agenda.oldest_stop(), now, mark)
+        writer = _NoLedger(lambda: None, plan.bucket, plan.owner)
+        course, ran = Course(plan, Agenda(plan), writer, {}, plan.begin, plan.begin, next_window(plan, plan.begin)), 0
+        course.add_due(now)
+        while (entry := course.agenda.take(now, lambda _: True)) is not None:
+            course.agenda.succeeded(entry, now)
+            course.advance(now)
             ran += 1
-        assert (ran, mark) == (PERIODS * len(plan.stages), now)
+        assert (ran, course.watermark) == (PERIODS * len(plan.stages), now)
     return time.process_time() - began
 
 

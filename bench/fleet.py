@@ -93,7 +93,7 @@ def _caught_up(operator: Operator, before: float, cpu: float, took: float) -> li
 def _steady(site: Site, operator: Operator, idle: int) -> list[Figure]:
     say(f"caught up; watching for {STEADY_SECONDS:.0f} s, load {os.getloadavg()[0]:.1f}")
     before, cpu, began, since = _run(operator.scrape()), operator.cpu(), time.monotonic(), time.time()
-    time.sleep(STEADY_SECONDS)
+    time.sleep(max(STEADY_SECONDS, 2.0 * EVERY))  # at least one wave of windows
     scrape = operator.scrape()
     done, used, took = _run(scrape) - before, operator.cpu() - cpu, time.monotonic() - began
     lag = 1000 * scrape.total("influxops_event_loop_lag_seconds")
