@@ -62,8 +62,10 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window) -> Outcom
 
 
 def text_of(stage: StagePlan, window: Window) -> str:
-    """The script to send."""
-    return stage.script if stage.as_is else window_script(stage.script, stage.facts, window, stage.cadence.period)
+    """The script to send. Not profiled: that would cost a tenth of a window's time for counts that InfluxDB 2.7.12 leaves at 0."""
+    if stage.as_is:
+        return stage.script
+    return window_script(stage.script, stage.facts, window, stage.cadence.period, profile=False)
 
 
 def now_of(stage: StagePlan, window: Window) -> datetime:
