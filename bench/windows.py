@@ -18,7 +18,7 @@ HOURLY = "hourly"
 WINDOWS = int(os.environ.get("BENCH_WINDOWS", "720"))
 """Of one hour each: thirty days."""
 SERIES = 60
-STEP = 10
+STEP = int(os.environ.get("BENCH_STEP", "10"))
 """Seconds between two points of a series."""
 MEAN = """\
 from(bucket: "raw")
