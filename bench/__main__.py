@@ -6,14 +6,27 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import busy, commands, scenario
+from bench import agenda, backfill, busy, commands, fleet, scenario
 from bench.figures import Figure, show
 from bench.setup import say
 from devstack.errors import DevstackError
+
+PARTS: dict[str, Callable[[Path], list[Figure]]] = {
+    "commands": commands.measure,
+    "busy": busy.measure,
+    "backfill": backfill.measure,
+    "late": backfill.measure_late,
+    "agenda": agenda.measure,
+    "fleet": fleet.measure,
+}
+"""What ``--only`` may name, besides ``sizes``."""
+_WITHIN = {"late"}
+"""Parts that another measures, too."""
 
 
 def main() -> int:
@@ -21,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--objects", default="1000,10000", help="numbers of InfluxTasks, separated by commas")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"), help="where the JSON goes")
-    parser.add_argument("--only", choices=("sizes", "commands", "busy"), help="leave out the other parts")
+    parser.add_argument("--only", choices=("sizes", *PARTS), help="leave out the other parts")
     arguments = parser.parse_args()
     logs = arguments.output.parent / "bench-logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -33,12 +46,10 @@ def main() -> int:
         for size in [int(text) for text in arguments.objects.split(",")] if arguments.only in {None, "sizes"} else []:
             figures += scenario.measure(size, logs)
             _write(figures, arguments.output)
-        if arguments.only in {None, "commands"}:
-            figures += commands.measure(logs)
-            _write(figures, arguments.output)
-        if arguments.only in {None, "busy"}:
-            figures += busy.measure(logs)
-            _write(figures, arguments.output)
+        for name, measure in PARTS.items():
+            if arguments.only == name or (arguments.only is None and name not in _WITHIN):
+                figures += measure(logs)
+                _write(figures, arguments.output)
     except DevstackError as error:
         print(error, file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from bench.bare_runs import busy
+from bench.bare_windows import native, windows
 from bench.clients import TASKS, Influx, Kube, in_parallel
 from bench.objects import CHECK, bare_status, stored_script, task
 from bench.site import SYNC_INTERVAL, WORKERS, Site
@@ -110,6 +111,8 @@ WORK: dict[str, Callable[[Kube, Influx, Job], Awaitable[Result]]] = {
     "drift": drift,
     "idle": idle,
     "busy": busy,
+    "windows": windows,
+    "native": native,
 }
 
 

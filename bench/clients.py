@@ -143,6 +143,13 @@ class Influx(Api):
                 return
             params["after"] = page[-1]["id"]
 
+    async def write(self, bucket: str, lines: bytes) -> None:
+        """Line protocol with times in whole seconds."""
+        params = {"orgID": self.org_id, "bucket": bucket, "precision": "s"}
+        async with self._session.post(f"{self._url}/api/v2/write", data=lines, params=params) as response:
+            if response.status != 204:
+                raise Refused(f"write: {response.status} {(await response.text())[:400]}")
+
     async def query(self, flux: str) -> bytes:
         """The CSV of a query."""
         body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}

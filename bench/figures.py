@@ -63,6 +63,9 @@ TARGETS = {
     "plan": Target(2.0, "under 2 s: five times faster than the Terraform provider's 10.2 s"),
     "validate": Target(10.0, "under 10 s"),
     "busy_lag": Target(30.0, "one sync interval (95th percentile)"),
+    "backfill_1": Target(1 / 0.9, "at least 0.9 of the bare loop's rate", of_ratio=True),
+    "backfill_16": Target(1 / 0.9, "at least 0.9 of the bare loop's rate", of_ratio=True),
+    "late_queries": Target(2.0, "the ledger, and one query a source"),
 }
 
 

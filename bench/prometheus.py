@@ -48,6 +48,11 @@ def influx_requests(scrape: Scrape) -> float:
     return sum(value for _, value in scrape.samples("http_api_requests_total"))
 
 
+def influx_queries(scrape: Scrape) -> float:
+    """Those of them that are queries."""
+    return scrape.total("http_api_requests_total", method="POST", path="/api/v2/query")
+
+
 def influx_writes(scrape: Scrape) -> float:
     """Those of them that change something. Queries are POST requests, and ours write nothing."""
     return sum(

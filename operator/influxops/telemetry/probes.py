@@ -6,6 +6,7 @@ what it is.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -69,5 +70,6 @@ class ProbeServer:
         return answer
 
     async def _scrape(self, request: web.Request) -> web.Response:
-        body, content_type = self._metrics.render(request.headers.get("Accept", ""))
+        # Tens of thousands of samples with many pipelines, for which everything else would stand still.
+        body, content_type = await asyncio.to_thread(self._metrics.render, request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})

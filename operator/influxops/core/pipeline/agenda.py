@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.edges import children_of, parents_of
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowState
@@ -67,10 +68,15 @@ class Agenda:
     _running: Counter[str] = field(default_factory=Counter)
     """Runs under way, by lane."""
     _ranks: dict[str, int] = field(default_factory=dict)
+    _alike: set[tuple[str, str]] = field(default_factory=set)
+    """Parent and child whose windows are the same: of these no calendar is asked."""
 
     def __post_init__(self) -> None:
         """Number the stages."""
         self._ranks = {stage: rank for rank, stage in enumerate(self.plan.graph.order)}
+        for parent, children in self.plan.graph.children.items():
+            own = self.plan.stages[parent].cadence
+            self._alike |= {(parent, one) for one in children if _same(own, self.plan.stages[one].cadence)}
 
     def __contains__(self, place: Place) -> bool:
         return place in self.entries
@@ -356,6 +362,9 @@ class Agenda:
         stage, window = place
         own = self.plan.stages[stage].cadence
         for parent in self.plan.graph.parents[stage]:
+            if (parent, stage) in self._alike:
+                yield parent, window
+                continue
             for before in parents_of(own, window, self.plan.stages[parent].cadence):
                 yield parent, before
 
@@ -363,8 +372,16 @@ class Agenda:
         stage, window = place
         own = self.plan.stages[stage].cadence
         for child in self.plan.graph.children[stage]:
+            if (stage, child) in self._alike:
+                yield child, window
+                continue
             for behind in children_of(own, window, self.plan.stages[child].cadence):
                 yield child, behind
+
+
+def _same(parent: Cadence, child: Cadence) -> bool:
+    """Whether each window of the one is made of exactly that window of the other."""
+    return parent == child and parent.tumbling
 
 
 def by_order(entries: Iterable[Entry]) -> list[Entry]:

@@ -56,8 +56,10 @@ class WindowRecord:
     """Points of the source just before the run; None when it was not counted."""
     duration: float | None = None
     """Seconds that the successful attempt took."""
-    scanned_values: int | None = None
-    scanned_bytes: int | None = None
+    query_micros: int | None = None
+    """Microseconds that the query took on the server, by its profiler (whose counts of what was scanned are 0 on 2.7.12)."""
+    max_allocated: int | None = None
+    """Bytes of memory that the query had at most, by the same."""
     script: str = ""
     """Digest of the stage's script at the time; a changed script lets failed windows run again."""
     backfill: str = ""

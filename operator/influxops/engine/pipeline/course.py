@@ -42,6 +42,8 @@ class Course:
     """Old windows whose source has changed and that are not run again."""
     dirty: bool = True
     """Whether something has changed that the status tells."""
+    _judged: tuple[datetime | None, datetime | None] = (None, None)
+    """The oldest window and the last closed moment at which the watermark was last reckoned."""
 
     def add_due(self, now: datetime) -> tuple[Place, ...]:
         """Put windows that have closed on the agenda. Gives the newest one of each stage that was given up, for too many wait."""
@@ -87,8 +89,12 @@ class Course:
         """Move the watermark over what is settled."""
         if self.added_to is None:
             return
+        judged = (self.agenda.oldest_stop(), self.added_to)
+        if judged == self._judged:
+            return
+        self._judged = judged
         until = self.added_to + timedelta(seconds=self.plan.delay)
-        settled = watermark(self.plan, self.agenda.oldest_stop(), until, self.watermark)
+        settled = watermark(self.plan, judged[0], until, self.watermark)
         if settled > self.watermark:
             self.watermark = settled
             self.writer.watermark(settled, now)

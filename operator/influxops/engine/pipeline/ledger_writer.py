@@ -19,7 +19,7 @@ BATCH = 1000
 """Records in one request at most."""
 FULL = 5000
 """Records that may wait; with more of them no window is started."""
-GATHER = 0.2
+GATHER = 0.5
 """Seconds to wait for more records before a request. What is lost with the process by then is only run once more."""
 PAUSE = 2.0
 """Seconds after a request that failed."""
