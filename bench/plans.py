@@ -10,6 +10,7 @@ from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
 from influxops.core.pipeline.result import Source
+from influxops.core.reruns import Pauses
 
 LAYERS: Mapping[str, tuple[str, ...]] = {
     "extract": (),
@@ -62,7 +63,7 @@ def plan_of(
         delay=0,
         max_active=16,
         newest_first=False,
-        retry=RetryPlan(limit=3, initial=10, factor=2, max=600, jitter=0.2),
+        retry=RetryPlan(3, Pauses(10, 2, 600, 0.2)),
         breaker_failures=5,
         breaker_open=1800,
         allowed=31 * 86_400 if source else None,
