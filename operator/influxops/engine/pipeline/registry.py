@@ -120,4 +120,5 @@ def _turned(status: Mapping[str, Any]) -> tuple[Any, ...]:
     windows = status.get("windows") or {}
     busy = any(windows.get(state) for state in ("pending", "ready", "running"))
     conditions = frozenset((item.get("type"), item.get("status")) for item in status.get("conditions") or [])
-    return conditions, windows.get("failed", 0), busy, "stages" in status
+    reasons = frozenset(item.get("reason") for item in status.get("exceptions") or [])
+    return conditions, windows.get("failed", 0), busy, reasons, "stages" in status
