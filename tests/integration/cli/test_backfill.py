@@ -127,7 +127,7 @@ def test_two_backfills_of_one_range_have_two_names(cluster: Cluster) -> None:
     assert len({one["metadata"]["name"] for one in cluster.objects()}) == 3
     again = cluster.run("task/cpu", *RANGE, "--name", "mine")
     assert again.returncode == 2
-    assert "already exists" in again.stderr
+    assert "exists already" in again.stderr
 
 
 def test_a_manifest_is_printed_and_nothing_is_made(cluster: Cluster) -> None:

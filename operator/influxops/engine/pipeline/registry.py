@@ -121,4 +121,4 @@ def _turned(status: Mapping[str, Any]) -> tuple[Any, ...]:
     busy = any(windows.get(state) for state in ("pending", "ready", "running"))
     conditions = frozenset((item.get("type"), item.get("status")) for item in status.get("conditions") or [])
     reasons = frozenset(item.get("reason") for item in status.get("exceptions") or [])
-    return conditions, windows.get("failed", 0), busy, reasons, "stages" in status
+    return conditions, windows.get("failed", 0), busy, reasons, status.get("lateWindows", 0), "stages" in status
