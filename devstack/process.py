@@ -121,8 +121,10 @@ class Server:
         self.start()
 
     def pause(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nothing, like a hanging machine."""
+        """SIGSTOP: it keeps its connections and answers nothing, like a hanging machine. Returns when it has stopped."""
         self.signal(signal.SIGSTOP)
+        if self.pid is not None:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """SIGCONT: the end of a pause."""

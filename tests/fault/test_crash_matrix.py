@@ -13,6 +13,9 @@ from tests.fault.writes import COUNTS, OPTIONAL, WRITES
 from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 
+pytestmark = pytest.mark.timeout(900)
+"""Whoever comes first waits for plans that run beside each other."""
+
 PLANS = [pytest.param(plan, id=plan.id, marks=() if in_subset(plan) else pytest.mark.prove) for plan in all_plans()]
 _PROVEN = {plan.workload.name for plan in all_plans() if in_subset(plan)}
 REFERENCES = [

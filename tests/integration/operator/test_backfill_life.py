@@ -167,6 +167,7 @@ def test_what_it_refers_to_is_suspended_changed_deleted_and_made_again(lab: Lab)
     assert counts(lab, "daily", "temperature_count") == [f"{day(ago)}T00:00:00Z 144" for ago in range(12, 1, -1)]
 
 
+@pytest.mark.prove
 def test_tasks_with_lookback_and_cron_and_one_that_fails(lab: Lab) -> None:
     """Their points, their ends, and no loop is left; the one that is to be deleted at its end is."""
     buckets(lab)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.integration.operator.test_lease import Yard, bare, own, yard
 from tests.support.expect import eventually
 from tests.support.lab import PIPELINE, Lab
@@ -26,6 +28,7 @@ SECOND = timedelta(seconds=1)
 SHORT = ("--lease-duration", "3", "--lease-renew-deadline", "2", "--lease-retry-period", "0.5")
 
 
+@pytest.mark.prove
 def test_another_operator_goes_on_from_the_ledger(own: Lab, yard: Yard) -> None:
     """The leader stands still until its lease is lost, and wakes up again; then the next is killed. No window is lost or odd."""
     assert own.operator.stop() == 0

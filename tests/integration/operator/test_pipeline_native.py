@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from devstack.influx import Influxd
 from tests.integration.operator.test_pipeline_outage import connect, people, spare
 from tests.support.expect import eventually
@@ -36,6 +38,7 @@ def successes(influx: Influx, task_id: str) -> Counter[str]:
     return Counter(run["scheduledFor"] for run in influx.runs(task_id) if run["status"] == "success")
 
 
+@pytest.mark.prove
 def test_slots_of_an_outage_are_repaired(lab: Lab, spare: Influxd) -> None:
     """InfluxDB is down over slots, which it never makes up for: each is run once by request, and what is behind follows."""
     influx = people(spare)

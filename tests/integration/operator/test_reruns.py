@@ -174,6 +174,7 @@ POLICIES: dict[str, tuple[dict[str, Any] | None, int]] = {
 """Name of a task -> its catchUp, and how many of its missed slots are run at most."""
 
 
+@pytest.mark.prove
 def test_after_a_suspension(lab: Lab) -> None:
     """The slots of the suspension are run as each task's policy says; those that are not are counted and told."""
     lab.connect()
