@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from influxops.core.flux.facts import ScriptFacts, TaskOption
+from influxops.core.flux.facts import NO_FACTS
 from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
@@ -19,21 +19,6 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "report": tuple(f"roll-{number}" for number in range(4)),
 }
 """Ten stages: one, four behind it, four behind those, and one that waits for all."""
-
-_NO_FACTS = ScriptFacts(
-    cut=0,
-    imports_at=0,
-    imports=(),
-    task=TaskOption(),
-    task_options=0,
-    defines_v=False,
-    v_members=frozenset(),
-    uses_v=False,
-    reads=frozenset(),
-    writes=frozenset(),
-    opaque_targets=False,
-    defined=frozenset(),
-)
 
 
 def plan_of(
@@ -49,7 +34,7 @@ def plan_of(
                 depends_on=after,
                 cadence=cadence(every),
                 script="",
-                facts=_NO_FACTS,
+                facts=NO_FACTS,
                 digest="",
                 source=source,
                 target=None,

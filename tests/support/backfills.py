@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from influxops.core.desired import _NO_FACTS
+from influxops.core.flux.facts import NO_FACTS
 from influxops.core.pipeline.cadence import Cadence, cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
@@ -43,7 +43,7 @@ def stage(name: str, grid: Cadence, *parents: str, reads: str = "", writes: str 
         depends_on=parents,
         cadence=grid,
         script="",
-        facts=_NO_FACTS,
+        facts=NO_FACTS,
         digest="d",
         source=Source(reads) if reads else None,
         target=Target(writes) if writes else None,

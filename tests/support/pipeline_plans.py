@@ -6,27 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from influxops.core.flux.facts import ScriptFacts, TaskOption
+from influxops.core.flux.facts import NO_FACTS
 from influxops.core.pipeline.cadence import Cadence, cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.reruns import Pauses
-
-NO_FACTS = ScriptFacts(
-    cut=0,
-    imports_at=0,
-    imports=(),
-    task=TaskOption(),
-    task_options=0,
-    defines_v=False,
-    v_members=frozenset(),
-    uses_v=False,
-    reads=frozenset(),
-    writes=frozenset(),
-    opaque_targets=False,
-    defined=frozenset(),
-)
 
 HOURLY = cadence("1h")
 

@@ -25,7 +25,7 @@ from influxops.cli.cluster import (
 from influxops.cli.run_rows import length
 from influxops.cli.runs import check_run_id, run_of, seconds
 from influxops.core.conditions import rfc3339
-from influxops.core.observed import RunState, TaskStatus
+from influxops.core.observed import RUNS_KEPT, RunState, TaskStatus
 from influxops.core.runs import from_status
 from influxops.core.slots import NOW, neighbours, parse_at, settled_by
 from influxops.core.sparkline import seconds_of
@@ -42,8 +42,6 @@ FAILED = 1
 """Exit status of ``--wait`` when the run did not succeed."""
 JUST_NOW = timedelta(seconds=5)
 """A slot of the schedule that began so lately may not show among the runs yet."""
-MEMORY = timedelta(days=3)
-"""What InfluxDB keeps of runs."""
 LOOK_EVERY = 0.25
 """Seconds between two looks at a run that is waited for, at first."""
 LOOK_AT_LEAST = 2.0
@@ -180,7 +178,7 @@ def _is_slot(native: Native, moment: datetime) -> bool:
 
 
 def _warn_if_forgotten(slot: datetime, now: datetime) -> None:
-    if slot < now - MEMORY:
+    if slot < now - RUNS_KEPT:
         typer.echo(
             f"Warning: InfluxDB keeps runs for three days: whether slot {rfc3339(slot)} ran before is not known",
             err=True,

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from influxops.core.cron import parse as parse_cron
 from influxops.core.durations import Duration, format_seconds, parse_duration
-from influxops.core.flux.facts import ScriptFacts, TaskOption
-from influxops.core.flux.render import Prelude, Rendered, TaskHeader, generated, render, renders_to
+from influxops.core.flux.facts import NO_FACTS, ScriptFacts, TaskOption
+from influxops.core.flux.render import MEMBERS, Prelude, Rendered, TaskHeader, generated, render, renders_to
 from influxops.core.marker import Owner, sha256, stamp_script
 from influxops.core.observed import TaskStatus
 from influxops.core.outcome import Reason
@@ -141,28 +141,14 @@ def is_rendering(spec: TaskSpec, script: str, owner: Owner, body: str) -> bool:
     if not spec.every and not spec.cron:
         header, every = None, ""
     else:
-        header, _, _, every = _schedule(spec, _NO_FACTS, owner)
+        header, _, _, every = _schedule(spec, NO_FACTS, owner)
     if renders_to(script, body, *generated(header, None)):
         return True
     prelude = _prelude(spec, _USES_V, every) if header is not None else None
     return prelude is not None and renders_to(script, body, *generated(header, prelude))
 
 
-_NO_FACTS = ScriptFacts(
-    cut=0,
-    imports_at=0,
-    imports=(),
-    task=None,
-    task_options=0,
-    defines_v=False,
-    v_members=frozenset(),
-    uses_v=False,
-    reads=frozenset(),
-    writes=frozenset(),
-    opaque_targets=False,
-    defined=frozenset(),
-)
-_USES_V = replace(_NO_FACTS, uses_v=True)
+_USES_V = replace(NO_FACTS, uses_v=True)
 
 
 def _refuse_script(facts: ScriptFacts) -> None:
@@ -278,7 +264,7 @@ def _prelude(spec: TaskSpec, facts: ScriptFacts, every: str) -> Prelude | None:
     lookback = str(given.lookback) if given else ""
     if facts.defines_v or not facts.uses_v:
         return None
-    unknown = sorted(facts.v_members - {"timeRangeStart", "timeRangeStop", "windowPeriod"})
+    unknown = sorted(facts.v_members - MEMBERS)
     if unknown:
         raise SpecFault(
             f"the script uses v.{unknown[0]}, which only dashboards know: a task has v.timeRangeStart, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from sys import intern
 
@@ -125,6 +125,13 @@ class RunState(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     CANCELED = "canceled"
+
+
+UNFINISHED = frozenset({RunState.SCHEDULED, RunState.STARTED})
+"""States of a run that is not over."""
+FINISHED = frozenset(RunState) - UNFINISHED
+RUNS_KEPT = timedelta(days=3)
+"""What InfluxDB remembers of runs: the retention of its ``_tasks`` bucket (influxdb 2.7)."""
 
 
 @dataclass(frozen=True, slots=True)

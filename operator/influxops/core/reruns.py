@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
+from influxops.core.observed import RUNS_KEPT
 from influxops.core.schedule import Schedule
 from influxops.core.slot_book import CONFIRM, SlotBook, SlotFacts
 
@@ -16,8 +17,8 @@ GRACE = timedelta(seconds=90)
 slot that has run by the schedule proves it sooner."""
 UNDER_WAY = timedelta(seconds=5)
 """The same for a slot before one that has run."""
-FORGETS = timedelta(days=3) - timedelta(hours=1)
-"""InfluxDB keeps runs for three days: whether an older slot ran cannot be known, so it is left alone."""
+FORGETS = RUNS_KEPT - timedelta(hours=1)
+"""Whether an older slot ran cannot be known, so it is left alone."""
 LONGEST = timedelta(hours=6)
 """Without ``catchUp``, a slot that has no finished run is waited for so long: it may still fail."""
 

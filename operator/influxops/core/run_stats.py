@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from influxops.core.observed import Run, RunState
+from influxops.core.observed import FINISHED, Run, RunState
 from influxops.core.schedule import Schedule
 from influxops.core.sparkline import seconds_of
-
-_FINISHED = frozenset({RunState.SUCCESS, RunState.FAILED, RunState.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class RunStats:
 
 def stats_of(runs: Iterable[Run], schedule: Schedule | None) -> RunStats:
     """Sum up the runs of one task, in any order; without a schedule nobody can tell how busy or late it is."""
-    finished = [run for run in runs if run.state in _FINISHED and run.started_at and run.finished_at]
+    finished = [run for run in runs if run.state in FINISHED and run.started_at and run.finished_at]
     if not finished:
         return RunStats()
     finished.sort(key=lambda run: run.started_at or run.scheduled_for)

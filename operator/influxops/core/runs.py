@@ -12,15 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from influxops.core.conditions import parse_rfc3339, rfc3339, rfc3339_ms
-from influxops.core.observed import Run, RunState
+from influxops.core.observed import FINISHED, Run, RunState
 
 FOLD = 10
 """How many of the latest runs are kept for folding, however short the shown history is; and one run at least of as many of
 the latest slots, for a slot that is tried again has many."""
 MAX_ERROR = 500
 """Longest error text of a run in status, in characters."""
-
-_FINISHED = frozenset({RunState.SUCCESS, RunState.FAILED, RunState.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def fold(summary: RunSummary, runs: Iterable[Run], keep: int = FOLD) -> RunSumma
     fresh = [
         run
         for run in runs
-        if run.state in _FINISHED and run.id not in known and (floor is None or run.scheduled_for >= floor)
+        if run.state in FINISHED and run.id not in known and (floor is None or run.scheduled_for >= floor)
     ]
     if not fresh:
         return summary

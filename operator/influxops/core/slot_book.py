@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from influxops.core.observed import Run, RunState
+from influxops.core.observed import UNFINISHED, Run, RunState
 from influxops.core.schedule import Schedule
 
 MOST = 2000
@@ -25,7 +25,6 @@ DOUBT = timedelta(seconds=10)
 its way."""
 
 _SECOND = timedelta(seconds=1)
-_UNDER_WAY = frozenset({RunState.SCHEDULED, RunState.STARTED})
 
 
 @dataclass(slots=True)
@@ -52,7 +51,7 @@ class SlotFacts:
 
     def took(self, run: Run) -> None:
         """Take in a run that is over."""
-        if run.state in _UNDER_WAY:
+        if run.state in UNFINISHED:
             return
         if run.state is not RunState.FAILED:
             self.done = True
@@ -68,7 +67,7 @@ class SlotFacts:
         known = len(self.failed)
         for run in runs:
             self.took(run)
-        if any(run.state in _UNDER_WAY for run in runs):
+        if any(run.state in UNFINISHED for run in runs):
             self.busy_until, self.quiet_since = now + RECHECK, None
             return
         self.busy_until = None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from influxops.core.observed import Run, RunState
+from influxops.core.observed import UNFINISHED, Run, RunState
 from influxops.core.schedule import Schedule
 
 NOW = "now"
-_UNDER_WAY = frozenset({RunState.SCHEDULED, RunState.STARTED})
 
 
 def parse_at(text: str, now: datetime) -> datetime:
@@ -39,7 +38,7 @@ def settled_by(runs: Iterable[Run]) -> Run | None:
     ``runs`` are those of one slot.
     """
     known = list(runs)
-    under_way = [run for run in known if run.state in _UNDER_WAY]
+    under_way = [run for run in known if run.state in UNFINISHED]
     return next(iter([*under_way, *(run for run in known if run.state is RunState.SUCCESS)]), None)
 
 

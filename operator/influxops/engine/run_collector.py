@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from influxops.core.keys import Key
-from influxops.core.observed import Run, RunState, TaskRecord
+from influxops.core.observed import RUNS_KEPT, Run, RunState, TaskRecord
 from influxops.core.runs import fold, with_errors
 from influxops.engine.link import LiveLink
 from influxops.engine.next_look import Dues
@@ -20,8 +20,6 @@ SKEW = timedelta(minutes=1)
 """Allowed between our clock and InfluxDB's."""
 FIRST_LOOK = timedelta(hours=1)
 """How far the first query looks back when no status tells of an earlier run."""
-KEPT = timedelta(days=3)
-"""What the ``_tasks`` bucket keeps (influxdb 2.7)."""
 EARLY = timedelta(hours=1)
 """Slots that are settled no further than a moment may have begun before it: a negative offset, a clock that differs."""
 STRAGGLER = timedelta(minutes=10)
@@ -133,7 +131,7 @@ class RunCollector:
                 stragglers.append(state.task_id)
             else:
                 oldest = min(oldest, slot)
-        since = max(oldest - self._longest - SKEW, now - KEPT)
+        since = max(oldest - self._longest - SKEW, now - RUNS_KEPT)
         return since, stragglers
 
     def _resume(self, states: Iterable[TaskState], now: datetime) -> datetime:
@@ -149,7 +147,7 @@ class RunCollector:
         older = {task_id for task_id, settled in from_.items() if settled < since}
         runs: list[Run] = []
         if older and not self._by_endpoint:
-            start = max(min(from_.values()) - EARLY, now - KEPT)
+            start = max(min(from_.values()) - EARLY, now - RUNS_KEPT)
             try:
                 runs = await link.send(
                     "recent_runs", lambda port: port.recent_runs(link.org_id, start, older, requested=True)
@@ -194,7 +192,7 @@ class RunCollector:
         self, link: LiveLink, by_task: Mapping[str, tuple[Key, TaskState]], changed: set[Key], now: datetime
     ) -> None:
         """Ask for the causes of failed runs. When that fails, the runs are shown without, and it is asked again."""
-        self._unexplained = {run: start for run, start in self._unexplained.items() if start > now - KEPT}
+        self._unexplained = {run: start for run, start in self._unexplained.items() if start > now - RUNS_KEPT}
         if not self._unexplained:
             return
         since, run_ids = min(self._unexplained.values()) - SKEW, set(self._unexplained)

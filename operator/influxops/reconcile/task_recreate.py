@@ -5,7 +5,7 @@ from __future__ import annotations
 from influxops.api.common import RECREATE
 from influxops.core.desired import DesiredTask
 from influxops.core.marker import Owner, read_script, stamp_script
-from influxops.core.observed import RunState, Task, TaskRecord, TaskStatus
+from influxops.core.observed import UNFINISHED, Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Wait
 from influxops.core.plan import Action, DeleteTask, Plan, RecreateTask, Step
 from influxops.core.record import Record
@@ -145,7 +145,7 @@ async def still_runs(context: Context, link: Link, state: TaskState, task_id: st
         runs = await link.call("list_runs", lambda port: port.list_runs(task_id, 10))
     except (Forbidden, NotFound):
         return False
-    busy = any(run.state in {RunState.SCHEDULED, RunState.STARTED} for run in runs)
+    busy = any(run.state in UNFINISHED for run in runs)
     if not busy:
         state.retiring_since = None
     return busy

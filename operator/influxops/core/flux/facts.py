@@ -60,6 +60,23 @@ class ScriptFacts:
     """Names that the script defines at file level, import aliases included."""
 
 
+NO_FACTS = ScriptFacts(
+    cut=0,
+    imports_at=0,
+    imports=(),
+    task=None,
+    task_options=0,
+    defines_v=False,
+    v_members=frozenset(),
+    uses_v=False,
+    reads=frozenset(),
+    writes=frozenset(),
+    opaque_targets=False,
+    defined=frozenset(),
+)
+"""Those of an empty script."""
+
+
 def facts_of(script: str, ast: Node) -> ScriptFacts:
     """Read the facts from the tree of a script that has one file and no syntax error.
 

@@ -15,6 +15,9 @@ from influxops.core.flux.quote import quote_string
 RENDERER = "1"
 """Rises when the same spec renders to other bytes; then every script is rendered and compared anew."""
 
+MEMBERS = frozenset({"timeRangeStart", "timeRangeStop", "windowPeriod"})
+"""What a script may read from ``v``: what the prelude defines."""
+
 _DATE = "influxopsDate"
 
 

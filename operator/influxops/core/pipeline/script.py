@@ -10,11 +10,8 @@ import re
 from influxops.core.durations import Duration
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.flux.quote import quote_time
-from influxops.core.flux.render import Rendered, to_user_place
+from influxops.core.flux.render import MEMBERS, Rendered, to_user_place
 from influxops.core.pipeline.window import Window
-
-MEMBERS = frozenset({"timeRangeStart", "timeRangeStop", "windowPeriod"})
-"""What a script may read from ``v``."""
 
 _PROFILER = "influxopsProfiler"
 _PLACE = re.compile(r"@(\d+):(\d+)-\d+:\d+")

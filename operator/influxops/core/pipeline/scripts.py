@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from influxops.core.flux.facts import ScriptFacts
+from influxops.core.pipeline.script import unknown_members
 from influxops.core.pipeline.spec import StageLike
-
-_MEMBERS = frozenset({"timeRangeStart", "timeRangeStop", "windowPeriod"})
 
 
 def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False) -> list[str]:
@@ -15,7 +14,7 @@ def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False
         faults.append("the script has `option task`, and a stage runs when its windows end: remove that statement")
     if facts.defines_v:
         faults.append("the script sets `option v` itself, so that the window cannot reach it: remove that statement")
-    elif unknown := sorted(facts.v_members - _MEMBERS):
+    elif unknown := unknown_members(facts):
         faults.append(
             f"the script uses v.{unknown[0]}, which only dashboards know: a stage has v.timeRangeStart, v.timeRangeStop and "
             "v.windowPeriod; write the value itself"

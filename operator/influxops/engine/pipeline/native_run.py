@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from influxops.core.observed import Run, RunState
+from influxops.core.observed import UNFINISHED, Run, RunState
 from influxops.core.pipeline.plan import NativeTask, StagePlan
 from influxops.core.pipeline.result import QueryResult, Series, Written
 from influxops.core.pipeline.window import Window
@@ -19,8 +19,6 @@ LOOK_EVERY = 1.0
 """Seconds between two looks for a run's end."""
 GRACE = timedelta(seconds=10)
 """After the start of a slot, before a run that is missing is taken for missed: InfluxDB starts one within a second or two."""
-
-_UNDER_WAY = frozenset({RunState.SCHEDULED, RunState.STARTED})
 
 
 async def run_native(
@@ -40,9 +38,9 @@ async def run_native(
             if run is not None and run.state is RunState.SUCCESS:
                 return await _proven(link, stage, window, run, source)
             fresh = run is not None and (attempt == 1 or run.id not in failed)
-            if run is not None and run.state not in _UNDER_WAY and fresh:
+            if run is not None and run.state not in UNFINISHED and fresh:
                 raise AttemptFailed(run.error or f"run {run.id} of task {native.task_id} {run.state.value}")
-            if (run is None or run.state not in _UNDER_WAY) and not asked and now() >= due:
+            if (run is None or run.state not in UNFINISHED) and not asked and now() >= due:
                 await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
                 asked = True
             if now() >= until:
@@ -62,7 +60,7 @@ async def _look(link: LiveLink, native: NativeTask, window: Window) -> Run | Non
 
 async def _failures(link: LiveLink, native: NativeTask, window: Window) -> set[str]:
     runs = await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
-    return {run.id for run in runs if run.state not in _UNDER_WAY}
+    return {run.id for run in runs if run.state not in UNFINISHED}
 
 
 async def _proven(

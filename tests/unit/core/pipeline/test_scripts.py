@@ -5,25 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from influxops.api.stage import Stage
-from influxops.core.flux.facts import ScriptFacts
+from influxops.core.flux.facts import NO_FACTS
 from influxops.core.pipeline.scripts import script_faults
 
 STAGE = Stage.model_validate(
     {"name": "a", "flux": "x = 1", "source": {"bucket": "raw"}, "destination": {"bucket": "out"}}
 )
-FACTS = ScriptFacts(
-    cut=0,
-    imports_at=0,
-    imports=(),
-    task=None,
-    task_options=0,
-    defines_v=False,
+FACTS = replace(
+    NO_FACTS,
     v_members=frozenset({"timeRangeStart", "timeRangeStop", "windowPeriod"}),
     uses_v=True,
     reads=frozenset({"raw", "rooms"}),
     writes=frozenset({"out"}),
-    opaque_targets=False,
-    defined=frozenset(),
 )
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from influxops.core.durations import parse_duration
+from influxops.core.flux.facts import NO_FACTS
 from influxops.core.pipeline.script import in_users_places, unknown_members, window_script
 from influxops.core.pipeline.window import Window
-from tests.support.pipeline_plans import NO_FACTS
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=UTC))
 HOUR = parse_duration("1h")
