@@ -27,7 +27,7 @@ def as_data(found: Explanation) -> dict[str, Any]:
     data: dict[str, Any] = {
         "name": subject.name,
         "slot": rfc3339(subject.slot),
-        "window": {"start": rfc3339(window.start), "stop": rfc3339(window.stop)} if window else None,
+        "window": window.shown() if window else None,
         "reads": list(found.reads),
         "writes": list(found.writes),
         "script": subject.script,

@@ -196,7 +196,7 @@ def _listed(runs: Iterable[Chosen]) -> list[dict[str, Any]]:
 def _told(stage: str, window: Window, message: str) -> dict[str, Any]:
     told: dict[str, Any] = {
         "stage": stage,
-        "window": {"start": rfc3339(window.start), "stop": rfc3339(window.stop)},
+        "window": window.shown(),
     }
     return told | ({"message": clip(message)} if message else {})
 

@@ -25,4 +25,4 @@ def refused_before(now: datetime, retention: int, margin: int = 0) -> datetime |
     """A bucket refuses points before this moment, ``margin`` seconds from ``now``: a run whose window starts earlier fails
     with ``points outside retention policy``. None when none are refused. ``retention`` in seconds, 0: for ever.
     """
-    return now + timedelta(seconds=margin - retention) if retention else None
+    return expires_before(now, retention, margin)

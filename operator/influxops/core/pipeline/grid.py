@@ -6,11 +6,11 @@ Numbers may skip: where a zone skipped a whole day, two numbers share one instan
 from __future__ import annotations
 
 from bisect import bisect_left
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Protocol
 
+from influxops.core.pipeline.month_steps import add_months
 from influxops.core.pipeline.zones import instant, local
 
 _SECOND = timedelta(seconds=1)
@@ -107,9 +107,9 @@ class Calendar:
         if period.seconds:
             return self.stop(number) - period.seconds * _SECOND
         if self.months and period.months:
-            return instant(_add_months(self.origin, number * self.months - period.months), self.zone)
+            return instant(add_months(self.origin, number * self.months - period.months), self.zone)
         wall = self._wall(number)
-        return instant(_add_months(wall, -period.months) - period.days * _DAY, self.zone)
+        return instant(add_months(wall, -period.months) - period.days * _DAY, self.zone)
 
     def at_or_before(self, moment: datetime) -> int:
         """See Grid."""
@@ -143,16 +143,8 @@ class Calendar:
         """What the clock shows, or would show, at this number."""
         if self.days:
             return self.origin + number * self.days * _DAY
-        return _add_months(self.origin, number * self.months)
+        return add_months(self.origin, number * self.months)
 
     def _shares(self, number: int) -> bool:
         """Whether this number has the instant of the one before it."""
         return bool(self.skipped) and (self._wall(number) - _DAY).date() in self.skipped
-
-
-def _add_months(wall: datetime, months: int) -> datetime:
-    """The same day of another month, or that month's last day when it has fewer."""
-    if not months:
-        return wall
-    year, month = divmod(wall.year * 12 + wall.month - 1 + months, 12)
-    return wall.replace(year=year, month=month + 1, day=min(wall.day, monthrange(year, month + 1)[1]))

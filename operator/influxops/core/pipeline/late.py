@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.result import overlap
 from influxops.core.pipeline.window import Window
 
 DAY = 86_400
@@ -90,20 +90,13 @@ def watched_stages(plan: PipelinePlan) -> list[str]:
         name
         for name in plan.graph.order
         if (source := plan.stages[name].source)
-        and not any(_feeds(plan.stages[other].target, source) for other in plan.graph.ancestors(name))
+        and not any(overlap(plan.stages[other].target, source) for other in plan.graph.ancestors(name))
     ]
 
 
 def seconds(moment: datetime) -> int:
     """Whole seconds since 1970-01-01T00:00Z."""
     return (moment - EPOCH) // _SECOND
-
-
-def _feeds(target: Target | None, source: Source) -> bool:
-    """Whether what is written there may be read here; no measurement means all of the bucket's."""
-    if target is None or target.bucket != source.bucket:
-        return False
-    return target.measurement == source.measurement or not (target.measurement and source.measurement)
 
 
 def _greatest_divisor(number: int, limit: int) -> int:

@@ -101,7 +101,7 @@ def _too_late(stage: str, found: TooLate) -> dict[str, Any]:
     )
     return {
         "stage": stage,
-        "window": window_range(found.span.window),
+        "window": found.span.window.shown(),
         "state": WindowState.SUCCESS.value,
         "reason": "TooLate",
         "attempt": 0,
@@ -132,7 +132,7 @@ def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) ->
         reason, message = str(entry.cause), _CAUSES.get(entry.cause, "")
     return {
         "stage": entry.stage,
-        "window": window_range(entry.window),
+        "window": entry.window.shown(),
         "state": entry.state.value,
         "reason": reason,
         "attempt": entry.attempt,
@@ -195,17 +195,12 @@ def pipeline_status(
     if facts.watermark:
         status["watermark"] = rfc3339(facts.watermark)
     if facts.next_window:
-        status["nextWindow"] = window_range(facts.next_window)
+        status["nextWindow"] = facts.next_window.shown()
     if facts.exceptions:
         status["exceptions"] = list(facts.exceptions)
     if handled_reconcile_at:
         status["lastHandledReconcileAt"] = handled_reconcile_at
     return status
-
-
-def window_range(window: Window) -> dict[str, str]:
-    """A window as the CRD shows it."""
-    return {"start": rfc3339(window.start), "stop": rfc3339(window.stop)}
 
 
 def _stage(stage: StageFacts) -> dict[str, Any]:
@@ -224,7 +219,7 @@ def _stage(stage: StageFacts) -> dict[str, Any]:
 def completion(record: WindowRecord) -> dict[str, Any]:
     """A window that succeeded, as the CRD shows it; the same that its record in the ledger tells."""
     shown: dict[str, Any] = {
-        "window": window_range(record.window),
+        "window": record.window.shown(),
         "revision": record.revision,
         "attempt": record.attempt,
     }

@@ -66,6 +66,13 @@ class Target:
     measurement: str = ""
 
 
+def overlap(one: Source | Target | None, other: Source | Target) -> bool:
+    """Whether both have points in common; no measurement means all of the bucket's."""
+    if one is None or one.bucket != other.bucket:
+        return False
+    return one.measurement == other.measurement or not (one.measurement and other.measurement)
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What stands in a destination for one window."""

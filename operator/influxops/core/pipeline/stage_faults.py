@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.result import Source, Target, overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,12 @@ def _data_faults(stages: Sequence[StageNode], ancestors: Callable[[str], Collect
         if written is None:
             continue
         path = f"spec.stages[{number}].destination"
-        if _overlap(stage.source, written):
+        if overlap(stage.source, written):
             yield Fault(
                 path, f"{stage.name!r} would write into what it reads, {_words(written)}; write to another measurement"
             )
         for other in stages:
-            if other.name in ancestors(stage.name) and _overlap(other.source, written):
+            if other.name in ancestors(stage.name) and overlap(other.source, written):
                 yield Fault(
                     path,
                     f"{stage.name!r} would write into what {other.name!r} before it reads, {_words(written)}, so that each run "
@@ -126,7 +126,7 @@ def _data_faults(stages: Sequence[StageNode], ancestors: Callable[[str], Collect
                 )
         for earlier in stages[:number]:
             spoils = stage.replaces or earlier.replaces or stage.checked or earlier.checked
-            if spoils and _overlap(earlier.destination, written):
+            if spoils and overlap(earlier.destination, written):
                 yield Fault(
                     path,
                     f"{earlier.name!r} writes into {_words(written)}, too, and "
@@ -151,17 +151,10 @@ def data_warnings(stages: Sequence[StageNode], ancestors: Callable[[str], Collec
         for other in stages
         if other is not stage
         and other.destination
-        and _overlap(stage.source, other.destination)
+        and overlap(stage.source, other.destination)
         and other.name not in ancestors(stage.name)
         and stage.name not in ancestors(other.name)
     ]
-
-
-def _overlap(one: Source | Target | None, other: Target) -> bool:
-    """Whether both have points in common; no measurement means all of the bucket's."""
-    if one is None or one.bucket != other.bucket:
-        return False
-    return one.measurement == other.measurement or not one.measurement or not other.measurement
 
 
 def _words(place: Target) -> str:

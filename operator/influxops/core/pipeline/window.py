@@ -18,6 +18,10 @@ class Window:
     def __str__(self) -> str:
         return f"{rfc3339(self.start)}/{rfc3339(self.stop)}"
 
+    def shown(self) -> dict[str, str]:
+        """As the CRDs and ``-o json`` show it."""
+        return {"start": rfc3339(self.start), "stop": rfc3339(self.stop)}
+
     def contains(self, moment: datetime) -> bool:
         """Whether a point of this time belongs to the window."""
         return self.start <= moment < self.stop
