@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from influxops.core.pipeline.result import Target
 from influxops.core.pipeline.window import Window
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import Invalid, NotFound, ScriptFailed
-from influxops.influx.http import TimedOut
+from influxops.influx.http import INLINE, TimedOut
 from influxops.influx.settings import ConnectionSettings
 from influxops.influx.tally import Tally
 from tests.contract.conftest import World, at
@@ -241,25 +240,36 @@ async def test_a_client_that_only_reads_refuses_to_run_write_and_delete(admin: A
 async def test_a_long_answer_is_taken_in_beside_the_event_loop(
     real: InfluxClient, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """21,600 rows are parsed and hashed in threads; 120 rows at once, where a thread would cost more."""
+    """21,600 rows are parsed and hashed in threads; 120 rows, or what little is left at the end, at once, where a thread would
+    cost more.
+    """
     await real.create_bucket(site.org_id, "raw", "", 0, 0)
     await real.write_points(site.org_id, "raw", lines(180))
-    threads: set[int] = set()
+    here: list[int] = []
+    beside: list[int] = []
+    feed, finish = Tally.feed, Tally.finish
 
-    def watched(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            threads.add(threading.get_ident())
-            return method(*arguments)
+    def noted(size: int) -> None:
+        (here if threading.get_ident() == threading.main_thread().ident else beside).append(size)
 
-        return call
+    def fed(tally: Tally, block: bytes) -> None:
+        noted(len(block))
+        feed(tally, block)
 
-    for name in ("feed", "finish"):
-        monkeypatch.setattr(Tally, name, watched(getattr(Tally, name)))
+    def finished(tally: Tally) -> str:
+        noted(tally.bytes)
+        return finish(tally)
+
+    monkeypatch.setattr(Tally, "feed", fed)
+    monkeypatch.setattr(Tally, "finish", finished)
     script = 'from(bucket: "raw") |> range(start: 0)'
     result = await real.run_script(site.org_id, script, WINDOW.stop, 30)
     assert (result.rows, result.series) == (21_600, 360)
-    assert threading.get_ident() not in threads
-    threads.clear()
+    assert all(size <= INLINE for size in here)
+    assert sum(beside) - result.bytes > 0.9 * result.bytes
+    here.clear()
+    beside.clear()
     few = await real.run_script(site.org_id, f'{script} |> filter(fn: (r) => r.host == "h7")', WINDOW.stop, 30)
     assert few.rows == 120
-    assert threads == {threading.get_ident()}
+    assert here
+    assert not beside

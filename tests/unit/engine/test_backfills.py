@@ -40,6 +40,9 @@ class Bench:
         context = SimpleNamespace(objects={}, clock=lambda: next(clock))
         tools: Any = SimpleNamespace(context=context, later=self._later)
         self.backfills = Backfills(tools)
+        self.written = True
+        """Whether the ledger has taken in what has ended."""
+        self.writer: Any = SimpleNamespace(mark=lambda: 0, has=lambda _: self.written)
 
     async def _run(self, request: Callable[[Any], Awaitable[Any]]) -> Any:
         return await request(SimpleNamespace(ledger_records=self._records))
@@ -92,7 +95,7 @@ class Bench:
             for entry in found:
                 ran.append(f"{entry.lane} {entry.stage} {entry.window.stop:%dT%H}")
                 self.end(entry)
-            if not self.backfills.publish(self.agenda, NOW) and not found:
+            if not self.backfills.publish(self.agenda, self.writer, NOW) and not found:
                 break
         return ran
 
@@ -180,6 +183,20 @@ async def test_a_failed_window_of_another_holds_back_and_both_tell_of_it() -> No
     assert len(bench.agenda) == 0
 
 
+async def test_it_is_over_once_the_ledger_has_all_its_records() -> None:
+    """A crash before that takes them back: until then it is under way, with all its windows counted."""
+    bench = Bench(rollups())
+    bench.written = False
+    uid = bench.order()
+    for _ in range(25):
+        await bench.work(1)
+    assert (bench.phase(uid), bench.told[uid]["progress"]) == ("Running", "25/25")
+    assert bench.backfills.publish(bench.agenda, bench.writer, NOW), "there is more to tell"
+    bench.written = True
+    assert not bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    assert bench.phase(uid) == "Succeeded"
+
+
 async def test_one_under_way_is_not_refused_after_a_restart_and_a_new_one_is() -> None:
     """Points of the source have begun to go meanwhile; what was begun is finished."""
     kept = {"raw": int((NOW - at("2026-02-03T10:00")).total_seconds())}
@@ -188,7 +205,7 @@ async def test_one_under_way_is_not_refused_after_a_restart_and_a_new_one_is() -
     bench.ledger[hour.stage, hour.window] = hour
     begun, new = bench.order("a"), bench.order("b")
     await bench.turn()
-    bench.backfills.publish(bench.agenda, NOW)
+    bench.backfills.publish(bench.agenda, bench.writer, NOW)
     assert (bench.phase(begun), bench.told[begun]["progress"]) == ("Running", "1/25")
     assert bench.phase(new) == "Refused"
 

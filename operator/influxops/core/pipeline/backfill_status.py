@@ -30,7 +30,9 @@ class View:
     refused: Refused | None = None
     suspended: bool = False
     over: bool = False
-    """True once nothing of it is left that could run: done, or behind a window that failed (given in ``stuck``)."""
+    """True once nothing of it is left that could run, done or behind a window that failed (given in ``stuck``), and the ledger
+    has the record of every window that ended.
+    """
     stuck: tuple[Blocked, ...] = ()
     """Windows that never became ready because one before them failed."""
     dry_run: Estimate | None = None
@@ -95,7 +97,7 @@ def _phase(progress: Progress | None, view: View) -> str:
         return "Refused"
     if view.dry_run is not None:
         return "Succeeded"
-    if progress is not None and (view.over or progress.complete):
+    if progress is not None and view.over:
         return "Failed" if _not_done(progress, view) else "Succeeded"
     if view.suspended:
         return "Suspended"

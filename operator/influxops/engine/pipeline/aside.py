@@ -30,7 +30,10 @@ PAUSE = 5.0
 class Aside:
     """Of one loop: at most one thing of each kind at a time, each for the course that it was begun for."""
 
-    def __init__(self, key: Key, tools: Tools, voice: Voice, meter: Meter, backfills: Backfills) -> None:
+    def __init__(
+        self, key: Key, tools: Tools, voice: Voice, meter: Meter, backfills: Backfills, wake: asyncio.Event
+    ) -> None:
+        """``wake`` is set when something has ended."""
         self._key = key
         self._context = tools.context
         self._voice = voice
@@ -42,8 +45,7 @@ class Aside:
         self._choice: asyncio.Task[None] | None = None
         self._choose_from = 0.0
         self._trouble = ""
-        self.wake = asyncio.Event()
-        """Set when something has ended."""
+        self._wake = wake
 
     def begin(self) -> None:
         """Another course begins; nothing of the former one is under way."""
@@ -82,7 +84,7 @@ class Aside:
             self._late.postpone(self._context.now())
             self._choose_from = self._context.clock() + PAUSE
         finally:
-            self.wake.set()
+            self._wake.set()
 
     async def _chosen(self, course: Course, choice: Awaitable[None]) -> None:
         try:

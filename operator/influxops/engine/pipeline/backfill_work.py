@@ -11,6 +11,7 @@ from influxops.core.pipeline.agenda import Agenda, Entry, Place
 from influxops.core.pipeline.backfill import Blocked, Chosen, Selection
 from influxops.core.pipeline.backfill_status import Progress, View, terminal
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.reconcile.pipeline_state import BackfillOrder
 
 SLICE = 100
@@ -33,6 +34,8 @@ class Work:
     """Its windows are known, or why it is refused."""
     added: bool = False
     """Windows of it are on the agenda, or have been."""
+    ended_at: int | None = None
+    """The mark in the ledger behind its last record, once all its windows have ended."""
     elsewhere: dict[Place, Chosen] = field(default_factory=dict)
     """Windows that the schedule or another backfill runs, and that have not ended."""
 
@@ -49,6 +52,7 @@ class Work:
     def forget(self) -> None:
         """The agenda is a new one: what is to be run is chosen anew. Nothing of one that is over is kept."""
         self.progress, self.view, self.chosen, self.added = None, View(), False, False
+        self.ended_at = None
         self.elsewhere.clear()
 
     async def add(self, agenda: Agenda, selection: Selection, now: datetime) -> None:
@@ -106,6 +110,12 @@ class Work:
         stuck = tuple(_stuck(agenda, entry) for entry in waiting)
         self.view = replace(self.view, over=True, stuck=stuck, finished_at=now)
         return False
+
+    def recorded(self, writer: LedgerWriter) -> bool:
+        """Whether the ledger has all its records. Before that nobody is told that it is over: a crash would take them back."""
+        if self.ended_at is None:
+            self.ended_at = writer.mark()
+        return writer.has(self.ended_at)
 
     def inherit(self, agenda: Agenda, uid: str) -> None:
         """Another backfill ends: run what it was to run for this one, and keep what holds that back."""

@@ -19,6 +19,7 @@ from influxops.core.pipeline.record import WindowRecord
 from influxops.core.record import unpack
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.backfill_work import Work
+from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.tools import Tools
 from influxops.reconcile.pipeline_state import BackfillOrder
 
@@ -128,19 +129,21 @@ class Backfills:
         for work in self._works.values():
             work.ended(record, now)
 
-    def publish(self, agenda: Agenda, now: datetime) -> bool:
-        """Let their statuses tell how far they are; whether windows have come on the agenda."""
+    def publish(self, agenda: Agenda, writer: LedgerWriter, now: datetime) -> bool:
+        """Let their statuses tell how far they are; whether there is more to tell soon."""
         more = False
         for work in self._works.values():
             if work.chosen and not work.over:
                 more = work.settle(agenda, now) or more
-                if work.view.over and work.added:
+                over = work.view.over and work.recorded(writer)
+                if over and work.added:
                     self._leave(work.uid, agenda, now)
-                self._publish(work, now)
+                more = more or over != work.view.over
+                self._publish(work, now, over)
         return more
 
-    def _publish(self, work: Work, now: datetime) -> None:
-        view = replace(work.view, suspended=work.order.spec.suspend)
+    def _publish(self, work: Work, now: datetime, over: bool) -> None:
+        view = replace(work.view, suspended=work.order.spec.suspend, over=over)
         order = work.order
         status = backfill_status(work.status, work.progress, view, order.generation, now, order.reconcile_at)
         if status == work.status:

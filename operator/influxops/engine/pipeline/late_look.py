@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from influxops.core.pipeline.expiry import expires_before
 from influxops.core.pipeline.invalid import invalidated
-from influxops.core.pipeline.late import Change, aligned, changed, counts_of, grid_step, watched_stages
-from influxops.core.pipeline.plan import PipelinePlan, StagePlan
+from influxops.core.pipeline.late import Change, changed, watched_stages
+from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.restore import longest_window
-from influxops.core.pipeline.result import Source
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.counting import count_windows, expiry_of
 
 AGAIN = timedelta(minutes=1)
 """From a look that could not be made to the next."""
@@ -77,29 +76,17 @@ class LateLook:
             stage = plan.stages[name]
             mine = [one for one in records if one.stage == name and one.window.start >= since and _compared(one)]
             if mine and stage.source is not None:
-                changes += await self._of_stage(link, stage, stage.source, mine, now)
+                counts = await count_windows(link, stage.source, [one.window for one in mine], stage.timeout)
+                changes += changed(mine, counts, expiry_of(link, stage.source, now))
         known = {(one.stage, one.window): one for one in records if one.cause is not Cause.GIVEN_UP}
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
         reruns = invalidated(plan, changed_places, now, known=known)
         again = tuple(
-            WindowRecord(stage, window, WindowState.READY, revision=_revision(known, stage, window), cause=cause)
+            WindowRecord(stage, window, WindowState.READY, revision=known[stage, window].revision + 1, cause=cause)
             for stage, window, cause in reruns
             if (stage, window) in known
         )
         return Found(again, tuple(c for c in changes if not c.expired), self._untold(changes))
-
-    async def _of_stage(
-        self, link: LiveLink, stage: StagePlan, source: Source, records: list[WindowRecord], now: datetime
-    ) -> list[Change]:
-        windows = [record.window for record in records]
-        step = grid_step(windows)
-        start, stop = aligned(min(w.start for w in windows), step), max(w.stop for w in windows)
-        by_step = await link.run(
-            lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=stage.timeout)
-        )
-        bucket = link.snapshot.buckets.get(source.bucket)
-        expiry = expires_before(now, bucket.retention) if bucket is not None else None
-        return changed(records, counts_of(windows, by_step, step), expiry)
 
     def _untold(self, changes: list[Change]) -> tuple[Change, ...]:
         """Those that cannot run again, each once."""
@@ -116,7 +103,3 @@ class LateLook:
 
 def _compared(record: WindowRecord) -> bool:
     return record.state is WindowState.SUCCESS and record.source_count is not None
-
-
-def _revision(known: dict[tuple[str, Window], WindowRecord], stage: str, window: Window) -> int:
-    return known[stage, window].revision + 1

@@ -56,13 +56,21 @@ class LedgerWriter:
         """Have the watermark written, after the records of the windows that it settles."""
         self._add(encode_watermark(self.owner, stop, now))
 
+    def mark(self) -> int:
+        """Of everything that was put so far, for ``has``; it is written at once."""
+        self._flush.set()
+        return self._put
+
+    def has(self, mark: int) -> bool:
+        """Whether all that was put before a mark is written, or never will be."""
+        return self._written >= mark
+
     async def settle(self, seconds: float) -> bool:
         """Wait until everything that was put so far is written, at most so long; whether it is."""
-        upto = self._put
-        self._flush.set()
+        mark = self.mark()
         try:
             async with asyncio.timeout(seconds):
-                while self._written < upto:
+                while not self.has(mark):
                     self._progress.clear()
                     await self._progress.wait()
         except TimeoutError:

@@ -77,8 +77,7 @@ class PipelineLoop:
         self._meter = Meter(tools.metrics, key)
         self._voice = Voice(tools.context, key)
         self._verdicts = Verdicts(self._voice, self._meter, self.backfills)
-        self._aside = Aside(key, tools, self._voice, self._meter, self.backfills)
-        self._aside.wake = self.wake
+        self._aside = Aside(key, tools, self._voice, self._meter, self.backfills, self.wake)
         self._retry = False
         """Whether failed windows are to run again at the next turn."""
         self._trouble = ""
@@ -191,10 +190,9 @@ class PipelineLoop:
         course = loaded.course
         if self.course is not None:
             course.succeeded, course.late_windows = self.course.succeeded, self.course.late_windows
-        if loaded.given_up:
-            self._voice.given_up(loaded.given_up, plan.max_windows)
+        self._voice.given_up(loaded.given_up, plan.max_windows)
         self.course = course
-        self._counts.clear()
+        self._counts.begin(plan)
         self._aside.begin()
         self._trouble, self._tries = "", 0
         log.info(
@@ -272,7 +270,7 @@ class PipelineLoop:
         """The points of the source before, and what the run gave. Raises AttemptFailed and Abandoned."""
         stage, now = plan.stages[entry.stage], self._context.now
         try:
-            count = await self._counts.before(link, plan, stage, entry.window, now())
+            count = await self._counts.before(link, stage, entry.window, now())
         except InfluxError as error:
             raise meaning(error, stage) from error
         if stage.native is not None:
@@ -290,7 +288,7 @@ class PipelineLoop:
         self.facts = facts_of(course, now)
         self._meter.state(self.facts, course.agenda, now)
         self._tell(self.key)
-        course.dirty = self.backfills.publish(course.agenda, now)
+        course.dirty = self.backfills.publish(course.agenda, course.writer, now)
 
     def _sleep(self, course: Course, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""

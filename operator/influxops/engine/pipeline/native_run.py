@@ -31,10 +31,11 @@ async def run_native(
         source = await source_of(link, stage, window)
         until = now() + timedelta(seconds=stage.timeout)
         due = window.stop + timedelta(seconds=native.offset) + GRACE
-        failed = await _failures(link, native, window)
+        runs = await _runs(link, native, window)
+        failed = {run.id for run in runs if run.state not in UNFINISHED}
         asked = False
         while True:
-            run = await _look(link, native, window)
+            run = _latest(runs)
             if run is not None and run.state is RunState.SUCCESS:
                 return await _proven(link, stage, window, run, source)
             fresh = run is not None and (attempt == 1 or run.id not in failed)
@@ -48,19 +49,18 @@ async def run_native(
                     f"no run of task {native.task_id} for slot {window.stop} ended within {stage.timeout:g} s"
                 )
             await asyncio.sleep(LOOK_EVERY)
+            runs = await _runs(link, native, window)
     except InfluxError as error:
         raise meaning(error, stage) from error
 
 
-async def _look(link: LiveLink, native: NativeTask, window: Window) -> Run | None:
+async def _runs(link: LiveLink, native: NativeTask, window: Window) -> list[Run]:
+    return await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
+
+
+def _latest(runs: list[Run]) -> Run | None:
     """The run of the slot that matters: one that succeeded, else the latest."""
-    runs = await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
     return next((run for run in runs if run.state is RunState.SUCCESS), None) or started_last(runs)
-
-
-async def _failures(link: LiveLink, native: NativeTask, window: Window) -> set[str]:
-    runs = await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
-    return {run.id for run in runs if run.state not in UNFINISHED}
 
 
 async def _proven(

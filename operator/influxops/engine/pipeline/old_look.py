@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.expiry import expires_before
-from influxops.core.pipeline.late import aligned, counts_of, grid_step, watched_stages
-from influxops.core.pipeline.plan import PipelinePlan, StagePlan
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.late import watched_stages
+from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.restore import longest_window
-from influxops.core.pipeline.result import Source
 from influxops.core.pipeline.too_late import TooLate, spans, too_late
 from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.counting import count_windows, expiry_of
 
 EVERY = timedelta(days=1)
 """From one look to the next: it costs what the points of its range cost to read."""
@@ -50,25 +48,9 @@ class OldLook:
         found: list[tuple[str, TooLate]] = []
         for name in watched_stages(plan):
             stage = plan.stages[name]
-            old = [one for one in records if one.stage == name and since <= one.window.start < until]
+            old = spans(one for one in records if one.stage == name and since <= one.window.start < until)
             if old and stage.source is not None:
-                found += [(name, one) for one in await _of_stage(link, stage, stage.source, old, now)]
+                counts = await count_windows(link, stage.source, [span.window for span in old], stage.timeout)
+                found += [(name, one) for one in too_late(old, counts, expiry_of(link, stage.source, now))]
         self._due = now + EVERY
         return tuple(found)
-
-
-async def _of_stage(
-    link: LiveLink, stage: StagePlan, source: Source, records: list[WindowRecord], now: datetime
-) -> list[TooLate]:
-    joined = spans(records)
-    if not joined:
-        return []
-    windows = [span.window for span in joined]
-    step = grid_step(windows)
-    start, stop = aligned(min(w.start for w in windows), step), max(w.stop for w in windows)
-    counts = await link.run(
-        lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=stage.timeout)
-    )
-    bucket = link.snapshot.buckets.get(source.bucket)
-    expiry = expires_before(now, bucket.retention) if bucket is not None else None
-    return too_late(joined, counts_of(windows, counts, step), expiry)

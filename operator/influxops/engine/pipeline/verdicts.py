@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.agenda import Entry
@@ -26,27 +27,17 @@ class Verdicts:
     ) -> None:
         """The attempt has succeeded; ``count`` are the points of its source just before."""
         result = outcome.result
-        record = WindowRecord(
-            stage=entry.stage,
-            window=entry.window,
-            state=WindowState.SUCCESS,
-            revision=entry.revision,
-            attempt=entry.attempt,
-            cause=entry.cause,
+        record = replace(
+            _record(course, entry, WindowState.SUCCESS, seconds, now),
             rows=result.rows,
             series=result.series,
             bytes=result.bytes,
             checksum=result.checksum,
             source_count=count,
-            duration=seconds,
             query_micros=round(result.cost.total * 1e6) if result.cost else None,
             max_allocated=result.cost.max_allocated if result.cost else None,
-            script=course.plan.stages[entry.stage].digest,
-            backfill=entry.backfill,
             run_id=outcome.run_id,
             error="; ".join(outcome.warnings),
-            ready_at=entry.ready_at,
-            finished_at=now,
         )
         settled = course.agenda.succeeded(entry, now) is None
         if course.circuits[entry.stage].succeeded():
@@ -77,20 +68,7 @@ class Verdicts:
             self._voice.opened(entry.stage, circuit.failures, course.plan.breaker_open, error)
         if entry.state is not WindowState.FAILED:
             return
-        record = WindowRecord(
-            stage=entry.stage,
-            window=entry.window,
-            state=WindowState.FAILED,
-            revision=entry.revision,
-            attempt=entry.attempt,
-            cause=entry.cause,
-            duration=seconds,
-            script=course.plan.stages[entry.stage].digest,
-            backfill=entry.backfill,
-            error=error,
-            ready_at=entry.ready_at,
-            finished_at=now,
-        )
+        record = replace(_record(course, entry, WindowState.FAILED, seconds, now), error=error)
         course.writer.put(record)
         self._voice.failed(entry, error)
         self._backfills.done(record, now)
@@ -99,3 +77,20 @@ class Verdicts:
         """InfluxDB did not answer, or we end: nothing is known, and nothing counts."""
         course.agenda.abandoned(entry, now)
         course.circuits[entry.stage].abandoned(now)
+
+
+def _record(course: Course, entry: Entry, state: WindowState, seconds: float, now: datetime) -> WindowRecord:
+    """What every record of an attempt tells, before the agenda changes the entry."""
+    return WindowRecord(
+        stage=entry.stage,
+        window=entry.window,
+        state=state,
+        revision=entry.revision,
+        attempt=entry.attempt,
+        cause=entry.cause,
+        duration=seconds,
+        script=course.plan.stages[entry.stage].digest,
+        backfill=entry.backfill,
+        ready_at=entry.ready_at,
+        finished_at=now,
+    )

@@ -74,7 +74,8 @@ def test_success_is_told_once_all_windows_have_succeeded() -> None:
     for number in range(25):
         assert not progress.complete
         end(progress, selection, number, second=number)
-    made = status(progress, View(finished_at=NOW))
+    assert status(progress)["phase"] == "Running", "the ledger has not been asked"
+    made = status(progress, View(over=True, finished_at=NOW))
     assert (made["phase"], made["progress"], made["succeeded"]) == ("Succeeded", "25/25", 25)
     assert condition(made) == ("True", "Succeeded")
     assert (made["startedAt"], made["finishedAt"]) == ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z")
@@ -136,7 +137,7 @@ def test_phases_before_anything_runs(view: View, phase: str, ready: tuple[str, s
 def test_nothing_to_run_has_succeeded() -> None:
     """And says why."""
     selection = selected(Spec(at("2026-02-03T01:10"), at("2026-02-03T01:20")))
-    made = status(Progress(selection), View(selection=selection))
+    made = status(Progress(selection), View(selection=selection, over=True))
     assert made["phase"] == "Succeeded"
     assert "no whole window lies in" in made["conditions"][0]["message"]
 
