@@ -222,7 +222,7 @@ class WindowCounts(ApiModel):
     running: int = 0
     """Running."""
     succeeded: int = 0
-    """Succeeded since this operator began to lead."""
+    """Succeeded so far, each revision by itself. It goes on from the status: in a rebuilt cluster it begins at 0."""
     failed: int = 0
     """All attempts spent."""
 

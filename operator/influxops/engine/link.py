@@ -140,8 +140,8 @@ class LiveLink:
             )
         return await self.send(operation, request, write=write)
 
-    async def run(self, request: Callable[[InfluxPort], Awaitable[T]]) -> T:
-        """Send the query of a stage, which may take long: counted apart from all other requests, and ended when the lease is
+    async def run(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]]) -> T:
+        """Send a query of a stage, or of the ledger, which may take long: counted apart from all other requests, and ended when the lease is
         lost. One that is too slow says nothing of the server, so only other failures count for the breaker.
         """
         self._answering()
@@ -178,7 +178,7 @@ class LiveLink:
             finally:
                 query.cancel()
                 name = f"{self.key.namespace}/{self.key.name}"
-                self._observer.request(name, "run_script", code, self._clock() - started)
+                self._observer.request(name, operation, code, self._clock() - started)
 
     def _answering(self) -> InfluxPort:
         """The client, if a query may be sent now. Raises Unavailable."""

@@ -87,7 +87,7 @@ async def _of_pipeline(context: Context, record: Record, order: BackfillOrder, p
     state = context.pipelines.get(pipeline)
     if found is None or found.deleting:
         waits = f"InfluxPipeline {pipeline.namespace}/{pipeline.name} (spec.pipelineRef) does not exist: create it"
-    elif state is None or not isinstance(state.outcome, Done):
+    elif state is None or not state.planned:
         why = getattr(state.outcome, "message", "") if state is not None else ""
         waits = (
             f"InfluxPipeline {pipeline.namespace}/{pipeline.name} is not ready: {why or 'it has not been visited yet'}"

@@ -64,14 +64,16 @@ async def reconcile_pipeline(context: Context, record: Record, state: PipelineSt
     except NotUsable as error:
         outcome = error.outcome
         park(context, record.key, connection, outcome)
-        keep = isinstance(outcome, Wait) and outcome.parked
-        return Visited(outcome, connection, keep=keep)
+        return Visited(outcome, connection, keep=isinstance(outcome, Wait) and outcome.parked)
     except SpecFault as fault:
         return Visited(Stalled(fault.reason, str(fault)), connection)
     except InfluxError as error:
         outcome = outcome_of(error)
         park(context, record.key, connection, outcome)
         return Visited(outcome, connection, keep=isinstance(outcome, Wait))
+    held = next((stage.waits for stage in plan.stages.values() if stage.waits), "")
+    if held:
+        return Visited(_missing(context, link, state, held), connection, plan)
     state.waiting_since = None
     if spec.suspend:
         return Visited(
@@ -143,8 +145,7 @@ async def _stage(
     except SpecFault as fault:
         raise SpecFault(f"{where} ({stage.name}): {fault}", fault.reason) from None
     named = {part.bucket for part in (stage.source, stage.destination) if part is not None}
-    for bucket in sorted(facts.reads | facts.writes | named):
-        await _bucket_exists(context, link, state, bucket, f"{where} ({stage.name})")
+    missing = [bucket for bucket in sorted(facts.reads | facts.writes | named) if not await link.bucket_exists(bucket)]
     native = None
     if stage.execution is Execution.NATIVE and task is not None and stage.task_ref is not None:
         native = _native(context, record, stage.task_ref.name, task, facts, script, link, cadence, where, begin)
@@ -174,6 +175,7 @@ async def _stage(
             for check in stage.checks
         ),
         native=native,
+        waits=_no_bucket(link, missing[0], f"{where} ({stage.name})") if missing else "",
     )
 
 
@@ -208,23 +210,24 @@ async def _check(
     state.checked.add(digest)
 
 
-async def _bucket_exists(context: Context, link: Link, state: PipelineState, bucket: str, where: str) -> None:
-    if await link.bucket_exists(bucket):
-        return
-    state.waiting_since = state.waiting_since or context.clock()
-    raise NotUsable(
-        Wait(
-            Reason.DEPENDENCY_NOT_READY,
-            f"{where} names bucket {bucket!r}, which does not exist in organization {link.spec.org!r}: create it, for example "
-            "with a RetentionPolicy, or correct the name",
-            after=poll_after(context, state.waiting_since, link.spec.sync_interval.seconds),
-        )
+def _no_bucket(link: Link, bucket: str, where: str) -> str:
+    return (
+        f"{where} names bucket {bucket!r}, which does not exist in organization {link.spec.org!r}: create it, for example with a "
+        "RetentionPolicy, or correct the name"
     )
+
+
+def _missing(context: Context, link: Link, state: PipelineState, what: str) -> Wait:
+    """Something that users make is not there."""
+    state.waiting_since = state.waiting_since or context.clock()
+    after = poll_after(context, state.waiting_since, link.spec.sync_interval.seconds)
+    return Wait(Reason.DEPENDENCY_NOT_READY, what, after=after)
 
 
 async def _check_ledger(context: Context, link: Link, state: PipelineState, plan: PipelinePlan) -> None:
     """The ledger must exist, and remember for as long as windows may still change."""
-    await _bucket_exists(context, link, state, plan.bucket, "spec.ledger")
+    if not await link.bucket_exists(plan.bucket):
+        raise NotUsable(_missing(context, link, state, _no_bucket(link, plan.bucket, "spec.ledger")))
     bucket = link.snapshot.buckets.get(plan.bucket)
     if bucket is None or bucket.retention == 0:
         return

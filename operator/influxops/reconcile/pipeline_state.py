@@ -24,7 +24,11 @@ class PipelineState:
     """Digests of scripts that the server has found well typed."""
     waiting_since: float | None = None
     """Monotonic time since which something it refers to has been missing."""
+    planned: bool = False
+    """Whether its windows run by a plan, be it that of an earlier visit."""
     handled_reconcile_at: str = ""
+    retry_failed: bool = False
+    """Whether its failed windows are to run again as soon as there is a plan."""
     packed_status: bytes = b""
 
 

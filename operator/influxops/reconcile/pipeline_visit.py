@@ -27,12 +27,15 @@ async def visit_pipeline(context: Context, record: Record) -> Outcome:
         context.runner.configure(record.key, record.uid, visited.connection, visited.plan)
     elif visited.connection is None:
         context.runner.stop(record.key)
+    state.planned = visited.plan is not None or (visited.keep and state.planned)
     asked = record.annotations.get(RECONCILE_AT, "")
-    if visited.plan is not None and asked != state.handled_reconcile_at:
+    if asked != state.handled_reconcile_at:
+        state.handled_reconcile_at, state.retry_failed = asked, True
+    if state.planned and state.retry_failed:
         context.runner.retry_failed(record.key)
-        state.handled_reconcile_at = asked
+        state.retry_failed = False
     outcome = visited.outcome
-    if isinstance(outcome, Wait) and (outcome.quiet or (visited.keep and state.generation == record.generation)):
+    if isinstance(outcome, Wait) and (outcome.quiet or (outcome.parked and state.generation == record.generation)):
         return outcome  # the connection tells of it, once
     announce(context, record, state.outcome, outcome)
     state.outcome, state.generation = outcome, record.generation
@@ -50,6 +53,13 @@ def state_of(context: Context, record: Record) -> PipelineState:
         state = PipelineState(record.uid, packed_status=record.packed_status, handled_reconcile_at=handled)
         context.pipelines[record.key] = state
     return state
+
+
+def told_windows(context: Context, key: Key) -> tuple[int, int]:
+    """How many windows have succeeded, and how many of them again for late data, by the status that was told last."""
+    state = context.pipelines.get(key)
+    told = unpack(state.packed_status) if state is not None else {}
+    return int((told.get("windows") or {}).get("succeeded") or 0), int(told.get("lateWindows") or 0)
 
 
 def current_pipeline_status(context: Context, state: PipelineState, key: Key) -> dict[str, Any]:

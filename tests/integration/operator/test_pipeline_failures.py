@@ -117,6 +117,25 @@ def test_an_open_circuit_is_tried_by_time(lab: Lab) -> None:
     assert found == [time for time in times(lab.influx, "raw") if found[0] <= time <= found[-1]]
 
 
+def test_a_bucket_that_is_missing_holds_back_its_stage_and_no_other(lab: Lab) -> None:
+    """The branch beside runs; the windows that wait say for which bucket, none has failed, and once it exists they run."""
+    begin = hours_ago(3)
+    prepare(lab.influx, "behind", "beside")
+    lab.influx.write("raw", *points(begin, 3, HOUR))
+    lab.connect()
+    out, behind, beside = stage("out"), stage("behind", "out", dependsOn=["out"]), stage("beside")
+    lab.create(PIPELINE, "env", pipeline(begin, "1h", out, behind, beside))
+    lab.rests(PIPELINE, "env", "DependencyNotReady", "spec.stages[0] (out)", "'out'", "RetentionPolicy")
+    lab.in_influx("the branch beside runs", lambda: states(lab.influx, "beside"), lambda all_: all_ == ["SUCCESS"] * 3)
+    held = lab.until(PIPELINE, "env", "tells", lambda one: reasons(one, "out") == {"DependencyNotReady"})
+    assert (shown(held, "out")["waiting"], shown(held, "out")["failed"]) == (3, 0)
+    assert states(lab.influx, "out") == []
+    lab.influx.new_bucket("out")
+    lab.synced(PIPELINE, "env")
+    lab.until(PIPELINE, "env", "has caught up", lambda one: settled(one, begin, 3))
+    assert times(lab.influx, "behind") == times(lab.influx, "raw")
+
+
 def test_windows_that_failed_run_again_when_asked(lab: Lab) -> None:
     """The cause was outside: after it is mended, the annotation runs the failed windows again, and what waits for them."""
     begin = hours_ago(3)

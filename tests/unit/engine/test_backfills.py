@@ -44,7 +44,7 @@ class Bench:
         """Whether the ledger has taken in what has ended."""
         self.writer: Any = SimpleNamespace(mark=lambda: 0, has=lambda _: self.written)
 
-    async def _run(self, request: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _run(self, _: str, request: Callable[[Any], Awaitable[Any]]) -> Any:
         return await request(SimpleNamespace(ledger_records=self._records))
 
     async def _records(self, *asked: Any) -> list[WindowRecord]:
@@ -195,6 +195,22 @@ async def test_it_is_over_once_the_ledger_has_all_its_records() -> None:
     bench.written = True
     assert not bench.backfills.publish(bench.agenda, bench.writer, NOW)
     assert bench.phase(uid) == "Succeeded"
+
+
+async def test_while_the_connection_is_down_it_says_so() -> None:
+    """Pending with the reason and with its numbers, and Running again when it is back; also before anything is chosen."""
+    bench = Bench(rollups())
+    a = bench.order("a")
+    await bench.work(7)
+    b = bench.order("b")
+    bench.backfills.publish(bench.agenda, bench.writer, NOW, "it is down")
+    assert [bench.phase(one) for one in (a, b)] == ["Pending", "Pending"]
+    assert [bench.told[one]["conditions"][0]["message"] for one in (a, b)] == ["it is down"] * 2
+    assert bench.told[a]["progress"] == "7/25"
+    bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    assert bench.phase(a) == "Running"
+    await bench.work()
+    assert [bench.phase(one) for one in (a, b)] == ["Succeeded", "Succeeded"]
 
 
 async def test_one_under_way_is_not_refused_after_a_restart_and_a_new_one_is() -> None:

@@ -128,7 +128,7 @@ async def test_a_query_that_waited_for_its_slot_is_not_sent_where_nobody_knows(l
         sent.append(1)
         await go.wait()
 
-    tasks = [asyncio.create_task(link.run(query)) for _ in range(3)]
+    tasks = [asyncio.create_task(link.run("run_script", query)) for _ in range(3)]
     await until(lambda: len(sent) == 2)
     link.configure(spec("https://b.example", maxConcurrent=2), 2)
     assert link.moving
@@ -150,7 +150,7 @@ async def test_a_script_that_fails_is_an_answer_and_no_outage(link: LiveLink) ->
         TimedOut("slow"),
     ):
         with pytest.raises(type(error)):
-            await link.run(lambda _, error=error: fail(error))
+            await link.run("run_script", lambda _, error=error: fail(error))
     assert link.breaker.closed
 
 
@@ -167,7 +167,7 @@ async def test_a_query_is_cut_off_when_the_lease_is_lost(link: LiveLink) -> None
         finally:
             cut_off.set()
 
-    task = asyncio.create_task(link.run(query))
+    task = asyncio.create_task(link.run("run_script", query))
     await began.wait()
     await asyncio.sleep(0.3)
     assert not task.done(), "as long as the lease is renewed it goes on"
@@ -182,4 +182,4 @@ async def test_a_query_whose_client_is_closed_under_it_is_no_cancellation_of_who
         raise asyncio.CancelledError
 
     with pytest.raises(Unavailable, match="cut off"):
-        await link.run(query)
+        await link.run("run_script", query)

@@ -83,13 +83,14 @@ def changed(
 
 
 def watched_stages(plan: PipelinePlan) -> list[str]:
-    """The stages whose sources are looked at, parents first: those with a source that no stage before them writes. (When
-    such a one runs again, it brings its children along.)
+    """The stages whose sources are looked at, parents first: those with a source that no stage before them writes (when
+    such a one runs again, it brings its children along), and that could run.
     """
     return [
         name
         for name in plan.graph.order
         if (source := plan.stages[name].source)
+        and not plan.stages[name].waits
         and not any(overlap(plan.stages[other].target, source) for other in plan.graph.ancestors(name))
     ]
 

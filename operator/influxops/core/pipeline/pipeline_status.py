@@ -84,7 +84,7 @@ def exceptions(
     """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others, and before
     those of ``old``, which have changed too late to be run again.
     """
-    odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(entry, circuits)]
+    odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(agenda, entry, circuits)]
     shown = sorted(by_order(odd), key=lambda entry: entry.state is not WindowState.FAILED)[:MAX_EXCEPTIONS]
     known = {entry.place for entry in shown}
     held = agenda.behind_failed(MAX_EXCEPTIONS)
@@ -109,10 +109,11 @@ def _too_late(stage: str, found: TooLate) -> dict[str, Any]:
     }
 
 
-def _is_odd(entry: Entry, circuits: Mapping[str, Circuit]) -> bool:
+def _is_odd(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) -> bool:
     if entry.state is WindowState.FAILED or entry.error or entry.cause is not Cause.SCHEDULE:
         return True
-    return entry.state is WindowState.READY and circuits[entry.stage].state is not CircuitState.CLOSED
+    held = agenda.plan.stages[entry.stage].waits or circuits[entry.stage].state is not CircuitState.CLOSED
+    return entry.state is WindowState.READY and bool(held)
 
 
 def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
@@ -122,6 +123,8 @@ def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) ->
     if before is not None:
         reason = "UpstreamFailed"
         message = f"waits for stage {before.stage}, which failed over {before.window}"
+    elif entry.state is WindowState.READY and (waits := agenda.plan.stages[entry.stage].waits):
+        reason, message = str(Reason.DEPENDENCY_NOT_READY), waits
     elif entry.state is not WindowState.FAILED and circuit.state is not CircuitState.CLOSED:
         reason = "CircuitOpen"
         when = f"; tried again at {rfc3339(circuit.until)}" if circuit.until else ""

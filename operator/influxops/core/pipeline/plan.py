@@ -60,6 +60,8 @@ class StagePlan:
     as_is: bool = False
     """The script is run as it stands, with ``now()`` at the slot of the window: that of an InfluxTask, with its own prelude."""
     native: NativeTask | None = None
+    waits: str = ""
+    """What is missing before any window of this stage may start, such as a bucket; empty when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,21 +129,24 @@ class Backfills:
         for work in self._works.values():
             work.ended(record, now)
 
-    def publish(self, agenda: Agenda, writer: LedgerWriter, now: datetime) -> bool:
-        """Let their statuses tell how far they are; whether there is more to tell soon."""
+    def publish(self, agenda: Agenda, writer: LedgerWriter, now: datetime, waits: str = "") -> bool:
+        """Let their statuses tell how far they are, and with ``waits`` why nothing can be run now; whether there is more to tell
+        soon.
+        """
         more = False
         for work in self._works.values():
-            if work.chosen and not work.over:
-                more = work.settle(agenda, now) or more
-                over = work.view.over and work.recorded(writer)
-                if over and work.added:
-                    self._leave(work.uid, agenda, now)
-                more = more or over != work.view.over
-                self._publish(work, now, over)
+            if work.over or not (work.chosen or waits):
+                continue
+            more = work.settle(agenda, now) or more
+            over = work.view.over and (not work.added or work.recorded(writer))
+            if over and work.added:
+                self._leave(work.uid, agenda, now)
+            more = more or over != work.view.over
+            self._publish(work, now, replace(work.view, over=over, waits=waits))
         return more
 
-    def _publish(self, work: Work, now: datetime, over: bool) -> None:
-        view = replace(work.view, suspended=work.order.spec.suspend, over=over)
+    def _publish(self, work: Work, now: datetime, view: View) -> None:
+        view = replace(view, suspended=work.order.spec.suspend)
         order = work.order
         status = backfill_status(work.status, work.progress, view, order.generation, now, order.reconcile_at)
         if status == work.status:
@@ -163,7 +166,9 @@ def _is_news(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 async def _records(link: LiveLink, plan: PipelinePlan, start: datetime, stop: datetime) -> list[WindowRecord]:
-    return await link.run(lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, stop))
+    return await link.run(
+        "ledger_records", lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, stop)
+    )
 
 
 def _select(

@@ -18,7 +18,9 @@ async def count_windows(
     """The points in each window, of which there is at least one. ``timeout`` in seconds. Errors of InfluxDB pass through."""
     step = grid_step(windows)
     start, stop = aligned(min(one.start for one in windows), step), max(one.stop for one in windows)
-    by_step = await link.run(lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=timeout))
+    by_step = await link.run(
+        "count_by_time", lambda port: port.count_by_time(link.org_id, source, start, stop, step, timeout=timeout)
+    )
     return counts_of(windows, by_step, step)
 
 

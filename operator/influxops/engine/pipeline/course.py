@@ -35,7 +35,7 @@ class Course:
     last: dict[str, WindowRecord] = field(default_factory=dict)
     """Of each stage the newest window that succeeded."""
     succeeded: int = 0
-    """Windows since this process began with the pipeline."""
+    """Windows, by the status that the operator before this one told last, and since."""
     late_windows: int = 0
     """Of those, the ones that ran again for late data."""
     too_late: Found = ()
@@ -44,6 +44,10 @@ class Course:
     """Whether something has changed that the status tells."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)
     """The oldest window and the last closed moment at which the watermark was last reckoned."""
+
+    def admits(self, stage: str, now: datetime) -> bool:
+        """Whether a window of the stage may start."""
+        return not self.plan.stages[stage].waits and self.circuits[stage].admits(now)
 
     def add_due(self, now: datetime) -> tuple[Place, ...]:
         """Put windows that have closed on the agenda. Gives the newest one of each stage that was given up, for too many wait."""

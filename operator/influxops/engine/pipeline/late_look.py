@@ -67,9 +67,10 @@ class LateLook:
         """Look once. Errors of InfluxDB pass through, and the look is due again."""
         since = now - timedelta(seconds=plan.allowed or 0)
         records = await link.run(
+            "ledger_records",
             lambda port: port.ledger_records(
                 link.org_id, plan.bucket, plan.owner, since - longest_window(plan, now), now + timedelta(days=1)
-            )
+            ),
         )
         changes: list[Change] = []
         for name in watched_stages(plan):

@@ -36,13 +36,14 @@ async def load(link: LiveLink, plan: PipelinePlan, writer: LedgerWriter, now: da
     circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
     if not plan.scheduled:
         return Loaded(Course(plan, Agenda(plan), writer, circuits, plan.begin, None))
-    mark = await link.run(lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
+    mark = await link.run("ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
     if mark is None:
         mark = plan.begin
         writer.watermark(mark, now)
     start = horizon(plan, mark, now)
     records = await link.run(
-        lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1))
+        "ledger_records",
+        lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1)),
     )
     agenda = await asyncio.to_thread(restore, plan, mark, records, now)  # seconds, for fifty thousand windows
     course = Course(

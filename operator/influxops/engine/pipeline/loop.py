@@ -28,6 +28,7 @@ from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outco
 from influxops.engine.tools import Tools
 from influxops.influx.errors import InfluxError
 from influxops.kube.errors import NotLeader
+from influxops.reconcile.pipeline_visit import told_windows
 from influxops.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -111,6 +112,14 @@ class PipelineLoop:
         usable = link is not None and link.problem is None and link.org_id and link.trust_snapshot()
         return link if usable else None
 
+    def _waits(self) -> str:
+        """Why the connection cannot be used now; empty when it can, or when it is only just being looked at."""
+        link = self._links(self.connection)
+        if link is None or link.problem is None:
+            return ""
+        where = f"InfluxConnection {self.connection.namespace}/{self.connection.name}"
+        return f"{where} is not ready: {link.problem.message}"
+
     # the loop
 
     async def run(self) -> None:
@@ -190,6 +199,8 @@ class PipelineLoop:
         course = loaded.course
         if self.course is not None:
             course.succeeded, course.late_windows = self.course.succeeded, self.course.late_windows
+        else:
+            course.succeeded, course.late_windows = told_windows(self._context, self.key)
         self._voice.given_up(loaded.given_up, plan.max_windows)
         self.course = course
         self._counts.begin(plan)
@@ -228,7 +239,7 @@ class PipelineLoop:
         lanes = [("", 0 if course.plan.suspended else course.plan.max_active), *self.backfills.lanes()]
         for lane, limit in lanes:
             while course.agenda.running(lane) < limit:
-                entry = course.agenda.take(now, lambda stage: course.circuits[stage].admits(now), lane)
+                entry = course.agenda.take(now, lambda stage: course.admits(stage, now), lane)
                 if entry is None:
                     break
                 course.circuits[entry.stage].started()
@@ -288,7 +299,7 @@ class PipelineLoop:
         self.facts = facts_of(course, now)
         self._meter.state(self.facts, course.agenda, now)
         self._tell(self.key)
-        course.dirty = self.backfills.publish(course.agenda, course.writer, now)
+        course.dirty = self.backfills.publish(course.agenda, course.writer, now, self._waits())
 
     def _sleep(self, course: Course, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""

@@ -70,7 +70,9 @@ async def _proven(
     written = Written(0, {})
     target = stage.target
     if target is not None:
-        written = await link.run(lambda port: port.read_written(link.org_id, target, window, timeout=stage.timeout))
+        written = await link.run(
+            "read_written", lambda port: port.read_written(link.org_id, target, window, timeout=stage.timeout)
+        )
     result = QueryResult(written.rows, len(written.counts), 0, written.checksum)
     outcome = Outcome(result, written if target is not None else None, run_id=run.id)
     return await prove(link, stage, window, outcome, source)

@@ -41,9 +41,10 @@ class OldLook:
         until = now - timedelta(seconds=plan.allowed or 0)
         since = until - REACH
         records = await link.run(
+            "ledger_records",
             lambda port: port.ledger_records(
                 link.org_id, plan.bucket, plan.owner, since - longest_window(plan, now), until
-            )
+            ),
         )
         found: list[tuple[str, TooLate]] = []
         for name in watched_stages(plan):

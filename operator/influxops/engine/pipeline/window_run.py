@@ -64,10 +64,12 @@ async def _run(link: LiveLink, stage: StagePlan, window: Window) -> QueryResult:
     """Run the script. Raises AttemptFailed with places in the user's own text, and the errors of the port."""
     moment = now_of(stage, window)
     if stage.as_is:
-        return await link.run(lambda port: port.run_script(link.org_id, stage.script, moment, stage.timeout))
+        return await link.run(
+            "run_script", lambda port: port.run_script(link.org_id, stage.script, moment, stage.timeout)
+        )
     sent = window_script(stage.script, stage.facts, window, stage.cadence.period)
     try:
-        return await link.run(lambda port: port.run_script(link.org_id, sent.text, moment, stage.timeout))
+        return await link.run("run_script", lambda port: port.run_script(link.org_id, sent.text, moment, stage.timeout))
     except ScriptFailed as error:
         raise AttemptFailed(in_users_places(str(error), stage.script, sent)) from error
 
@@ -83,7 +85,9 @@ async def source_of(link: LiveLink, stage: StagePlan, window: Window) -> dict[Se
     source = stage.source
     if source is None or not needs(stage.checks, native=stage.native is not None).source:
         return None
-    return await link.run(lambda port: port.count_by_series(link.org_id, source, window, timeout=stage.timeout))
+    return await link.run(
+        "count_by_series", lambda port: port.count_by_series(link.org_id, source, window, timeout=stage.timeout)
+    )
 
 
 async def prove(
@@ -95,7 +99,9 @@ async def prove(
     written: Written | None = outcome.written
     target = stage.target
     if target is not None and written is None and needs(stage.checks, native=stage.native is not None).written:
-        written = await link.run(lambda port: port.read_written(link.org_id, target, window, timeout=stage.timeout))
+        written = await link.run(
+            "read_written", lambda port: port.read_written(link.org_id, target, window, timeout=stage.timeout)
+        )
     evidence = Evidence(outcome.result if not outcome.run_id else None, source, written)
     verdicts = [verdict for verdict in judge(stage.checks, evidence, window) if not verdict.passed]
     errors = [verdict.message for verdict in verdicts if verdict.check.blocks]

@@ -12,9 +12,11 @@ import pytest
 from influxops.core.pipeline.circuit import CircuitState
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.result import QueryResult, Source
+from influxops.core.record import pack
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.pipeline.window_run import Outcome
 from influxops.influx.errors import Forbidden, NotFound, ScriptFailed, Unavailable
+from influxops.reconcile.pipeline_state import PipelineState
 from tests.support.pipeline_desk import CONNECTION, LEDGER, PIPELINE, PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of
 from tests.support.until import until
@@ -119,6 +121,25 @@ async def test_a_ledger_that_cannot_be_read_is_told_once_and_tried_less_and_less
     desk.loop._published = float("-inf")
     desk.loop.wake.set()
     await until(lambda: not desk.loop.facts.ledger_trouble)
+
+
+async def test_a_stage_that_waits_for_something_starts_nothing_and_counts_go_on_from_the_status(
+    desk: PipelineDesk,
+) -> None:
+    """Its windows stay, and say for what they wait; the next plan without it runs them."""
+    plan = hours(plan_of({"a": StageOf(), "b": StageOf()}), 3)
+    held = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], waits="no bucket 'x'")})
+    told = {"windows": {"succeeded": 7}, "lateWindows": 2}
+    desk.tools.context.pipelines[PIPELINE] = PipelineState("u1", packed_status=pack(told))
+    desk.start(held)
+    await until(lambda: desk.loop.facts.succeeded == 10)
+    assert desk.loop.facts.late_windows == 2
+    assert [(one["stage"], one["reason"], one["message"]) for one in desk.loop.facts.exceptions] == [
+        ("a", "DependencyNotReady", "no bucket 'x'")
+    ] * 3
+    desk.loop.configure(plan)
+    await until(lambda: desk.loop.facts.succeeded == 13)
+    assert len(desk.fake.ran) == 6
 
 
 async def test_a_look_for_late_data_that_takes_long_or_fails_holds_up_no_window(desk: PipelineDesk) -> None:
