@@ -23,7 +23,8 @@ from influxops.core.pipeline.native import native_fault
 from influxops.core.pipeline.plan import CheckPlan, NativeTask, PipelinePlan, RetryPlan, StagePlan
 from influxops.core.pipeline.restore import longest_window
 from influxops.core.pipeline.result import Source, Target
-from influxops.core.pipeline.script import unknown_members, window_script
+from influxops.core.pipeline.script import window_script
+from influxops.core.pipeline.scripts import script_faults
 from influxops.core.record import Record, canonical
 from influxops.core.schedule import Schedule
 from influxops.influx.errors import InfluxError, ScriptInvalid
@@ -140,7 +141,7 @@ async def _stage(
     script, task = await stage_script(context, record, stage, link, state, where)
     try:
         facts = await script_facts(link, script)
-        _judge(facts, cadence, link)
+        _judge(stage, facts, cadence, link)
         await _check(link, state, script, facts, cadence, context.now())
     except SpecFault as fault:
         raise SpecFault(f"{where} ({stage.name}): {fault}", fault.reason) from None
@@ -179,14 +180,10 @@ async def _stage(
     )
 
 
-def _judge(facts: ScriptFacts, cadence: Cadence, link: Link) -> None:
-    unknown = unknown_members(facts)
-    if unknown:
-        raise SpecFault(
-            f"the script uses v.{unknown[0]}, which only dashboards know: a stage has v.timeRangeStart, v.timeRangeStop and "
-            "v.windowPeriod",
-            Reason.INVALID_SCRIPT,
-        )
+def _judge(stage: Stage, facts: ScriptFacts, cadence: Cadence, link: Link) -> None:
+    of_task = stage.task_ref is not None
+    if stage.execution is not Execution.NATIVE and (faults := script_faults(stage, facts, of_task=of_task)):
+        raise SpecFault("; ".join(faults), Reason.INVALID_SCRIPT)
     limits = link.spec.policy.allowed_buckets
     buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
     every = cadence.every

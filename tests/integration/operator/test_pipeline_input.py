@@ -63,6 +63,24 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidSpec",
         "spec.window.period",
     ),
+    "own-window": (
+        {
+            "stages": [
+                stage(
+                    "a",
+                    writes="out",
+                    first="option v = {timeRangeStart: -1h, timeRangeStop: now(), windowPeriod: 1h}\n",
+                )
+            ]
+        },
+        "InvalidScript",
+        "`option v` itself",
+    ),
+    "other-source": (
+        {"stages": [stage("a", writes="out", source={"bucket": "clean", "measurement": "env"})]},
+        "InvalidScript",
+        "source.bucket is 'clean', which the script does not read ('raw')",
+    ),
     "bad-flux": ({"stages": [{"name": "a", "flux": "x = y + 1\n"}]}, "InvalidScript", "spec.stages[0] (a)"),
 }
 
