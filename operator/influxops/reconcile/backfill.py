@@ -77,6 +77,13 @@ async def visit_backfill(context: Context, record: Record) -> Outcome:
         return await _tell(context, record, View(refused=Refused(fault.reason, str(fault))), stalled)
     except InfluxError as error:
         return outcome_of(error)
+    other = context.runner.other_of(record.key, plan.owner) if not spec.dry_run else None
+    if other is not None:
+        waits = (
+            f"InfluxBackfill {other.namespace}/{other.name} has windows of the same InfluxTask run: this one begins when that has "
+            "ended or is deleted"
+        )
+        return await _wait(context, record, waits)
     context.runner.configure(record.key, record.uid, connection, plan)
     context.runner.backfill(record.key, order)
     return Done(Reason.RUNNING)
@@ -95,7 +102,7 @@ async def _of_pipeline(context: Context, record: Record, order: BackfillOrder, p
     else:
         context.runner.backfill(pipeline, order)
         return Done(Reason.RUNNING)
-    return await _tell(context, record, View(waits=waits), Wait(Reason.DEPENDENCY_NOT_READY, waits, after=LOOK))
+    return await _wait(context, record, waits)
 
 
 async def _task_plan(context: Context, record: Record, spec: InfluxBackfillSpec) -> tuple[Key, PipelinePlan]:
@@ -164,6 +171,11 @@ async def _plan(
         breaker_open=60.0,
         scheduled=False,
     )
+
+
+async def _wait(context: Context, record: Record, waits: str) -> Outcome:
+    """Say for what it waits, and look again soon."""
+    return await _tell(context, record, View(waits=waits), Wait(Reason.DEPENDENCY_NOT_READY, waits, after=LOOK))
 
 
 async def _tell(context: Context, record: Record, view: View, outcome: Outcome) -> Outcome:

@@ -53,6 +53,9 @@ class PipelineRunner(Protocol):
     def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None:
         """Run a pipeline by this plan from now on; None: start nothing until there is another."""
 
+    def other_of(self, key: Key, owner: str) -> Key | None:
+        """Another object whose windows are being run for the same owner."""
+
     def retry_failed(self, key: Key) -> None:
         """Let the failed windows of a pipeline run again."""
 
@@ -74,6 +77,10 @@ class NoRunner:
 
     def configure(self, key: Key, uid: str, connection: Key, plan: PipelinePlan | None) -> None:
         """Nothing."""
+
+    def other_of(self, key: Key, owner: str) -> Key | None:  # noqa: ARG002
+        """Nobody."""
+        return None
 
     def retry_failed(self, key: Key) -> None:
         """Nothing."""

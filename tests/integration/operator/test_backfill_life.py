@@ -195,7 +195,9 @@ def test_tasks_with_lookback_and_cron_and_one_that_fails(lab: Lab) -> None:
 
 
 def test_a_backfill_of_a_task_that_changes_goes_and_is_deleted_itself(lab: Lab) -> None:
-    """What is left runs by the new script; without its task it waits; deleted while it runs, its loop ends."""
+    """What is left runs by the new script; without its task it waits; deleted while it runs, its loop ends. Another one of the
+    task waits for that, lest windows run twice.
+    """
     buckets(lab)
     points(lab, 4)
     lab.connect()
@@ -212,5 +214,8 @@ def test_a_backfill_of_a_task_that_changes_goes_and_is_deleted_itself(lab: Lab) 
     lab.task("count", COUNT, every="1m", window={"period": "1m"})
     done = lab.status(BACKFILL, "long")["succeeded"]
     goes(lab, "long", done + 2)
+    ask(lab, "same", 4, 3, taskRef={"name": "count"})
+    waits(lab, "same", f"InfluxBackfill {lab.namespace}/long has windows of the same InfluxTask run")
     lab.delete(BACKFILL, "long")
     no_loop(lab, "long")
+    goes(lab, "same")

@@ -88,6 +88,11 @@ class PipelineLoop:
 
     # what others may ask for
 
+    @property
+    def owner(self) -> str:
+        """The tag of its records in the ledger; empty while nothing is to run."""
+        return self._wanted.owner if self._wanted is not None else ""
+
     def configure(self, plan: PipelinePlan | None) -> None:
         """Run by this plan from now on; None: start nothing until there is another."""
         if plan == self._wanted:

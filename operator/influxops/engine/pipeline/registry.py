@@ -47,6 +47,10 @@ class Pipelines:
             )
         loop.configure(plan)
 
+    def other_of(self, key: Key, owner: str) -> Key | None:
+        """Another object whose loop keeps its records under the same owner: two at once would run the same windows."""
+        return next((other for other, loop in self._loops.items() if other != key and loop.owner == owner), None)
+
     def retry_failed(self, key: Key) -> None:
         """Let the failed windows of a pipeline run again."""
         if key in self._loops:
