@@ -47,6 +47,8 @@ class Entry:
     order: tuple[float, int] = (0.0, 0)
     script: str = ""
     """Digest of the stage's script at the last failure."""
+    healed: int = 0
+    """How often a circuit that closed had it run again."""
 
     @property
     def place(self) -> Place:

@@ -16,6 +16,9 @@ from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.pipeline.old_look import Found
 
+MOST_HEALED = 3
+"""Times that one window runs again because a circuit has closed. Windows that can never succeed would open it for ever."""
+
 
 @dataclass(slots=True)
 class Course:
@@ -104,11 +107,18 @@ class Course:
             self.writer.watermark(settled, now)
             self.dirty = True
 
-    def revive(self, now: datetime, which: Callable[[Entry], bool]) -> None:
+    def revive(self, now: datetime, which: Callable[[Entry], bool]) -> list[Entry]:
         """Let failed windows run again, and have the ledger remember it."""
-        for entry in self.agenda.revive(now, which):
+        revived = self.agenda.revive(now, which)
+        for entry in revived:
             self.writer.put(again(entry))
         self.dirty = True
+        return revived
+
+    def heal(self, stage: str, now: datetime) -> None:
+        """The circuit of a stage has closed: what had failed runs again, but for windows that have failed again each time."""
+        for entry in self.revive(now, lambda one: one.stage == stage and one.healed < MOST_HEALED):
+            entry.healed += 1
 
 
 def again(entry: Entry) -> WindowRecord:

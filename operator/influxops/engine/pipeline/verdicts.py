@@ -42,7 +42,7 @@ class Verdicts:
         settled = course.agenda.succeeded(entry, now) is None
         if course.circuits[entry.stage].succeeded():
             self._voice.closed(entry.stage)
-            course.revive(now, lambda other: other.stage == entry.stage)
+            course.heal(entry.stage, now)
         if not settled:
             return  # its source changed while it ran; what counts is the next run
         course.writer.put(record)

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.due import next_window
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.engine.pipeline.course import Course
+from influxops.engine.pipeline.course import MOST_HEALED, Course
 from tests.support.pipeline_plans import StageOf, plan_of
 
 HOUR = timedelta(hours=1)
@@ -52,3 +52,16 @@ def test_a_failed_window_that_is_given_up_stays_so_after_a_restart() -> None:
     assert [(one.window.stop, one.state, one.cause, one.error) for one in written(made)] == [
         (BEGIN + HOUR, WindowState.FAILED, Cause.GIVEN_UP, "broken")
     ]
+
+
+def test_a_window_that_can_never_succeed_is_not_revived_by_its_circuit_for_ever() -> None:
+    """Otherwise it would open the circuit again and again, and each time the good windows would wait."""
+    made = course(10)
+    made.add_due(BEGIN + HOUR)
+    runs = 0
+    while (entry := made.agenda.take(BEGIN + HOUR, lambda _: True)) is not None:
+        runs += 1
+        made.agenda.failed(entry, BEGIN + HOUR, "no number", None)
+        made.heal("hours", BEGIN + HOUR)
+    assert runs == 1 + MOST_HEALED
+    assert made.revive(BEGIN + HOUR, lambda _: True), "when somebody asks for it, it runs"
