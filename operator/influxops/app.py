@@ -6,20 +6,25 @@ import asyncio
 import gc
 import signal
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import uvloop
 
 from influxops import __version__
 from influxops.core.keys import Key
+from influxops.core.record import Record
 from influxops.engine.connections import Connections
 from influxops.engine.engine import Engine, retrier
 from influxops.engine.gauges import Gauges
+from influxops.engine.handover import Handover, Work
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.queue import WorkQueue
 from influxops.engine.recorder import Recorder
 from influxops.engine.redacted import RedactedStatuses
 from influxops.engine.renderer import TemplateProcess
+from influxops.engine.shards import Shards
 from influxops.engine.tools import Tools
 from influxops.influx.client import InfluxClient
 from influxops.kube.access import AccessError
@@ -165,10 +170,21 @@ class _Operator:
             metrics=metrics,
             redactor=redactor,
             synced=lambda: self.source.synced.is_set(),  # noqa: PLW0108
+            shard=settings.shard_name,
         )
-        self.connections = Connections(tools, self.fence, _Observer(metrics))
+        self.shards = Shards(settings.shard_name, self.cache)
+        self.connections = Connections(tools, self.fence, _Observer(metrics), self.shards)
         self.pipelines = Pipelines(tools, self.connections.link)
         self.context.runner = self.pipelines
+        work = Work(
+            halfway=lambda key: self.engine.halfway(key),  # noqa: PLW0108  (made below)
+            settle=self.pipelines.settle,
+            end=self._end,
+            let_go=self.statuses.let_go,
+            enqueue=lambda keys: self.engine.resume(keys),  # noqa: PLW0108  (made below)
+        )
+        handover = self.connections.handover = Handover(self.shards, self, self.context, work, _timing(settings))
+        self.statuses.may = self.shards.holds
         self.engine = Engine(
             self.context,
             self.cache,
@@ -178,6 +194,8 @@ class _Operator:
             self.pipelines,
             metrics,
             settings.workers,
+            self.shards,
+            handover,
         )
         # The next visit must see what this one wrote, whether or not the watch has brought it by then.
         self.statuses.on_written = lambda key, body: self.engine.upsert(project(key.kind, body, self.cache.get(key)))
@@ -187,15 +205,54 @@ class _Operator:
             client, self.engine, namespaces, loop_factory=uvloop.new_event_loop, on_gap=self.relist.request
         )
         self.gauges = Gauges(
-            metrics, self.context, self.queue, self.statuses, self.source.activity.last, self.lag, client.answers
+            metrics,
+            self.context,
+            self.queue,
+            self.statuses,
+            self.source.activity.last,
+            self.lag,
+            client.answers,
+            self.shards,
         )
         self.probes = ProbeServer(settings.probe_host_port, self.health, metrics, redactor)
+
+    # the store of the handover
+
+    async def read(self, key: Key) -> Record | None:
+        """An object as it is now."""
+        body = await self.client.get(*key)
+        return None if body is None else self._taken_in(key, body)
+
+    async def write(self, record: Record, status: Mapping[str, Any]) -> Record:
+        """Set a status if nothing of the object has changed since it was read."""
+        key = record.key
+        return self._taken_in(key, await self.client.replace_status(key, record.uid, record.resource_version, status))
+
+    async def lease(self, shard: str) -> dict[str, Any] | None:
+        """The Lease of a shard."""
+        return await self.client.get_lease(self.settings.own_namespace(), self.settings.lease_of(shard))
+
+    def _taken_in(self, key: Key, body: Mapping[str, Any]) -> Record:
+        record = project(key.kind, body, self.cache.get(key))
+        self.engine.upsert(record)
+        return record
+
+    async def _end(self, connection: Key) -> None:
+        """Pipelines first: what they have still to write goes through the connection."""
+        await self.pipelines.end(connection)
+        await self.connections.retire(connection)
 
     async def live(self, stop: asyncio.Event) -> None:
         """Run everything until ``stop``."""
         self._checks()
         host, port = await self.probes.start()
-        log.info("influxops starts", version=__version__, instance=self.context.instance, probes=f"{host}:{port}")
+        log.info(
+            "influxops starts",
+            version=__version__,
+            instance=self.context.instance,
+            shard=self.shards.name,
+            probes=f"{host}:{port}",
+        )
         ending = asyncio.Event()
         background = [
             asyncio.create_task(self.source.run(ending), name="watch"),
@@ -230,12 +287,10 @@ class _Operator:
         elector = LeaderElector(
             self.client,
             self.settings.own_namespace(),
-            self.settings.lease_name,
+            self.settings.lease_of(self.settings.shard_name),
             self._started,
             self._stopped,
-            timing=Timing(
-                self.settings.lease_duration, self.settings.lease_renew_deadline, self.settings.lease_retry_period
-            ),
+            timing=_timing(self.settings),
         )
         self.fence.elector = elector
         self.client.fence = elector.check
@@ -257,6 +312,10 @@ class _Operator:
         self.health.add_live("watch", age_check(self.source.activity.age, sick, "the last watch activity"))
         self.health.add_live("queue", age_check(self.queue.oldest_due_seconds, sick, "the oldest due object"))
         self.health.add_live("event-loop", age_check(self.lag.worst, sick, "the longest lag of the event loop"))
+
+
+def _timing(settings: Settings) -> Timing:
+    return Timing(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
 
 
 async def _first(wanted: asyncio.Event, stop: asyncio.Event) -> bool:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from influxops.core.shard import DEFAULT, is_shard
+
 PREFIX = "INFLUXOPS_"
 """What the variables of the environment begin with."""
 
@@ -49,6 +51,11 @@ class Settings(BaseSettings):
     status_writes_per_second: float = Field(
         default=50.0, gt=0, le=10_000, description="Most status writes a second, over all objects; oldest first."
     )
+    shard: str = Field(
+        default="",
+        description="Shard to work: only the InfluxConnections with this label influxops.dev/shard, and their objects. "
+        "Empty: those without the label.",
+    )
     relist_seconds: float = Field(
         default=600.0, ge=1, le=86_400, description="Seconds between two lists that find deletions a watch has missed."
     )
@@ -56,7 +63,9 @@ class Settings(BaseSettings):
     lease_namespace: str = Field(
         default="", description="Namespace of the Lease. Empty: that of the Pod; outside a cluster: default."
     )
-    lease_name: str = Field(default="influxops", description="Name of the Lease.")
+    lease_name: str = Field(
+        default="influxops", description="Name of the Lease; that of a shard has - and the shard's name behind it."
+    )
     lease_duration: float = Field(default=15.0, gt=0, le=600, description="Seconds that a Lease is valid unrenewed.")
     lease_renew_deadline: float = Field(
         default=10.0, gt=0, le=600, description="Seconds without a renewal after which the holder stops working."
@@ -109,6 +118,15 @@ class Settings(BaseSettings):
     def _is_lease(cls, value: str) -> str:
         return _match(_LEASE, value, "the name of a Lease; write lower case letters, digits, - and .")
 
+    @field_validator("shard")
+    @classmethod
+    def _is_shard(cls, value: str) -> str:
+        if value and not is_shard(value):
+            raise ValueError(
+                f"{value!r} is not the name of a shard; write 1 to 63 lower case letters, digits and -, such as team-a"
+            )
+        return value
+
     @field_validator("instance_id")
     @classmethod
     def _is_instance(cls, value: str) -> str:
@@ -132,6 +150,10 @@ class Settings(BaseSettings):
                 f"--namespaces needs --instance-id (or {PREFIX}INSTANCE_ID): with rights in some namespaces only, the "
                 "uid of kube-system cannot be read; write a name that no other installation at the same InfluxDB uses"
             )
+        if self.shard_name != DEFAULT and not self.leader_elect:
+            raise ValueError(
+                "--shard needs the Lease: without it no other shard can tell whether this one works; leave --no-leader-elect out"
+            )
         if not self.lease_duration > self.lease_renew_deadline > self.lease_retry_period:
             raise ValueError(
                 "--lease-duration must be longer than --lease-renew-deadline, and that longer than "
@@ -140,6 +162,15 @@ class Settings(BaseSettings):
         if self.unhealthy_after < self.unready_after:
             raise ValueError("--unhealthy-after must not be shorter than --unready-after; the defaults are 300 and 120")
         return self
+
+    @property
+    def shard_name(self) -> str:
+        """The shard, also when it is the default one."""
+        return self.shard or DEFAULT
+
+    def lease_of(self, shard: str) -> str:
+        """The name of a shard's Lease."""
+        return self.lease_name if shard == DEFAULT else f"{self.lease_name}-{shard}"
 
     @property
     def clusterwide(self) -> bool:

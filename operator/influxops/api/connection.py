@@ -181,6 +181,9 @@ class InfluxConnectionStatus(Status):
     """Id of the InfluxDB user behind the token."""
     tasks: TaskCounts | None = None
     """Tasks of the connection."""
+    shard: str | None = None
+    """Shard whose operator works the connection and its objects now, `default` without the label `influxops.dev/shard`. After a change
+    of the label the old name stands here until that operator has ended all that it was doing."""
     breaker: Annotated[Breaker, Field(strict=False)] | None = None
     """`Closed`: requests pass. `Open`: the server does not answer and nothing is sent. `HalfOpen`: one request tries."""
 

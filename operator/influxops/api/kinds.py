@@ -84,6 +84,7 @@ CONNECTION = Kind(
         Column("Late", ".status.tasks.late", "Tasks whose latest due slot has no successful run", "integer", wide=True),
         Column("User", ".status.user", "InfluxDB user whose rights the tasks have", wide=True),
         Column("Breaker", ".status.breaker", "State of the circuit breaker", wide=True),
+        Column("Shard", ".status.shard", "Shard whose operator works the connection", wide=True),
         _MESSAGE,
     ),
     (".spec.org",),

@@ -32,6 +32,8 @@ class ConnectionFacts:
     foreign_example: str = ""
     """One of their InfluxTasks, as namespace/name."""
     handled_reconcile_at: str = ""
+    shard: str = ""
+    """Who holds the connection."""
 
 
 def connection_status(
@@ -69,6 +71,7 @@ def connection_status(
         "user": facts.user,
         "userID": facts.user_id,
         "lastHandledReconcileAt": facts.handled_reconcile_at,
+        "shard": facts.shard,
     }
     status.update({key: value for key, value in optional.items() if value})
     return status

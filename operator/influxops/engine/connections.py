@@ -13,18 +13,28 @@ from influxops.core.conditions import of_outcome, stamp
 from influxops.core.keys import Key
 from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
+from influxops.core.shard import label_fault
+from influxops.engine.handover import Handover
 from influxops.engine.link import Fence, LiveLink, Observer
 from influxops.engine.queue import Priority
+from influxops.engine.shards import Shards
 from influxops.engine.tools import Tools
 from influxops.engine.turn import ConnectionLoop
 from influxops.reconcile.finalizer import ensure_finalizer, remove_finalizer
+
+ENDING = 30.0
+"""Seconds that the requests under way get when a connection is handed on."""
 
 
 class Connections:
     """Starts, changes and ends the loops as the InfluxConnections come, change and go."""
 
-    def __init__(self, tools: Tools, fence: Fence, observer: Observer) -> None:
+    handover: Handover
+    """Set once, before the first visit: it ends our loops in its turn."""
+
+    def __init__(self, tools: Tools, fence: Fence, observer: Observer, shards: Shards) -> None:
         self._tools = tools
+        self._shards = shards
         self._fence = fence
         self._observer = observer
         self._loops: dict[Key, ConnectionLoop] = {}
@@ -37,16 +47,29 @@ class Connections:
         return loop.link if loop else None
 
     def links_of_org(self, org_id: str) -> list[Key]:
-        """Every connection that leads to the organization of this id, under whatever url."""
-        return [key for key, loop in self._loops.items() if org_id and loop.link.org_id == org_id]
+        """Every connection that leads to the organization of this id, under whatever url; of other shards by what they tell."""
+        if not org_id:
+            return []
+        ours = [key for key, loop in self._loops.items() if loop.link.org_id == org_id]
+        return ours + [one.key for one in self._shards.elsewhere() if one.status().get("orgID") == org_id]
 
     async def visit(self, key: Key) -> Outcome:
         """Visit an InfluxConnection: have its loop run with its present spec, or end it."""
         record = self._tools.context.objects.get(key)
         if record is None:
             await self.end(key)
-            self._tell_pipelines(key)
+            self._shards.drop(key)
+            for other in self._shards.objects_of(key):  # those that are left are to say what they lack
+                self._tools.enqueue(other, Priority.CHANGE)
             return Gone()
+        outcome = await self.handover.admit(record)
+        if outcome is not None:
+            return outcome
+        record = self._tools.context.objects.get(key) or record  # as it was written just now
+        fault = label_fault(record.labels)
+        if fault and not record.deleting:
+            await self.end(key)
+            return await self._invalid(record, fault)
         if record.deleting:
             return await self._finish(record)
         try:
@@ -147,6 +170,14 @@ class Connections:
         task = self._stop(key)
         if task is not None:
             await asyncio.gather(task, return_exceptions=True)
+
+    async def retire(self, key: Key) -> None:
+        """End the loop of a connection after its requests under way, and wait until it has ended."""
+        loop, task = self._loops.get(key), self._running.get(key)
+        if loop is not None and task is not None:
+            loop.leave()
+            await asyncio.wait({task}, timeout=ENDING)
+        await self.end(key)
 
     async def end_all(self) -> None:
         """End every loop, when this process stops leading."""

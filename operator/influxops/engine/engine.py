@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from influxops.core.keys import Key, Kind
@@ -12,14 +12,16 @@ from influxops.core.outcome import Done, Gone, Outcome, Stalled, Wait
 from influxops.core.pipeline.backfill_status import terminal
 from influxops.core.record import Record
 from influxops.engine.connections import Connections
+from influxops.engine.handover import Handover
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.queue import Priority, WorkQueue
+from influxops.engine.shards import Shards
 from influxops.kube.cache import Cache, Change
 from influxops.kube.errors import Conflict as KubeConflict
 from influxops.kube.errors import KubeError, MissingReference, NotFound, NotLeader
 from influxops.kube.status import StatusWriter
 from influxops.reconcile.context import Context
-from influxops.reconcile.visit import visit
+from influxops.reconcile.visit import forget, visit
 from influxops.telemetry.logs import get_logger
 from influxops.telemetry.metrics import Metrics
 
@@ -44,6 +46,8 @@ class Engine:
         pipelines: Pipelines,
         metrics: Metrics,
         workers: int,
+        shards: Shards,
+        handover: Handover,
     ) -> None:
         self._context = context
         self._cache = cache
@@ -53,6 +57,8 @@ class Engine:
         self._pipelines = pipelines
         self._metrics = metrics
         self._workers = workers
+        self._shards = shards
+        self._handover = handover
         self._tasks: list[asyncio.Task[None]] = []
         self._halfway: dict[Key, int] = {}
         """Keys whose change needs another request at once, with the number of steps done. Steps are no failures: what fails
@@ -72,6 +78,8 @@ class Engine:
         if not change.echo:
             self._queue.add(record.key, Priority.CHANGE)
             self._wake_referrers(record.key)
+        elif record.key.kind is Kind.CONNECTION and Change.STATUS in change and self._shards.news(record):
+            self._queue.add(record.key, Priority.CHANGE)  # another shard has passed it on, or taken it
         elif record.key.kind is Kind.BACKFILL and Change.STATUS in change and terminal(record.status()):
             self._queue.add(
                 record.key, Priority.RESYNC
@@ -105,21 +113,30 @@ class Engine:
     # leading
 
     async def start(self) -> None:
-        """Begin to work: connections first, then everything that the cache holds."""
+        """Begin to work: connections first, which bring their objects once it is confirmed that they are this shard's."""
         self.leading = True
         self._queue.open()
         self._context.tasks.clear()
         self._context.policies.clear()
         self._context.pipelines.clear()
-        self._metrics.leader.set(1)
+        self._handover.begin()
+        self._metrics.leader.labels(self._shards.name).set(1)
         for key in self._cache.keys(Kind.CONNECTION):
             self._queue.add(key, Priority.CHANGE)
         for kind in (Kind.POLICY, Kind.TASK, Kind.PIPELINE, Kind.BACKFILL):
-            for key in self._cache.keys(kind):
-                record = self._cache.get(key)
-                settled = record is not None and not record.deleting and _observed(record) == record.generation
-                self._queue.add(key, Priority.RESYNC if settled else Priority.CHANGE)
+            self.resume(key for key in self._cache.keys(kind) if self._shards.works(key))
         self._tasks = [asyncio.create_task(self._work(), name=f"worker {n}") for n in range(self._workers)]
+
+    def resume(self, keys: Iterable[Key]) -> None:
+        """Visit objects that have come to this process: first those whose spec has changed, or that wait for their end."""
+        for key in keys:
+            record = self._cache.get(key)
+            settled = record is not None and not record.deleting and _observed(record) == record.generation
+            self._queue.add(key, Priority.RESYNC if settled else Priority.CHANGE)
+
+    def halfway(self, connection: Key) -> bool:
+        """Whether a change of several requests is half done for an object of the connection."""
+        return any(self._shards.connection_of(key) == connection for key in self._halfway)
 
     async def stop(self, grace: float) -> None:
         """Stop working: no new visit, those under way get ``grace`` seconds, then they are cancelled.
@@ -128,7 +145,7 @@ class Engine:
         """
         self.leading = False
         until = self._context.clock() + grace
-        self._metrics.leader.set(0)
+        self._metrics.leader.labels(self._shards.name).set(0)
         self._queue.close()
         if self._tasks:
             _, pending = await asyncio.wait(self._tasks, timeout=grace)
@@ -158,7 +175,33 @@ class Engine:
             finally:
                 self._queue.done(key)
 
+    async def _ours(self, key: Key) -> bool:
+        """Whether a visit to an object may begin. One that is another shard's is forgotten."""
+        if key.kind is Kind.CONNECTION or key not in self._cache:
+            return True
+        for _ in range(2):  # a backfill's pipeline, and then its connection
+            missing = self._shards.missing(key) if self._shards.works(key) else None
+            if missing is None or not await self._handover.find(missing):
+                break
+        if self._shards.works(key) or (key in self._halfway and self._shards.holds(key)):
+            return True
+        self._queue.forget(key)
+        self._halfway.pop(key, None)
+        if not self._shards.holds(key):
+            forget(self._context, key)
+        return False
+
     async def _visit(self, key: Key) -> None:
+        try:
+            if not await self._ours(key):
+                return
+        except KubeError:
+            self._queue.add(key, Priority.RETRY, after=self._queue.backoff(key))
+            return
+        with self._shards.visiting(key):
+            await self._visit_ours(key)
+
+    async def _visit_ours(self, key: Key) -> None:
         started = self._context.clock()
         outcome: Outcome | None = None
         word = "error"

@@ -13,6 +13,7 @@ from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Outcome
 from influxops.core.record import unpack
 from influxops.engine.queue import WorkQueue
+from influxops.engine.shards import Shards
 from influxops.kube.status import StatusWriter
 from influxops.reconcile.context import Context
 from influxops.telemetry.health import LoopLag
@@ -36,6 +37,7 @@ class Gauges:
         last_activity: Callable[[Kind], float],
         lag: LoopLag,
         answers: Mapping[tuple[str, str], int],
+        shards: Shards,
     ) -> None:
         self._metrics = metrics
         self._context = context
@@ -44,6 +46,7 @@ class Gauges:
         self._last_activity = last_activity
         self._lag = lag
         self._answers = answers
+        self._shards = shards
         self._counted: dict[tuple[str, str], int] = {}
         self._written = 0
 
@@ -75,6 +78,9 @@ class Gauges:
             metrics.watch_last_activity_timestamp_seconds.labels(kind.value).set(time.time() - age)
 
     def _resources(self) -> None:
+        self._metrics.shard_connections.clear()
+        for shard, count in self._shards.counts().items():
+            self._metrics.shard_connections.labels(shard).set(count)
         tasks: Counter[str] = Counter()
         for state in self._context.tasks.values():
             outcome = state.outcome

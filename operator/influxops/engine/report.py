@@ -67,6 +67,7 @@ class Report:
             breaker=link.breaker.state.value,
             handled_reconcile_at=record.annotations.get(RECONCILE_AT, ""),
             foreign_example=self._foreign,
+            shard=self._tools.shard,
             **counts,
         )
         status = connection_status(previous, outcome, facts, generation, self._context.now())

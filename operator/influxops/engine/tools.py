@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from influxops.core.keys import Key
+from influxops.core.shard import DEFAULT
 from influxops.engine.connect import ClientFactory, Secrets
 from influxops.engine.queue import Priority
 from influxops.reconcile.context import Context
@@ -29,3 +30,5 @@ class Tools:
     redactor: Redactor
     synced: Callable[[], bool]
     """Whether every object of the cluster has been seen, so that what is missing is missing."""
+    shard: str = DEFAULT
+    """Which this process works."""

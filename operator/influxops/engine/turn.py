@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from datetime import timedelta
 
@@ -50,14 +51,15 @@ class ConnectionLoop:
         self._runs = RunCollector(tools.context, self._reruns)
         self._sweeps = 0
         self._troubled_since: float | None = None
+        self._left = asyncio.Event()
         self._ending_since: float | None = None
         """Since when a suspension has waited for the end of what is under way."""
 
     async def run(self) -> None:
-        """Turn until cancelled. Whatever goes wrong in a turn is told in the connection's status."""
+        """Turn until cancelled, or told to leave. Whatever goes wrong in a turn is told in the connection's status."""
         woken = 0
         try:
-            while True:
+            while not self._left.is_set():
                 self.link.wake.clear()
                 try:
                     delay = await self._turn()
@@ -68,16 +70,23 @@ class ConnectionLoop:
                         "a sweep failed in a way it should not: please report this", connection=str(self.link.key)
                     )
                     delay = 30.0
-                if not await self._rest(delay):
+                if self._left.is_set() or not await self._rest(delay):
                     woken = 0
                     continue
                 # Several objects may have met the same trouble; and when turn after turn finds none, it is not to be hurried.
                 pause = max(0.2 * 2.0 ** min(woken, 10), self.link.breaker.trial_in())
                 woken += 1
-                await asyncio.sleep(min(pause, float(self.link.spec.sync_interval.seconds)))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(pause, float(self.link.spec.sync_interval.seconds))):
+                        await self._left.wait()
         finally:
             if self.link.port is not None:
                 await self.link.port.close()
+
+    def leave(self) -> None:
+        """End after what is under way."""
+        self._left.set()
+        self.link.wake.set()
 
     async def _rest(self, delay: float) -> bool:
         """Wait for the next turn, and look for runs that should have ended meanwhile. True when woken before its time."""

@@ -137,22 +137,29 @@ class KubeClient:
         for _ in range(WRITES):
             if version is None:
                 version = await self._version_of(key, uid)
-            body = {
-                "apiVersion": key.kind.api_version,
-                "kind": key.kind.value,
-                "metadata": {"namespace": key.namespace, "name": key.name, "uid": uid, "resourceVersion": version},
-                "status": status,
-            }
-            query = {"fieldManager": FIELD_MANAGER, "force": "true"}
             try:
-                answer: dict[str, Any] = await self._api.write(
-                    "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
-                )
+                return await self.replace_status(key, uid, version, status)
             except Conflict:
                 version = None
-                continue
-            return self._wrote(answer)
         raise Conflict(f"the status of {key} was not written: the object changed {WRITES} times meanwhile", status=409)
+
+    async def replace_status(
+        self, key: Key, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Make ``status`` exactly this if nothing of the object has changed since that resource version; the object as it then is.
+        Raises ``Conflict`` when something has, and ``NotFound``.
+        """
+        body = {
+            "apiVersion": key.kind.api_version,
+            "kind": key.kind.value,
+            "metadata": {"namespace": key.namespace, "name": key.name, "uid": uid, "resourceVersion": resource_version},
+            "status": status,
+        }
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        answer: dict[str, Any] = await self._api.write(
+            "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
+        )
+        return self._wrote(answer)
 
     async def set_finalizers(
         self, key: Key, uid: str, resource_version: str, finalizers: Sequence[str]

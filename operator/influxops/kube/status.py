@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,6 +62,8 @@ class StatusWriter:
         """Writes that the API refused for good or for now."""
         self.on_written: Callable[[Key, dict[str, Any]], None] | None = None
         """Told of each written object as the API answered it, so that a cache need not wait for the watch."""
+        self.may: Callable[[Key], bool] = lambda _: True
+        """Whether this process speaks for an object; what waits for one of which it does not is dropped."""
         self._target = target
         self._schedule = Schedule(writes_per_second)
         self._last: dict[Key, _Last] = {}
@@ -92,6 +94,14 @@ class StatusWriter:
         last = self._last.get(key)
         if last is None or last.uid == uid:
             self._forget(key)
+
+    async def let_go(self, keys: Iterable[Key]) -> None:
+        """Drop what waits for these objects, and return when none of them is being written."""
+        for key in keys:
+            if key in self._schedule or key in self._turning or key in self._locks:
+                async with self._only(key):
+                    self._schedule.drop(key)
+                    self._turning.pop(key, None)
 
     def clear(self) -> None:
         """Drop everything that waits: the lease is lost, the next leader finds out itself."""
@@ -165,6 +175,8 @@ class StatusWriter:
             log.error("the status of %s was refused: %s", entry.key, error)
 
     async def _write(self, key: Key, uid: str, status: Mapping[str, Any]) -> bool:
+        if not self.may(key):
+            return False
         digest = _digest(status)
         last = self._last.get(key)
         if last is not None and last.uid == uid and last.digest == digest:

@@ -10,6 +10,11 @@ from influxops.core.record import Record
 from influxops.reconcile.context import Context
 
 
+def is_marked(record: Record) -> bool:
+    """Whether our finalizer is on."""
+    return FINALIZER in record.finalizers
+
+
 async def ensure_finalizer(context: Context, record: Record) -> Record:
     """Set the finalizer unless it is there. Returns the record as it is then."""
     if FINALIZER in record.finalizers:

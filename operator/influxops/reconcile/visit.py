@@ -26,17 +26,22 @@ async def visit(context: Context, key: Key) -> Outcome:
     """Visit an object of any kind but a connection. Errors of Kubernetes pass through to the engine."""
     record = context.objects.get(key)
     if record is None:
-        context.tasks.pop(key, None)
-        context.policies.pop(key, None)
-        if key.kind is Kind.PIPELINE:
-            context.pipelines.pop(key, None)
-            context.runner.stop(key)
-        elif key.kind is Kind.BACKFILL:
-            context.runner.drop_backfill(key)
-        context.deleting_since.pop(key, None)
-        context.missing_since.pop(key, None)
+        forget(context, key)
         return Gone()
     return await _VISITS[key.kind](context, record)
+
+
+def forget(context: Context, key: Key) -> None:
+    """Remember nothing of an object that is gone, or another shard's; what runs for it ends."""
+    context.tasks.pop(key, None)
+    context.policies.pop(key, None)
+    if key.kind is Kind.PIPELINE:
+        context.pipelines.pop(key, None)
+        context.runner.stop(key)
+    elif key.kind is Kind.BACKFILL:
+        context.runner.drop_backfill(key)
+    context.deleting_since.pop(key, None)
+    context.missing_since.pop(key, None)
 
 
 def state_of(context: Context, record: Record) -> TaskState:

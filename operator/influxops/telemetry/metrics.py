@@ -123,7 +123,14 @@ class Metrics:
             "watch_last_activity_timestamp_seconds", "Unix time of the last sign of life of a watch.", ("kind",)
         )
 
-        self.leader = gauge("leader", "1 while this process holds the Lease and works, else 0.")
+        self.leader = gauge(
+            "leader", "1 while this process holds the Lease of its shard and works, else 0.", ("shard",)
+        )
+        self.shard_connections = gauge(
+            "shard_connections",
+            "InfluxConnections by the shard that is to work them, seen by every process.",
+            ("shard",),
+        )
         self.lease_transitions_total = counter(
             "lease_transitions_total", "Times that this process gained or lost the Lease.", ("direction",)
         )

@@ -9,7 +9,9 @@ import pytest
 
 from influxops.core.keys import Key, Kind
 from influxops.core.record import Record, pack
+from influxops.core.shard import DEFAULT
 from influxops.engine.engine import Engine
+from influxops.engine.shards import Shards
 from influxops.kube.cache import Cache
 from tests.support.pipeline_desk import PipelineDesk
 
@@ -38,7 +40,9 @@ def record(key: Key, spec: dict[str, object]) -> Record:
 @pytest.fixture
 async def engine() -> Engine:
     desk = PipelineDesk()
-    made = Engine(desk.tools.context, Cache(), Statuses(), Queue(), None, None, desk.metrics, 1)  # type: ignore[arg-type]
+    cache = Cache()
+    shards = Shards(DEFAULT, cache)
+    made = Engine(desk.tools.context, cache, Statuses(), Queue(), None, None, desk.metrics, 1, shards, None)  # type: ignore[arg-type]
     made.leading = True
     return made
 

@@ -93,6 +93,11 @@ class PipelineLoop:
         """The tag of its records in the ledger; empty while nothing is to run."""
         return self._wanted.owner if self._wanted is not None else ""
 
+    @property
+    def busy(self) -> bool:
+        """Whether runs are under way."""
+        return any(not task.done() for task in self._runs)
+
     def configure(self, plan: PipelinePlan | None) -> None:
         """Run by this plan from now on; None: start nothing until there is another."""
         if plan == self._wanted:
@@ -172,7 +177,7 @@ class PipelineLoop:
         """One turn; the seconds until the next unless something wakes it."""
         course = self.course
         if course is None or course.plan != self._wanted:
-            if any(not task.done() for task in self._runs):
+            if self.busy:
                 return IDLE  # the last of them wakes us
             await self._aside.stop()
             if self._wanted is None:

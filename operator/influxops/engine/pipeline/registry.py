@@ -89,6 +89,22 @@ class Pipelines:
             if loop.backfills.drop(key):
                 loop.wake.set()
 
+    def settle(self, connection: Key) -> bool:
+        """Start no more runs for a connection, as long as nobody configures them anew; whether none is under way."""
+        loops = [loop for loop in self._loops.values() if loop.connection == connection]
+        for loop in loops:
+            loop.configure(None)
+        return not any(loop.busy for loop in loops)
+
+    async def end(self, connection: Key) -> None:
+        """End every loop of a connection, and wait until they have ended."""
+        keys = [key for key, loop in self._loops.items() if loop.connection == connection]
+        for key in keys:
+            self.stop(key)
+        self._orders = {key: order for key, order in self._orders.items() if order[0] not in keys}
+        ending = [task for key in keys for task in self._ending.get(key, ())]
+        await asyncio.gather(*ending, return_exceptions=True)
+
     async def end_all(self) -> None:
         """End every loop, when this process stops leading."""
         for key in list(self._loops):
