@@ -18,7 +18,7 @@ from influxops.core.template import render_template
 from influxops.settings import PREFIX, Settings, load
 from tests.manifests.support import FILES, MANIFESTS, ROOT, documents
 
-DEPLOYMENT = yaml.safe_load((MANIFESTS / "install/base/deployment.yaml").read_text())
+DEPLOYMENT = yaml.safe_load((MANIFESTS / "install/base/deployment/deployment.yaml").read_text())
 POD = DEPLOYMENT["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
 

@@ -27,7 +27,8 @@ NEEDED = [
     *((ELSEWHERE, "get", resource) for resource in ("secrets", "configmaps", "namespaces")),
     *((ELSEWHERE, verb, EVENTS) for verb in ("create", "patch")),
     (HOME, "create", LEASE),
-    *((HOME, verb, f"{LEASE}:influxops") for verb in ("get", "update")),
+    *((HOME, "get", f"{LEASE}:{name}") for name in ("influxops", "influxops-team-a")),
+    (HOME, "update", f"{LEASE}:influxops"),
 ]
 DENIED = [
     *((ELSEWHERE, "patch", f"{kind}.{OURS}") for kind in KINDS if kind not in WITH_FINALIZER),
@@ -42,7 +43,7 @@ DENIED = [
     *((ELSEWHERE, verb, "configmaps") for verb in ("list", "watch", "create", "patch")),
     *((ELSEWHERE, verb, "namespaces") for verb in ("list", "watch", "patch")),
     *((ELSEWHERE, verb, LEASE) for verb in ("create", "get", "update")),
-    *((HOME, verb, f"{LEASE}:other") for verb in ("get", "update")),
+    (HOME, "update", f"{LEASE}:influxops-team-a"),  # manifests/install/shard is not installed here
     *((HOME, verb, LEASE) for verb in ("list", "watch", "delete")),
     (ELSEWHERE, "get", "customresourcedefinitions.apiextensions.k8s.io"),
     (ELSEWHERE, "create", "pods"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import ssl
 import threading
 import time
@@ -16,7 +17,7 @@ _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-leng
 HTML = b"<!doctype html><html><body><h1>Welcome to the portal</h1><p>Please sign in.</p></body></html>"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Seen:
     """One request; ``token`` is what followed ``Token`` in its Authorization header."""
 
@@ -24,6 +25,11 @@ class Seen:
     method: str
     path: str
     token: str
+    body: bytes = b""
+    who: str = ""
+    """Whose request it is, if the gate was told how to find out."""
+    ended: float = math.inf
+    """When the answer had been sent, or the client was found to be gone."""
 
 
 class Gate:
@@ -39,6 +45,8 @@ class Gate:
         self.slows: Callable[[bytes], bool] = lambda body: True
         """Which requests ``slow`` holds up, by what they say."""
         self.seen: list[Seen] = []
+        self.who: Callable[[int], str] = lambda port: ""
+        """Who has this port of the loopback address."""
         self._target = urlsplit(target)
         gate = self
 
@@ -81,7 +89,9 @@ class Gate:
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         token = (request.headers.get("Authorization") or "").removeprefix("Token ")
-        self.seen.append(Seen(time.monotonic(), request.command or "", request.path, token))
+        who = self.who(request.client_address[1])
+        seen = Seen(time.monotonic(), request.command or "", request.path, token, body, who)
+        self.seen.append(seen)
         mode = self.mode
         try:
             if mode == "slow" and self.slows(body):
@@ -94,6 +104,8 @@ class Gate:
                 self._forward(request, body, cut=mode == "cut")
         except OSError:
             request.close_connection = True
+        finally:
+            seen.ended = time.monotonic()
 
     def _forward(self, request: BaseHTTPRequestHandler, body: bytes, *, cut: bool) -> None:
         connection = http.client.HTTPConnection(self._target.hostname or "", self._target.port, timeout=60)

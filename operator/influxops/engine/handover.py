@@ -155,7 +155,11 @@ class Handover:
     async def _ended(self, key: Key) -> bool:
         """End what is under way for a connection; whether that is done."""
         clock, work = self._context.clock, self._work
-        self._shards.leave(key)
+        if self._shards.leave(key):
+            log.info(
+                "a connection is wanted elsewhere: what is under way for it ends",
+                connection=f"{key.namespace}/{key.name}",
+            )
         since = self._since.setdefault(key, clock())
         settled = work.settle(key)
         patient = clock() - since < ENDING
