@@ -87,6 +87,20 @@ def test_variables_are_options_of_the_program() -> None:
     assert "needs --instance-id (or INFLUXOPS_INSTANCE_ID)" in done.stderr
 
 
+def test_the_name_of_a_shard_is_one_word_in_its_manifests() -> None:
+    """Its variable and its Lease: whoever replaces the word everywhere has another shard. Its Pods are no others' Pods."""
+    folder = MANIFESTS / "install/shard"
+    overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    (variable,) = yaml.safe_load(overlay["patches"][0]["patch"])[0]["value"]
+    settings = load({variable["name"].removeprefix(PREFIX).lower(): variable["value"]})
+    role, _ = documents((folder / "lease-role.yaml").read_text())
+    assert role["rules"][0]["resourceNames"] == [settings.lease_of(settings.shard_name)]
+    assert overlay["nameSuffix"] == f"-{settings.shard_name}"
+    (labels,) = overlay["labels"]
+    assert labels["includeSelectors"]
+    assert labels["pairs"]["app.kubernetes.io/component"] == f"operator-{settings.shard_name}"
+
+
 def _sample(name: str) -> dict[str, Any]:
     (document,) = documents((MANIFESTS / f"samples/{name}.yaml").read_text())
     return document

@@ -280,6 +280,29 @@ async def test_a_broken_kubeconfig_is_one_clear_error(tmp_path: Path, text: str)
         await Access(str(tmp_path / "absent")).load()
 
 
+async def test_a_status_is_replaced_only_if_nothing_has_changed(client: KubeClient, namespace: str) -> None:
+    """Not after another status, a label, or a new object of the name."""
+    key, uid = await create_task(client, namespace)
+    body = await client.get(*key)
+    assert body is not None
+    first = body["metadata"]["resourceVersion"]
+    written = await client.replace_status(key, uid, first, {"observedGeneration": 1})
+    assert written["status"] == {"observedGeneration": 1}
+    second = written["metadata"]["resourceVersion"]
+    with pytest.raises(Conflict):
+        await client.replace_status(key, uid, first, {"observedGeneration": 2})
+    await client.merge(key, {"metadata": {"labels": {"influxops.dev/shard": "a"}}}, uid)
+    with pytest.raises(Conflict):
+        await client.replace_status(key, uid, second, {"observedGeneration": 2})
+    await client.delete(key, uid)
+    await create_task(client, namespace)
+    with pytest.raises(Conflict):
+        await client.replace_status(key, uid, second, {"observedGeneration": 2})
+    found = await client.get(*key)
+    assert found is not None
+    assert found["status"] == {"observedGeneration": -1}
+
+
 async def test_the_status_writer_writes_a_status_once(client: KubeClient, namespace: str) -> None:
     key, uid = await create_task(client, namespace)
     writer = StatusWriter(client)

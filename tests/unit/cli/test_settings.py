@@ -69,6 +69,11 @@ def test_kubeconfig_comes_from_the_usual_variable(monkeypatch: pytest.MonkeyPatc
         ({"probe_address": "8080"}, "'8080' is not an address; write host:port"),
         ({"lease_duration": 5}, "--lease-duration must be longer than --lease-renew-deadline"),
         ({"lease_name": "A"}, "'A' is not the name of a Lease"),
+        (
+            {"shard": "Team_A"},
+            "--shard (or INFLUXOPS_SHARD): 'Team_A' is not the name of a shard; write 1 to 63 lower case",
+        ),
+        ({"shard": "a", "leader_elect": "false"}, "--shard needs the Lease"),
         ({"unhealthy_after": 10}, "--unhealthy-after must not be shorter than --unready-after"),
         ({"worker": 1}, "--worker: there is no such option"),
     ],
@@ -110,6 +115,17 @@ def test_the_lease_lives_beside_the_pod(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "namespace").write_text("influxops-system\n")
     assert load().own_namespace() == "influxops-system"
     assert load({"lease_namespace": "other"}).own_namespace() == "other"
+
+
+@pytest.mark.parametrize(
+    ("shard", "name", "lease"),
+    [("", "default", "influxops"), ("default", "default", "influxops"), ("team-a", "team-a", "influxops-team-a")],
+)
+def test_each_shard_has_a_lease(shard: str, name: str, lease: str) -> None:
+    """The default one that of versions without shards."""
+    settings = load({"shard": shard})
+    assert settings.shard_name == name
+    assert settings.lease_of(settings.shard_name) == lease
 
 
 def test_every_option_is_described() -> None:

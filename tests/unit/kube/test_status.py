@@ -195,3 +195,24 @@ async def test_a_cache_can_be_told_of_every_write() -> None:
     await writer.now(task(), "u1", {"n": 1})
     await writer.now(task(), "u1", {"n": 1})
     assert told == [(task(), "1001")]
+
+
+async def test_what_is_let_go_of_is_not_written_any_more() -> None:
+    """Neither what waits, nor what is tried again after an error; what is being written is seen to its end."""
+    target = Target()
+    target.gate = asyncio.Event()
+    writer = StatusWriter(target)
+    async with running(writer):
+        writer.later(task("a"), "u1", {"n": 1}, urgent=True)
+        await until(lambda: task("a") in writer._turning or task("a") in writer._locks)
+        leaving = asyncio.create_task(writer.let_go([task("a"), task("b")]))
+        await asyncio.sleep(0)
+        writer.may = lambda _: False
+        assert not leaving.done()
+        target.errors.append(Unavailable("later"))
+        target.gate.set()
+        await leaving
+        writer.later(task("b"), "u1", {"n": 2}, urgent=True)
+        await until(lambda: writer.pending == 0)
+    assert not await writer.now(task("a"), "u1", {"n": 3})
+    assert target.applied == []
