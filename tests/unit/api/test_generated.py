@@ -117,13 +117,6 @@ def test_no_list_has_defaults_within() -> None:
         assert [path for path, node in spec if "default" in node and "[]." in path] == []
 
 
-def test_what_later_versions_bring_is_not_in_the_schema_yet() -> None:
-    """A field is in the CRD only once it works."""
-    for kind in KINDS:
-        names = {path.rsplit(".", 1)[-1] for path, _ in _paths(_schema(kind))}
-        assert "shard" not in names
-
-
 def test_a_stale_file_fails_the_check_and_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``--check`` answers 1 and names the file; without it the file is written; then the check answers 0."""
     for generator in (crdgen, docgen):
