@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from devstack.kubeconfig import write_kubeconfig
 from tests.support.expect import condition, eventually
+from tests.support.faults import CRASHES, Fault, Rule
 from tests.support.gate import Gate, Seen
+from tests.support.history import KUBE, History
 from tests.support.lab import BACKFILL, CONNECTION, MERGE, PIPELINE, POLICY, TASK, Lab
 from tests.support.operator import OperatorProcess
 from tests.support.peers import process_of
+from tests.support.proxy import FaultProxy
 from tests.support.windowed import hours_ago, pipeline, points, prepare, stage, stamp, states, windows
 
 LABEL = "influxops.dev/shard"
@@ -154,9 +159,9 @@ def test_every_object_is_worked_by_exactly_one(lab: Lab, crew: Crew) -> None:
 
 def test_a_connection_moves_without_a_double_write(lab: Lab, crew: Crew) -> None:
     """There and back, each time in the middle of a create and of a window: both are ended first, and nothing is done twice."""
-    begin = hours_ago(6)
+    begin = hours_ago(4)
     prepare(lab.influx, "copied")
-    lab.influx.write("raw", *points(begin, 36, timedelta(minutes=10)))
+    lab.influx.write("raw", *points(begin, 24, timedelta(minutes=10)))
     with Gate(lab.org.url) as gate:
         crew.watch(gate)
         connect(lab, "main", gate.url)
@@ -164,7 +169,7 @@ def test_a_connection_moves_without_a_double_write(lab: Lab, crew: Crew) -> None
         lab.policy("kept", "kept", "30d")
         first = lab.task_id("old")
         lab.synced(POLICY, "kept")
-        gate.delay, gate.mode = 1.5, "slow"
+        gate.delay, gate.mode = 1.0, "slow"
 
         def slowly(body: bytes) -> bool:
             return b"slow-" in body and b'"query"' not in body
@@ -183,15 +188,15 @@ def test_a_connection_moves_without_a_double_write(lab: Lab, crew: Crew) -> None
             )
             lab.synced(CONNECTION, "main")
             lab.task_id(name)
-        eventually("all windows have run", lambda: states(lab.influx, "copied"), lambda all_: all_ == 6 * ["SUCCESS"])
-        lab.sweeps()
+        eventually("all windows have run", lambda: states(lab.influx, "copied"), lambda all_: all_ == 4 * ["SUCCESS"])
+        lab.sweeps(1)
         never_both(gate.seen, order=(DEFAULT, OTHER, DEFAULT))
         assert sorted(task["name"] for task in lab.influx.tasks()) == sorted(
             [f"{lab.namespace}/old", "slow-1", "slow-2"]
         )
         assert lab.task_id("old") == first
         assert {row["attempt"] for row in windows(lab.influx).values()} == {"1"}
-        assert len([one for one in gate.seen if b"to(bucket" in one.body and b'"now"' in one.body]) == 6
+        assert len([one for one in gate.seen if b"to(bucket" in one.body and b'"now"' in one.body]) == 4
         creates = [one for one in gate.seen if one.path == "/api/v2/tasks" and slowly(one.body)]
         assert [one.who for one in creates] == [DEFAULT, OTHER]
 
@@ -223,8 +228,58 @@ def test_the_old_shard_is_killed_while_it_hands_a_connection_on(lab: Lab, crew: 
         crew.held("main", DEFAULT)
         lab.task_id("new")
         assert lab.task_id("old") == first
-        lab.sweeps()
+        lab.sweeps(1)
         assert sorted(task["name"] for task in lab.influx.tasks()) == sorted([f"{lab.namespace}/old", "slow-1"])
         never_both([one for one in gate.seen if one.who], order=(OTHER, DEFAULT))
         assert lab.operator.lines(msg="a connection is taken from a shard that does not run", shard=crew.shard)
         assert not condition(lab.synced(CONNECTION, "main"), "Reconciling")
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("fault", CRASHES, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("what", ["take", "hand on"])
+async def test_it_is_killed_at_the_write_that_decides(lab: Lab, tmp_path: Path, what: str, fault: Fault) -> None:
+    """Before the API has the name, before the operator knows it, and after: the connection has one holder, and its task is there once."""
+    shard, kube = f"s-{secrets.token_hex(3)}", lab.stack.kube
+    started: list[OperatorProcess] = []
+    history = History()
+
+    def strike() -> None:
+        started[-1].kill()
+
+    async with FaultProxy(KUBE, kube.host, history, ca_pem=kube.ca, strike=strike) as proxy:
+        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", proxy.url, kube.ca, kube.token)
+
+        def start() -> None:
+            started.append(OperatorProcess(kubeconfig, tmp_path / f"{len(started)}.log", "--shard", shard, *SHORT))
+
+        word = f'"shard": "{shard if what == "take" else DEFAULT}"'.encode()
+        rule = proxy.add(Rule(lambda one: one.path.endswith("/main/status") and word in one.body, fault))
+        start()
+        await asyncio.to_thread(connect, lab, "main", lab.org.url, shard)
+        await asyncio.to_thread(lab.task, "cpu")
+        if what == "hand on":
+            task_id = await asyncio.to_thread(lab.task_id, "cpu")
+            patch = {"metadata": {"labels": {LABEL: None}}}
+            await asyncio.to_thread(lab.call, "PATCH", lab.path(CONNECTION, "main"), patch, MERGE)
+        await asyncio.to_thread(eventually, "it is killed", started[0].process.poll, lambda code: code is not None)
+        assert rule.struck
+        holder = shard if what == "take" else DEFAULT
+        if what == "take":
+            start()
+        wanted = lambda item: item["status"].get("shard") == holder  # noqa: E731
+        await asyncio.to_thread(lab.until, CONNECTION, "main", f"is held by {holder}", wanted)
+        if what == "hand on":
+            start()  # it finds the connection another's
+            await asyncio.to_thread(started[-1].leads)
+        await asyncio.to_thread(lab.synced, CONNECTION, "main")
+        found = await asyncio.to_thread(lab.task_id, "cpu")
+        assert what == "take" or found == task_id
+        assert len(lab.influx.tasks()) == 1
+        assert (await asyncio.to_thread(started[-1].metric, "influxops_reconcile_total", kind=TASK) > 0) is (
+            what == "take"
+        )
+        assert await asyncio.to_thread(lab.clear) == []
+        for one in started:
+            one.kill()
+            assert "Traceback" not in one.text(), one.tail()
