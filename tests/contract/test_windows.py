@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from influxops.core.pipeline.result import Target
 from influxops.core.pipeline.window import Window
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import Invalid, NotFound, ScriptFailed
-from influxops.influx.http import INLINE, TimedOut
+from influxops.influx.http import TimedOut
 from influxops.influx.settings import ConnectionSettings
 from influxops.influx.tally import Tally
 from tests.contract.conftest import World, at
@@ -88,6 +89,19 @@ async def test_a_second_run_gives_the_same_checksum(filled: World) -> None:
     second = await filled.port.run_script(filled.org_id, with_window(SUMS), WINDOW.stop + timedelta(days=1), 10)
     assert second.checksum == first.checksum
     assert (await filled.port.read_written(filled.org_id, Target("out"), WINDOW)).checksum == first.checksum
+
+
+async def test_it_is_told_when_the_server_has_done_its_part(filled: World) -> None:
+    """Once; and not for a script that fails before it answers."""
+    port, told = filled.port, list[str]()
+    script = with_window(SUMS)
+    result = await port.run_script(filled.org_id, script, WINDOW.stop, 10, answered=lambda: told.append("answered"))
+    assert (result.rows, told) == (24, ["answered"])
+    lost = SUMS.replace('bucket: "raw"', 'bucket: "nowhere"')
+    filled.teach(lost.strip(), Program("nowhere", "out", sums))
+    with pytest.raises(ScriptFailed, match="nowhere"):
+        await port.run_script(filled.org_id, with_window(lost), WINDOW.stop, 10, answered=lambda: told.append("failed"))
+    assert told == ["answered"]
 
 
 async def test_beyond_the_limit_rows_are_counted_without_a_checksum(filled: World) -> None:
@@ -240,36 +254,25 @@ async def test_a_client_that_only_reads_refuses_to_run_write_and_delete(admin: A
 async def test_a_long_answer_is_taken_in_beside_the_event_loop(
     real: InfluxClient, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """21,600 rows are parsed and hashed in threads; 120 rows, or what little is left at the end, at once, where a thread would
-    cost more.
-    """
+    """21,600 rows are parsed and hashed in threads, to the last; 120 rows at once, where a thread would cost more."""
     await real.create_bucket(site.org_id, "raw", "", 0, 0)
     await real.write_points(site.org_id, "raw", lines(180))
-    here: list[int] = []
-    beside: list[int] = []
-    feed, finish = Tally.feed, Tally.finish
+    threads: set[int] = set()
 
-    def noted(size: int) -> None:
-        (here if threading.get_ident() == threading.main_thread().ident else beside).append(size)
+    def watched(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            threads.add(threading.get_ident())
+            return method(*arguments)
 
-    def fed(tally: Tally, block: bytes) -> None:
-        noted(len(block))
-        feed(tally, block)
+        return call
 
-    def finished(tally: Tally) -> str:
-        noted(tally.bytes)
-        return finish(tally)
-
-    monkeypatch.setattr(Tally, "feed", fed)
-    monkeypatch.setattr(Tally, "finish", finished)
+    for name in ("feed", "finish"):
+        monkeypatch.setattr(Tally, name, watched(getattr(Tally, name)))
     script = 'from(bucket: "raw") |> range(start: 0)'
     result = await real.run_script(site.org_id, script, WINDOW.stop, 30)
     assert (result.rows, result.series) == (21_600, 360)
-    assert all(size <= INLINE for size in here)
-    assert sum(beside) - result.bytes > 0.9 * result.bytes
-    here.clear()
-    beside.clear()
+    assert threading.get_ident() not in threads
+    threads.clear()
     few = await real.run_script(site.org_id, f'{script} |> filter(fn: (r) => r.host == "h7")', WINDOW.stop, 30)
     assert few.rows == 120
-    assert here
-    assert not beside
+    assert threads == {threading.get_ident()}

@@ -39,7 +39,14 @@ class FakeWindows:
         self.programs[text] = program
 
     async def run_script(
-        self, org_id: str, flux: str, now: datetime, timeout: float, *, hash_rows: int = HASH_ROWS
+        self,
+        org_id: str,
+        flux: str,
+        now: datetime,
+        timeout: float,
+        *,
+        hash_rows: int = HASH_ROWS,
+        answered: Callable[[], None] | None = None,
     ) -> QueryResult:
         async def act() -> QueryResult:
             program = next((program for text, program in self.programs.items() if text in flux), None)
@@ -55,6 +62,8 @@ class FakeWindows:
             refused = self._put(target, written)
             if refused:
                 raise ScriptFailed(f"InfluxDB: the script failed: {refused}")
+            if answered is not None:
+                answered()
             return QueryResult(
                 rows=len(written),
                 series=len({point.series for point in written}),

@@ -39,6 +39,9 @@ class HeldInflux(FakeInflux):
         super().__post_init__()
         self.go = asyncio.Event()
         self.go.set()
+        self.counted = asyncio.Event()
+        """While it is not set, answers that have come are not taken in."""
+        self.counted.set()
         self.under_way = 0
         self.most = 0
         self.cut_off = 0
@@ -48,15 +51,22 @@ class HeldInflux(FakeInflux):
         """Ends of windows, as their runs began."""
 
     async def run_script(
-        self, org_id: str, flux: str, now: datetime, timeout: float, *, hash_rows: int = HASH_ROWS
+        self,
+        org_id: str,
+        flux: str,
+        now: datetime,
+        timeout: float,
+        *,
+        hash_rows: int = HASH_ROWS,
+        answered: Callable[[], None] | None = None,
     ) -> QueryResult:
         """Run a window: nothing is written."""
         self.ran.append(now)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
-            await self.go.wait()
             await asyncio.sleep(0)
+            await self.go.wait()
         except asyncio.CancelledError:
             self.cut_off += 1
             raise
@@ -64,6 +74,9 @@ class HeldInflux(FakeInflux):
             self.under_way -= 1
         if "run_script" in self.always:
             raise self.always["run_script"]
+        if answered is not None:
+            answered()
+        await self.counted.wait()
         return QueryResult(1, 1, 10, "")
 
     async def _do(self, method: str, arguments: tuple[Any, ...], act: Callable[[], Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -104,9 +104,16 @@ class InfluxClient:
         return await points.count_points(self._http, org_id, bucket, start, stop, timeout)
 
     async def run_script(
-        self, org_id: str, flux: str, now: datetime, timeout: float, *, hash_rows: int = HASH_ROWS
+        self,
+        org_id: str,
+        flux: str,
+        now: datetime,
+        timeout: float,
+        *,
+        hash_rows: int = HASH_ROWS,
+        answered: Callable[[], None] | None = None,
     ) -> QueryResult:
-        return await windows.run_script(self._http, org_id, flux, now, timeout, hash_rows)
+        return await windows.run_script(self._http, org_id, flux, now, timeout, hash_rows, answered)
 
     async def write_points(self, org_id: str, bucket: str, lines: Iterable[str]) -> None:
         await write.write_points(self._http, org_id, bucket, lines)

@@ -122,10 +122,14 @@ class Http:
         right: str = "",
         timeout: float | None = None,
         writes: bool = True,
+        answered: Callable[[], None] | None = None,
+        end: Callable[[], None] | None = None,
     ) -> Reply:
-        """POST a request and hand a successful answer, of any length, to ``take`` block by block; long ones in a thread, so
-        that the event loop goes on. What ``take`` raises ends the call. The reply that is returned holds the content of an
-        answer with another status only. A client that only reads refuses, unless the caller vouches with ``writes=False``.
+        """POST a request and hand a successful answer, of any length, to ``take`` block by block and then call ``end``; for long
+        ones in a thread, so that the event loop goes on. ``answered`` is called before, in the event loop, as soon as the
+        server has nothing left to do. What ``take`` and ``end`` raise ends the call. The reply that is returned holds the
+        content of an answer with another status only. A client that only reads refuses, unless the caller vouches with
+        ``writes=False``.
         """
         if self._read_only and writes:
             raise self._refusal("POST", path)
@@ -133,18 +137,26 @@ class Http:
             if not 200 <= response.status < 300:
                 return Reply("POST", path, right, response.status, response.headers, await self._read(response))
             held: list[bytes] = []
-            size = 0
+            size = total = 0
             async for chunk in response.content.iter_any():
                 held.append(chunk)
                 size += len(chunk)
+                total += len(chunk)
                 if size >= _CHUNK:
                     await asyncio.to_thread(take, b"".join(held))
                     held, size = [], 0
-            last = b"".join(held)
-            if size <= INLINE:
-                take(last)
+            if answered is not None:
+                answered()
+
+            def rest() -> None:
+                take(b"".join(held))
+                if end is not None:
+                    end()
+
+            if total <= INLINE:
+                rest()
             else:
-                await asyncio.to_thread(take, last)
+                await asyncio.to_thread(rest)
             return Reply("POST", path, right, response.status, response.headers, b"")
 
     async def call(

@@ -16,7 +16,7 @@ from influxops.influx.answers import raise_for
 from influxops.influx.decode import decoded
 from influxops.influx.http import Http
 from influxops.influx.query import query, rows
-from influxops.influx.windows import stream
+from influxops.influx.windows import PATH
 
 TIMEOUT = 120.0
 """Seconds that reading records may take; they are read when a pipeline starts."""
@@ -33,7 +33,8 @@ async def ledger_records(
     )
     blocks: list[bytes] = []
     body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
-    reply = await stream(http, org_id, body, blocks.append, timeout=max(TIMEOUT, http.timeout), writes=False)
+    timeout = max(TIMEOUT, http.timeout)
+    reply = await http.stream(PATH, blocks.append, params={"orgID": org_id}, body=body, timeout=timeout, writes=False)
     raise_for(reply, http.speaker)
     return await asyncio.to_thread(_records, http, b"".join(blocks))
 

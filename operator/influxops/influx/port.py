@@ -8,7 +8,7 @@ Every method raises the errors of ``influx.errors`` and nothing else; a method n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -115,11 +115,19 @@ class InfluxPort(Protocol):
         """
 
     async def run_script(
-        self, org_id: str, flux: str, now: datetime, timeout: float, *, hash_rows: int = HASH_ROWS
+        self,
+        org_id: str,
+        flux: str,
+        now: datetime,
+        timeout: float,
+        *,
+        hash_rows: int = HASH_ROWS,
+        answered: Callable[[], None] | None = None,
     ) -> QueryResult:
         """Run a whole script once, with ``now()`` at ``now``, and count the rows that it answers: those that its ``to()``
         wrote. ``timeout`` in seconds is for the whole run; the answer is streamed and never kept, so it may be of any
-        length. Beyond ``hash_rows`` rows there is no checksum (0: none at all).
+        length. Beyond ``hash_rows`` rows there is no checksum (0: none at all). ``answered`` is called when the server has done its
+        part and only rows are left to be counted; never for a script that fails before.
 
         Raises ScriptFailed when the script itself fails, before or after it began to answer (also for a bucket that it
         names and that does not exist); TimedOut, after which the script may have written; Invalid for a client that

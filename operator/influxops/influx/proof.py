@@ -19,7 +19,7 @@ from influxops.influx.errors import Unavailable
 from influxops.influx.http import Http
 from influxops.influx.query import query
 from influxops.influx.tally import Tally
-from influxops.influx.windows import DIALECT, broken, finished, script_error, stream
+from influxops.influx.windows import DIALECT, PATH, broken, script_error
 
 RIGHT = "read:buckets"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ async def count_by_time(
         return {}
     steps = _Steps(http.speaker)
     body = {"query": by_time(source, start, stop, step), "type": "flux", "dialect": _PLAIN}
-    reply = await stream(http, org_id, body, steps.feed, timeout=timeout, writes=False)
+    reply = await http.stream(PATH, steps.feed, params={"orgID": org_id}, body=body, timeout=timeout, writes=False)
     raise_for(reply, http.speaker)
     return steps.counts()
 
@@ -57,10 +57,11 @@ async def read_written(
     tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http), sums=True)
     flux = _read(target.bucket, window.start, window.stop, target.measurement, "")
     body = {"query": flux, "type": "flux", "dialect": DIALECT}
-    reply = await stream(http, org_id, body, tally.feed, timeout=timeout, writes=False)
+    reply = await http.stream(
+        PATH, tally.feed, params={"orgID": org_id}, body=body, timeout=timeout, writes=False, end=tally.finish
+    )
     raise_for(reply, http.speaker)
-    checksum = await finished(tally)
-    return Written(rows=tally.rows, counts=tally.counts, sums=tally.sums, checksum=checksum)
+    return Written(rows=tally.rows, counts=tally.counts, sums=tally.sums, checksum=tally.checksum)
 
 
 def by_time(source: Source, start: datetime, stop: datetime, step: int) -> str:

@@ -69,6 +69,8 @@ class Tally:
         self.bytes = 0
         self.counts: dict[Series, int] = {}
         self.sums: dict[str, float] = {}
+        self.checksum = ""
+        """Of the rows, once it is finished; empty beyond the limit."""
         self.comparable = True
         """Whether every row was one field value, which reading back shows in the same form."""
         self._cost = CostReader()
@@ -98,11 +100,11 @@ class Tally:
         self._carry = whole[cut:]
         self._read(whole[:cut])
 
-    def finish(self) -> str:
-        """The answer is over: the checksum of its rows, empty beyond the limit."""
+    def finish(self) -> None:
+        """The answer is over."""
         rest, self._carry = self._carry, b""
         self._read(rest)
-        return digest.checksum(self._lines) if self._hash_rows > 0 and self.rows <= self._hash_rows else ""
+        self.checksum = digest.checksum(self._lines) if self._hash_rows > 0 and self.rows <= self._hash_rows else ""
 
     def _read(self, data: bytes) -> None:
         records = _records(data)

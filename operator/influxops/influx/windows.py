@@ -6,16 +6,14 @@ number and checksum cost nothing more. No run record is made, and the token's ow
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from influxops.core.flux.quote import quote_time
 from influxops.core.pipeline.result import QueryResult
 from influxops.influx.answers import Reply, message_of, raise_for
 from influxops.influx.errors import InfluxError, ScriptFailed, Unavailable
-from influxops.influx.http import INLINE, Http
+from influxops.influx.http import Http
 from influxops.influx.tally import Tally
 
 PATH = "/api/v2/query"
@@ -38,38 +36,35 @@ _STOPPING = ("context canceled", "engine is closed", "shutting down", "server cl
 """Words of errors that a script meets when the server goes down under it."""
 
 
-async def run_script(http: Http, org_id: str, flux: str, now: datetime, timeout: float, hash_rows: int) -> QueryResult:
+async def run_script(
+    http: Http,
+    org_id: str,
+    flux: str,
+    now: datetime,
+    timeout: float,
+    hash_rows: int,
+    answered: Callable[[], None] | None,
+) -> QueryResult:
     """Run it once and count what it wrote."""
     if not flux:
         raise ScriptFailed(http.speaker.say("the script is empty"))  # taken for a request without a query
     tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http))
     body = {"query": flux, "type": "flux", "now": quote_time(now), "dialect": DIALECT}
-    reply = await stream(http, org_id, body, tally.feed, timeout=timeout, writes=True)
+    reply = await http.stream(
+        PATH, tally.feed, params={"orgID": org_id}, body=body, timeout=timeout, answered=answered, end=tally.finish
+    )
     message = message_of(reply) if reply.content else None
     if message is not None and _is_about_script(reply, message):
         raise script_error(http, message)
     raise_for(reply, http.speaker)
-    checksum = await finished(tally)
     return QueryResult(
         rows=tally.rows,
         series=len(tally.counts),
         bytes=tally.bytes,
-        checksum=checksum,
+        checksum=tally.checksum,
         cost=tally.cost,
         comparable=tally.comparable,
     )
-
-
-async def stream(
-    http: Http, org_id: str, body: dict[str, Any], take: Callable[[bytes], None], *, timeout: float | None, writes: bool
-) -> Reply:
-    """Send a query and hand over its CSV block by block."""
-    return await http.stream(PATH, take, params={"orgID": org_id}, body=body, timeout=timeout, writes=writes)
-
-
-async def finished(tally: Tally) -> str:
-    """End a tally and give its checksum; a long one in a thread."""
-    return tally.finish() if tally.bytes <= INLINE else await asyncio.to_thread(tally.finish)
 
 
 def script_error(http: Http, cause: str) -> InfluxError:

@@ -47,6 +47,8 @@ class Entry:
     order: tuple[float, int] = (0.0, 0)
     script: str = ""
     """Digest of the stage's script at the last failure."""
+    answered: bool = False
+    """The server has done its part of the run under way; what it wrote is being judged."""
     healed: int = 0
     """How often a circuit that closed had it run again."""
 
@@ -69,6 +71,8 @@ class Agenda:
     """Heap of the ends of the pipeline's own windows, for the watermark."""
     _running: Counter[str] = field(default_factory=Counter)
     """Runs under way, by lane."""
+    _answered: Counter[str] = field(default_factory=Counter)
+    """Of these, the ones that ask nothing more of InfluxDB."""
     _ranks: dict[str, int] = field(default_factory=dict)
     _alike: set[tuple[str, str]] = field(default_factory=set)
     """Parent and child whose windows are the same: of these no calendar is asked."""
@@ -149,8 +153,12 @@ class Agenda:
 
     def _adopt(self, entry: Entry) -> None:
         if entry.state is WindowState.RUNNING:
-            self._ran(entry.lane)
+            answered = entry.answered
+            self._ran(entry)
             self._running[""] += 1
+            entry.lane = ""
+            if answered:
+                self.answered(entry)
         entry.lane = ""
         heapq.heappush(self._stops, (entry.window.stop, entry.place))
         if entry.state is WindowState.READY:
@@ -185,6 +193,12 @@ class Agenda:
         entry.not_before = None
         self._running[lane] += 1
         return entry
+
+    def answered(self, entry: Entry) -> None:
+        """InfluxDB has done its part of a run, and the next may be sent while this one is judged."""
+        if entry.state is WindowState.RUNNING and not entry.answered:
+            entry.answered = True
+            self._answered[entry.lane] += 1
 
     def succeeded(self, entry: Entry, now: datetime) -> Entry | None:
         """It is settled. Gives the entry of its next revision when its source changed while it ran."""
@@ -247,6 +261,13 @@ class Agenda:
         """Runs under way, of the pipeline's own windows or of those of a backfill."""
         return self._running[lane]
 
+    def admits(self, lane: str, limit: int) -> bool:
+        """Whether another run may start of so many that may ask InfluxDB at one time. As many again may be waiting for their
+        verdict, no more: answers must not pile up.
+        """
+        running = self._running[lane]
+        return running - self._answered[lane] < limit and running < 2 * limit
+
     def counts(self) -> Counter[WindowState]:
         """The pipeline's own windows by state; a backfill's are counted by its own status."""
         return Counter(entry.state for entry in self.entries.values() if not entry.lane)
@@ -297,12 +318,13 @@ class Agenda:
         """A run has ended, once: a second verdict would let one run more than allowed start."""
         if entry.state is not WindowState.RUNNING or self.entries.get(entry.place) is not entry:
             raise ValueError(f"stage {entry.stage} does not run over {entry.window}")
-        self._ran(entry.lane)
+        self._ran(entry)
 
-    def _ran(self, lane: str) -> None:
-        self._running[lane] -= 1
-        if not self._running[lane]:
-            del self._running[lane]
+    def _ran(self, entry: Entry) -> None:
+        self._running -= Counter({entry.lane: 1})
+        if entry.answered:
+            self._answered -= Counter({entry.lane: 1})
+            entry.answered = False
 
     def _again(self, entry: Entry, now: datetime) -> bool:
         """Whether its source changed while it ran, so that this run does not count; it then waits for the next."""

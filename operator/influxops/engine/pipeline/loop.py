@@ -248,7 +248,7 @@ class PipelineLoop:
             return
         lanes = [("", 0 if course.plan.suspended else course.plan.max_active), *self.backfills.lanes()]
         for lane, limit in lanes:
-            while course.agenda.running(lane) < limit:
+            while course.agenda.admits(lane, limit):
                 entry = course.agenda.take(now, lambda stage: course.admits(stage, now), lane)
                 if entry is None:
                     break
@@ -267,7 +267,7 @@ class PipelineLoop:
         """One attempt, and what comes of it."""
         clock, started = self._context.clock, self._context.clock()
         try:
-            count, outcome = await self._attempt(link, course.plan, entry)
+            count, outcome = await self._attempt(link, course, entry)
         except AttemptFailed as failure:
             self._verdicts.failed(course, entry, str(failure), clock() - started, self._context.now())
         except (Abandoned, InfluxError, NotLeader) as error:
@@ -287,16 +287,21 @@ class PipelineLoop:
             course.dirty = True
             self.wake.set()
 
-    async def _attempt(self, link: LiveLink, plan: PipelinePlan, entry: Entry) -> tuple[int | None, Outcome]:
+    async def _attempt(self, link: LiveLink, course: Course, entry: Entry) -> tuple[int | None, Outcome]:
         """The points of the source before, and what the run gave. Raises AttemptFailed and Abandoned."""
-        stage, now = plan.stages[entry.stage], self._context.now
+        stage, now = course.plan.stages[entry.stage], self._context.now
         try:
             count = await self._counts.before(link, stage, entry.window, now())
         except InfluxError as error:
             raise meaning(error, stage) from error
         if stage.native is not None:
             return count, await run_native(link, stage, stage.native, entry.window, now, entry.attempt)
-        return count, await run_window(link, stage, entry.window)
+
+        def answered() -> None:
+            course.agenda.answered(entry)
+            self.wake.set()
+
+        return count, await run_window(link, stage, entry.window, answered)
 
     # what is told, and when to turn again
 

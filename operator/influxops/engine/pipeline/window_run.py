@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,8 +44,10 @@ class Outcome:
     run_id: str = ""
 
 
-async def run_window(link: LiveLink, stage: StagePlan, window: Window) -> Outcome:
-    """Run and prove one window. Raises AttemptFailed and Abandoned; safe to repeat after either."""
+async def run_window(link: LiveLink, stage: StagePlan, window: Window, answered: Callable[[], None]) -> Outcome:
+    """Run and prove one window. ``answered`` is called when nothing more will be asked of InfluxDB, if that is known before the
+    end. Raises AttemptFailed and Abandoned; safe to repeat after either.
+    """
     try:
         source = await source_of(link, stage, window)
         if stage.replace and stage.target is not None:
@@ -54,22 +57,25 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window) -> Outcom
                 lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
                 write=True,
             )
-        result = await _run(link, stage, window)
+        result = await _run(link, stage, window, None if stage.checks else answered)
         return await prove(link, stage, window, Outcome(result), source)
     except InfluxError as error:
         raise meaning(error, stage) from error
 
 
-async def _run(link: LiveLink, stage: StagePlan, window: Window) -> QueryResult:
+async def _run(link: LiveLink, stage: StagePlan, window: Window, answered: Callable[[], None] | None) -> QueryResult:
     """Run the script. Raises AttemptFailed with places in the user's own text, and the errors of the port."""
     moment = now_of(stage, window)
     if stage.as_is:
         return await link.run(
-            "run_script", lambda port: port.run_script(link.org_id, stage.script, moment, stage.timeout)
+            "run_script",
+            lambda port: port.run_script(link.org_id, stage.script, moment, stage.timeout, answered=answered),
         )
     sent = window_script(stage.script, stage.facts, window, stage.cadence.period)
     try:
-        return await link.run("run_script", lambda port: port.run_script(link.org_id, sent.text, moment, stage.timeout))
+        return await link.run(
+            "run_script", lambda port: port.run_script(link.org_id, sent.text, moment, stage.timeout, answered=answered)
+        )
     except ScriptFailed as error:
         raise AttemptFailed(in_users_places(str(error), stage.script, sent)) from error
 
