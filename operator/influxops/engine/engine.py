@@ -79,7 +79,7 @@ class Engine:
             self._queue.add(record.key, Priority.CHANGE)
             self._wake_referrers(record.key)
         elif record.key.kind is Kind.CONNECTION and Change.STATUS in change and self._shards.news(record):
-            self._queue.add(record.key, Priority.CHANGE)  # another shard has passed it on, or taken it
+            self._queue.add(record.key, Priority.CHANGE)  # another shard has handed it on, or taken it
         elif record.key.kind is Kind.BACKFILL and Change.STATUS in change and terminal(record.status()):
             self._queue.add(
                 record.key, Priority.RESYNC
@@ -195,7 +195,8 @@ class Engine:
         try:
             if not await self._ours(key):
                 return
-        except KubeError:
+        except KubeError as error:
+            log.info("it could not be asked whose an object is", object=str(key), error=str(error))
             self._queue.add(key, Priority.RETRY, after=self._queue.backoff(key))
             return
         with self._shards.visiting(key):

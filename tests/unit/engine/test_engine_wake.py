@@ -1,4 +1,6 @@
-"""Which changes of objects bring a visit: those of people, and the end of a backfill, which its loop has written itself."""
+"""Which changes of objects bring a visit: those of people, the end of a backfill, which its loop has written itself, and what another
+shard writes; and which visits are another shard's.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from influxops.core.keys import Key, Kind
+from influxops.core.outcome import Gone, Outcome
 from influxops.core.record import Record, pack
-from influxops.core.shard import DEFAULT
+from influxops.core.shard import DEFAULT, SHARD
 from influxops.engine.engine import Engine
 from influxops.engine.shards import Shards
 from influxops.kube.cache import Cache
@@ -74,3 +77,50 @@ async def test_a_status_of_a_pipeline_wakes_nobody_and_its_spec_wakes_its_backfi
     assert upsert(engine, replace(first, resource_version="2", packed_status=pack({"watermark": "x"}))) == []
     changed = replace(first, resource_version="3", generation=2, packed_spec=pack({"suspend": True}))
     assert upsert(engine, changed) == [PIPELINE, BACKFILL]
+
+
+CONNECTION = Key(Kind.CONNECTION, "ns", "main")
+TASK = Key(Kind.TASK, "ns", "t")
+
+
+async def test_a_connection_that_is_handed_on_is_visited(engine: Engine) -> None:
+    """The name in its status is the only thing that changes."""
+    first = record(CONNECTION, {"url": "x"})
+    assert upsert(engine, first) == [CONNECTION]
+    told = replace(first, resource_version="2", packed_status=pack({"shard": "a", "version": "2"}))
+    assert upsert(engine, told) == []
+    assert upsert(engine, replace(told, resource_version="3", packed_status=pack({"shard": DEFAULT}))) == [CONNECTION]
+
+
+@pytest.mark.parametrize("label", ["", "a"])
+@pytest.mark.parametrize("known", [True, False], ids=["by the watch", "by the API alone"])
+async def test_a_visit_is_only_made_to_what_is_this_shards(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, label: str, *, known: bool
+) -> None:
+    """Whether its connection exists is asked of the API: the watch of another shard may have been faster than ours."""
+    visited: list[Key] = []
+    asked: list[Key] = []
+    connection = replace(record(CONNECTION, {}), labels={SHARD: label} if label else {})
+
+    class Hands:
+        async def find(self, key: Key) -> bool:
+            asked.append(key)
+            engine.upsert(connection)
+            return True
+
+    async def visit(_: object, key: Key) -> Outcome:
+        visited.append(key)
+        return Gone()
+
+    monkeypatch.setattr("influxops.engine.engine.visit", visit)
+    engine._handover = Hands()  # type: ignore[assignment]
+    engine._queue.forget = engine._queue.drop = lambda _: None  # type: ignore[method-assign]
+    upsert(engine, record(TASK, {"connectionRef": {"name": "main"}}))
+    if known:
+        upsert(engine, connection)
+    await engine._visit(TASK)
+    assert asked == ([] if known else [CONNECTION])
+    assert visited == []  # of this shard or not, it is not confirmed yet
+    engine._shards.hold(CONNECTION, connection.uid)
+    await engine._visit(TASK)
+    assert visited == [TASK]
