@@ -68,7 +68,8 @@ def test_the_columns(
     run_kubectl: Callable[..., str], namespace: str, kind: str, head: list[str], name: str, cells: list[str]
 ) -> None:
     """Everything that matters, within the width of a terminal; the message comes with ``-o wide``."""
-    lines = run_kubectl("-n", namespace, "get", kind_of(kind).short).splitlines()
+    ours = sorted(item["metadata"]["name"] for item in recorded().values() if item["kind"] == kind)
+    lines = run_kubectl("-n", namespace, "get", kind_of(kind).short, *ours).splitlines()
     assert lines[0].split() == head
     assert max(map(len, lines)) <= WIDTH, lines
     row = next(line for line in lines if line.split()[0] == name)

@@ -72,12 +72,24 @@ async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: E
     seen = await look(made, workload)
     problems = [*judge(workload.shape, seen), *made.faults_in_log()]
     if clean is not None and clean.seen is not None:
-        problems += values(clean.seen.destinations, seen.destinations)
+        problems += await differences(made, clean.seen.destinations, seen.destinations)
     if usual is not None and usual.seen is not None:
         problems += twice(workload.shape, usual.seen.runs, seen.runs, workload.extra)
     steps = tuple(filter(None, map(step_of, made.history.exchanges[since:])))
     log = _log(made) if problems else ""
     return Ended(plan, problems, seconds=time.monotonic() - started, log=log, seen=seen, steps=steps)
+
+
+async def differences(made: World, wanted: str, found: str) -> list[str]:
+    """What differs from the clean run, and still does after a while: all is at rest, so nobody mends it meanwhile. Once in some
+    hundreds of plans influxd 2.7.12 answered queries of three buckets with no rows at all while it was busy.
+    """
+    for _ in range(10):
+        if not values(wanted, found):
+            break
+        await asyncio.sleep(0.5)
+        found = await destinations(made)
+    return values(wanted, found)
 
 
 async def at_rest(made: World, workload: PipelineWorkload, rule: Rule | None = None, seconds: float = PATIENCE) -> None:

@@ -116,7 +116,7 @@ def test_the_choice_is_that_of_the_words(data: st.DataObject, plan: PipelinePlan
     assert len(selection.runs) == len(runs)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), plan=plans, spec=specs)
 def test_a_crash_at_any_place_goes_on_where_it_stopped(data: st.DataObject, plan: PipelinePlan, spec: Spec) -> None:
     """Run as the order allows, with failures, starting anew now and then: each window runs once, and the total stays."""
