@@ -44,6 +44,9 @@ class _Kube:
     async def set_finalizers(self, key: Key, uid: str, version: str, finalizers: tuple[str, ...]) -> dict[str, Any]:
         return {"metadata": {"resourceVersion": version}}
 
+    async def exists(self, key: Key, uid: str) -> bool:
+        return True
+
     async def get_configmap(self, namespace: str, name: str) -> None:
         return None
 
