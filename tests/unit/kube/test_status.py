@@ -195,3 +195,24 @@ async def test_a_cache_can_be_told_of_every_write() -> None:
     await writer.now(task(), "u1", {"n": 1})
     await writer.now(task(), "u1", {"n": 1})
     assert told == [(task(), "1001")]
+
+
+async def test_after_a_cluster_was_set_back_what_stands_there_counts() -> None:
+    """A status that was written in a future that is no more is written again."""
+    target = Target()
+    writer = StatusWriter(target)
+    await writer.now(task(), "u1", {"n": 2})
+    writer.rewind(record(version=5, status={"n": 1}))
+    assert await writer.now(task(), "u1", {"n": 2})
+    assert len(target.applied) == 2
+
+
+async def test_a_write_to_what_is_gone_is_told_of() -> None:
+    """Whoever thought that it was there has missed something."""
+    target = Target()
+    target.errors = [NotFound("gone", status=404)]
+    lost: list[Key] = []
+    writer = StatusWriter(target)
+    writer.on_lost = lost.append
+    assert not await writer.now(task(), "u1", {"n": 1})
+    assert lost == [task()]
