@@ -134,7 +134,7 @@ async def test_a_line_is_cut_in_its_middle(site: Site, how: How) -> None:
             got = await answer.read()
             first, half = got.splitlines()
             assert versions(first) == ["1"]
-            with pytest.raises(ValueError, match="JSON|Unterminated|Expecting"):
+            with pytest.raises(ValueError, match=r"JSON|Unterminated|Expecting"):
                 json.loads(half)
     async with await site.watch() as answer:
         site.say(event(2), event(3))
