@@ -200,10 +200,19 @@ class _Operator:
         # The next visit must see what this one wrote, whether or not the watch has brought it by then.
         self.statuses.on_written = lambda key, body: self.engine.upsert(project(key.kind, body, self.cache.get(key)))
         namespaces = list(settings.namespaces) or None
-        self.relist = Relist(client, self.cache, self.engine, namespaces, interval=settings.relist_seconds)
+        self.relist = Relist(
+            client,
+            self.cache,
+            self.engine,
+            namespaces,
+            interval=settings.relist_seconds,
+            newest=lambda: self.source.activity.newest,
+            on_setback=lambda: self.source.begin_anew(),  # noqa: PLW0108  (made below)
+        )
         self.source = KopfSource(
             client, self.engine, namespaces, loop_factory=uvloop.new_event_loop, on_gap=self.relist.request
         )
+        self.engine.on_doubt = self.statuses.on_lost = self.relist.suspect
         self.gauges = Gauges(
             metrics,
             self.context,

@@ -12,6 +12,8 @@ from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 from tests.support.nursery import REPOSITORY, Nursery
 from tests.support.stack import install_crds
+from tests.support.stale import StaleMatrix, StalePlan
+from tests.support.stale_windows import StaleWindowMatrix
 from tests.support.window_crash import PipelineWorkload, WindowMatrix
 
 
@@ -36,7 +38,7 @@ def matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     """All plans that were selected, under way from the first test on, in the order of the tests."""
-    plans = [plan for plan in _plans(request) if not isinstance(plan.workload, PipelineWorkload)]
+    plans = [plan for plan in _crashes(request) if not isinstance(plan.workload, PipelineWorkload)]
     with Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans) as made:
         yield made
         made.report(REPOSITORY / "build" / "fault-matrix.json")
@@ -47,10 +49,41 @@ def window_matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WindowMatrix]:
     """The same for plans over pipelines."""
-    plans = [plan for plan in _plans(request) if isinstance(plan.workload, PipelineWorkload)]
+    plans = [plan for plan in _crashes(request) if isinstance(plan.workload, PipelineWorkload)]
     with WindowMatrix(fault_stack, nursery, tmp_path_factory.mktemp("windows"), plans, clean=ALL["clean"]) as made:
         yield made
         made.report(REPOSITORY / "build" / "window-matrix.json")
+
+
+@pytest.fixture(scope="session")
+def stale_matrix(
+    request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StaleMatrix]:
+    """Plans of stale views that were selected."""
+    plans = [plan for plan in _stale(request) if not isinstance(plan.workload, PipelineWorkload)]
+    with StaleMatrix(fault_stack, nursery, tmp_path_factory.mktemp("stale"), plans) as made:
+        yield made
+        made.report(REPOSITORY / "build" / "stale-matrix.json")
+
+
+@pytest.fixture(scope="session")
+def stale_window_matrix(
+    request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StaleWindowMatrix]:
+    """The same for plans over pipelines."""
+    plans = [plan for plan in _stale(request) if isinstance(plan.workload, PipelineWorkload)]
+    directory = tmp_path_factory.mktemp("stale-windows")
+    with StaleWindowMatrix(fault_stack, nursery, directory, plans, clean=ALL["clean"]) as made:
+        yield made
+        made.report(REPOSITORY / "build" / "stale-window-matrix.json")
+
+
+def _crashes(request: pytest.FixtureRequest) -> list[Plan]:
+    return [plan for plan in _plans(request) if not isinstance(plan, StalePlan)]
+
+
+def _stale(request: pytest.FixtureRequest) -> list[Plan]:
+    return [plan for plan in _plans(request) if isinstance(plan, StalePlan)]
 
 
 def _plans(request: pytest.FixtureRequest) -> list[Plan]:

@@ -39,6 +39,11 @@ class Plan:
     fault: Fault | None = None
 
     @property
+    def clean(self) -> bool:
+        """Whether nothing is broken: a reference run."""
+        return self.fault is None
+
+    @property
     def id(self) -> str:
         """How it is asked for again."""
         return "-".join(filter(None, (self.workload.name, self.write, self.fault.name if self.fault else "")))
@@ -93,7 +98,7 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
         problems.append(f"FOREIGN: changed\n{before}\nto\n{view.foreign(made.foreign)}")
     if reference is not None:
         problems += compare_summaries(counts, reference.counts, workload.early)
-        problems += _difference(reference.end, end)
+        problems += difference(reference.end, end)
     assert made.operator is not None
     log = made.operator.log.read_text(encoding="utf-8", errors="replace") if problems else ""
     return Result(
@@ -101,7 +106,7 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
     )
 
 
-def _difference(reference: str, found: str) -> list[str]:
+def difference(reference: str, found: str) -> list[str]:
     """The lines that differ from the reference's end state."""
     if reference == found:
         return []

@@ -41,8 +41,18 @@ class _Fence:
 
 
 class _Kube:
+    def __init__(self) -> None:
+        self.ghost = False
+        """True: the object is gone, and another one may have its name; no watch has told of it."""
+        self.asked = 0
+        """How often it was asked for."""
+
     async def set_finalizers(self, key: Key, uid: str, version: str, finalizers: tuple[str, ...]) -> dict[str, Any]:
         return {"metadata": {"resourceVersion": version}}
+
+    async def exists(self, key: Key, uid: str) -> bool:
+        self.asked += 1
+        return not self.ghost
 
     async def get_configmap(self, namespace: str, name: str) -> None:
         return None
@@ -81,6 +91,7 @@ class Desk:
         self.link.org_id = self.fake.orgs["acme"]
         self.link.user = self.fake.user
         self.recorder = _Recorder()
+        self.kube = _Kube()
         self.told: dict[str, Any] = {}
         body = {"connectionRef": {"name": "main"}, "every": "1h", "flux": SCRIPT, **spec}
         self.record = Record(TASK, "u1", 1, "1", self.wall, None, (FINALIZER,), {}, {}, pack(body), b"")
@@ -90,7 +101,7 @@ class Desk:
     def _context(self) -> Context:
         return Context(
             instance="c1",
-            kube=_Kube(),
+            kube=self.kube,
             objects=self.cache,
             statuses=self,
             renderer=None,  # type: ignore[arg-type]

@@ -67,6 +67,25 @@ class Exchange:
         return f"{what} {self.path} -> {self.status}{f' [{self.fault}]' if self.fault else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class Tampering:
+    """One event of a watch that did not reach the operator as the server sent it, or that the server did not send."""
+
+    fault: str
+    """How: ``hidden``, ``replayed`` and so on."""
+    kind: str
+    name: str
+    type: str
+    """Of the event, such as ``DELETED``."""
+    uid: str
+    version: str
+    after: int
+    """Number of the exchanges that had begun by then."""
+
+    def __str__(self) -> str:
+        return f"{self.fault}: {self.type} {self.kind}/{self.name} uid {self.uid} at {self.version}"
+
+
 @dataclass(slots=True)
 class History:
     """The exchanges of both proxies, in the order in which they came."""
@@ -74,6 +93,8 @@ class History:
     exchanges: list[Exchange] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     """Id in InfluxDB -> the name that write ids use for it."""
+    tampered: list[Tampering] = field(default_factory=list)
+    """Faults of watches, in the order in which they struck."""
     _counts: Counter[str] = field(default_factory=Counter)
     _watchers: list[Callable[[Exchange], None]] = field(default_factory=list)
 

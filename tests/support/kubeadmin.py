@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ class KubeAdmin:
         self._host = host
         self._ssl = ssl.create_default_context(cadata=ca_pem)
         self._headers = {"Authorization": f"Bearer {token}"}
+        self.deleted: dict[str, float] = {}
+        """Uid of each object whose deletion was asked for here -> monotonic seconds when it was."""
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._ssl)
@@ -72,7 +75,14 @@ class KubeAdmin:
 
     async def delete(self, kind: str, name: str) -> None:
         """Delete an object of ours; its finalizer may keep it for a while."""
-        await self.call("DELETE", self._path(kind, name))
+        asked = time.monotonic()
+        answer = await self.call("DELETE", self._path(kind, name))
+        uid = (answer.get("details") or {}).get("uid") or answer["metadata"]["uid"]
+        self.deleted.setdefault(str(uid), asked)
+
+    async def strip(self, kind: str, name: str) -> None:
+        """Take all finalizers off by hand, as people do when an object will not go."""
+        await self.call("PATCH", self._path(kind, name), {"metadata": {"finalizers": None}}, MERGE)
 
     async def objects(self, kinds: Iterable[str] = PLURALS) -> list[dict[str, Any]]:
         """Every object of these kinds in the namespace."""

@@ -94,7 +94,7 @@ class Matrix:
         future = self._futures[plan.id]
         try:
             reference = await self._reference(plan.workload)
-            if plan.fault is None:
+            if plan.clean:
                 future.set_result(reference)
                 return
             if reference.problems:
@@ -110,8 +110,11 @@ class Matrix:
         """The run without a fault; once for each workload."""
         task = self._references.get(workload.name)
         if task is None:
-            task = self._references[workload.name] = asyncio.create_task(self._run_one(Plan(workload), None))
+            task = self._references[workload.name] = asyncio.create_task(self._run_one(self._unbroken(workload), None))
         return await asyncio.shield(task)
+
+    def _unbroken(self, workload: Workload) -> Plan:
+        return Plan(workload)
 
     async def _run_one(self, plan: Plan, reference: Result | None) -> Result:
         # A reference is never sabotaged: it shows what is right.

@@ -12,7 +12,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Protocol, Self
 
 import aiohttp
 from aiohttp import web
@@ -24,6 +24,50 @@ from tests.support.history import Exchange, History
 
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection"})
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class Watch:
+    """A watch that is open: what its client is sent, and how it ends."""
+
+    def __init__(self, exchange: Exchange, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        self.exchange = exchange
+        self.over = False
+        """True once nothing more is to be sent."""
+        self._request = request
+        self._response = response
+        self._lock = asyncio.Lock()
+
+    async def send(self, data: bytes) -> None:
+        """Send a line, or a part of one; nothing happens when the client is gone."""
+        async with self._lock:
+            if not self.over:
+                try:
+                    await self._response.write(data)
+                except (ConnectionError, aiohttp.ClientError):
+                    self.over = True
+
+    async def end(self) -> None:
+        """End the answer as a server does that has no more to say."""
+        async with self._lock:
+            self.over = True
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                await self._response.write_eof()
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self.over = True
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+class WatchView(Protocol):
+    """Decides what a client sees of its watches."""
+
+    def opened(self, watch: Watch) -> None:
+        """A watch has begun."""
+
+    async def line(self, watch: Watch, line: bytes) -> None:
+        """A line has come from the server; whoever wants it to arrive sends it on."""
 
 
 class FaultProxy:
@@ -39,6 +83,8 @@ class FaultProxy:
         self.rules: list[Rule] = []
         self.lines: Callable[[Exchange, bytes], bytes | None] | None = None
         """Sees each line of a watch; what it returns goes on to the client, None hides the line."""
+        self.view: WatchView | None = None
+        """Takes each line of a watch instead, and sends on what it likes, when it likes."""
         self.open = asyncio.Event()
         """While it is not set, every request waits: a server that hangs."""
         self.open.set()
@@ -158,22 +204,35 @@ class FaultProxy:
         self.history.answered(exchange, answer.status, b"")
         response = web.StreamResponse(status=answer.status, headers=headers)
         await response.prepare(request)
+        watch = Watch(exchange, request, response)
+        if self.view is not None:
+            self.view.opened(watch)
         rest = b""
         self._streams.add(answer)
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
             async for chunk in answer.content.iter_any():
                 await self.open.wait()
-                if self.lines is None:
+                if self.lines is None and self.view is None:
                     await response.write(chunk)
                     continue
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    passed = self.lines(exchange, line + b"\n")
-                    if passed is not None:
-                        await response.write(passed)
-            await response.write_eof()
+                    await self._tell(watch, line + b"\n")
+                if watch.over:
+                    break
+            await watch.end()
         self._streams.discard(answer)
         return response
+
+    async def _tell(self, watch: Watch, line: bytes) -> None:
+        if watch.over:
+            return
+        if self.view is not None:
+            await self.view.line(watch, line)
+            return
+        passed = self.lines(watch.exchange, line) if self.lines is not None else line
+        if passed is not None:
+            await watch.send(passed)
 
 
 def _reset(request: web.BaseRequest) -> web.StreamResponse:

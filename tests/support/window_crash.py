@@ -194,7 +194,7 @@ class WindowMatrix(Matrix):
             usual = await self._reference(plan.workload)
             if clean.problems or usual.problems:
                 raise AssertionError(f"without a fault: {[*clean.problems, *usual.problems]}\n{usual.log[-4000:]}")
-            future.set_result(usual if plan.fault is None else await self._run_one(plan, usual))
+            future.set_result(usual if plan.clean else await self._run_one(plan, usual))
         except BaseException as error:
             if not future.done():
                 future.set_exception(error)

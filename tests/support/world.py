@@ -55,6 +55,8 @@ class World:
     directory: Path
     sabotage: Sequence[str] = ()
     leases: bool = False
+    arguments: Sequence[str] = ()
+    """More arguments of every operator that is started here."""
     operator: Operator | None = None
     foreign: dict[str, str] = field(default_factory=dict)
     """Id -> name of tasks and buckets that belong to nobody of us."""
@@ -80,7 +82,7 @@ class World:
             arguments += ["--lease-duration", "4", "--lease-renew-deadline", "3", "--lease-retry-period", "0.5"]
         else:
             arguments += ["--no-leader-elect"]
-        arguments += more
+        arguments += [*self.arguments, *more]
         log = self.directory / "operator.log"
         env = {"KUBECONFIG": str(self.kubeconfig)}
         self.operator = self.nursery.run(arguments, env, log, sabotage=self.sabotage)

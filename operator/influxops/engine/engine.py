@@ -64,6 +64,8 @@ class Engine:
         """Keys whose change needs another request at once, with the number of steps done. Steps are no failures: what fails
         after them is soon tried again."""
         self.leading = False
+        self.on_doubt: Callable[[Key], None] = lambda _: None
+        """Told of an object that Kubernetes says is gone, or another one than was thought."""
 
     # the sink of the watch
 
@@ -84,6 +86,21 @@ class Engine:
             self._queue.add(
                 record.key, Priority.RESYNC
             )  # its loop has ended it: the visit cleans up, and deletes it in time
+
+    def replace(self, record: Record) -> None:
+        """An object is in this state now, however old it looks: the cluster was set back in time.
+
+        Everything that was remembered of it is of another future, and is learnt anew, as after a restart.
+        """
+        key = record.key
+        self._cache.replace(record)
+        self._statuses.rewind(record)
+        self._context.tasks.pop(key, None)
+        self._context.policies.pop(key, None)
+        self._context.pipelines.pop(key, None)
+        if self.leading:
+            self._queue.add(key, Priority.CHANGE)
+            self._wake_referrers(key)
 
     def _wake_referrers(self, key: Key) -> None:
         """Pipelines run the scripts of tasks, and backfills the windows of both."""
@@ -216,8 +233,10 @@ class Engine:
             word = "NotLeader"
         except NotFound:
             self._queue.forget(key)  # the object is gone; the watch will say so
+            self.on_doubt(key)  # or should have
         except KubeConflict:
             self._queue.add(key, Priority.RETRY, after=0.5)
+            self.on_doubt(key)
         except (KubeError, MissingReference) as error:
             delay = self._queue.backoff(key)
             log.warning(

@@ -83,9 +83,19 @@ class Cache:
 
     def upsert(self, record: Record) -> Change:
         """Keep a record unless a newer one is known; tells what changed."""
+        return self._keep(record, self._records.get(record.key)) if self.takes(record) else Change.STALE
+
+    def takes(self, record: Record) -> bool:
+        """Whether a record is news: not older than what is known, and not of an object that is gone."""
         old = self._records.get(record.key)
-        if record.uid in self._gone or (old is not None and _older(record, old)):
-            return Change.STALE
+        return record.uid not in self._gone and (old is None or not _older(record, old))
+
+    def replace(self, record: Record) -> Change:
+        """Keep a record that is surely the present one, however old it looks: after a cluster was set back in time."""
+        self._gone.pop(record.uid, None)
+        return self._keep(record, self._records.get(record.key))
+
+    def _keep(self, record: Record, old: Record | None) -> Change:
         self._records[record.key] = record
         self._by_kind[record.key.kind][record.key] = None
         if old is None or old.packed_spec != record.packed_spec:
@@ -167,11 +177,12 @@ class Cache:
 
 
 def _older(record: Record, known: Record) -> bool:
-    if record.uid != known.uid:
-        return record.created < known.created
-    # Resource versions of one resource are ordered numbers (guaranteed since Kubernetes 1.35, true of etcd before).
+    # Resource versions of one resource are ordered numbers (guaranteed since Kubernetes 1.35, true of etcd before), also of
+    # two objects that bore a name one after the other; times of creation are whole seconds, in which both may have been made.
     new, old = record.resource_version, known.resource_version
-    return new.isdigit() and old.isdigit() and int(new) < int(old)
+    if new.isdigit() and old.isdigit():
+        return int(new) < int(old)
+    return record.uid != known.uid and record.created < known.created
 
 
 def _difference(old: Record, new: Record) -> Change:

@@ -21,6 +21,7 @@ FIELD_MANAGER = "influxops"
 USER_MANAGER = "influxops-cli"
 """The owner of what a user changes by our commands; the operator itself owns nothing but status."""
 
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 PAGE = 500
@@ -109,19 +110,25 @@ class KubeClient:
 
     async def list_keys(self, kind: Kind, namespaces: Sequence[str] | None = None) -> list[Listed]:
         """Key, uid and resource version of every object, metadata only. ``None``: of the whole cluster."""
+        return (await self.list_keys_at(kind, namespaces))[0]
+
+    async def list_keys_at(self, kind: Kind, namespaces: Sequence[str] | None = None) -> tuple[list[Listed], str]:
+        """The same with the resource version of the list: the cluster's own at the time of asking (of the last namespace's)."""
 
         def line(item: dict[str, Any]) -> Listed:
             meta = item["metadata"]
             return Listed(Key(kind, meta["namespace"], meta["name"]), meta["uid"], meta["resourceVersion"])
 
         lines: list[Listed] = []
+        version = ""
         for name in [None] if namespaces is None else namespaces:
-            lines += await self._list(_collection(kind, name), METADATA_ONLY, line)
-        return lines
+            found, version = await self._list(_collection(kind, name), METADATA_ONLY, line)
+            lines += found
+        return lines, version
 
     async def list_objects(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
         """Whole objects of one namespace; ``None``: of the whole cluster."""
-        return await self._list(_collection(kind, namespace), JSON, lambda item: item)
+        return (await self._list(_collection(kind, namespace), JSON, lambda item: item))[0]
 
     async def apply_status(
         self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str | None = None
@@ -160,6 +167,15 @@ class KubeClient:
             "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
         )
         return self._wrote(answer)
+
+    async def exists(self, key: Key, uid: str) -> bool:
+        """Whether there is an object of this uid now, asked of the API, not of what a watch has told."""
+        path = _path(key)
+        try:
+            answer = await self._api.read(path, accept=METADATA)
+        except NotFound:
+            return False
+        return bool(answer["metadata"]["uid"] == uid)
 
     async def set_finalizers(
         self, key: Key, uid: str, resource_version: str, finalizers: Sequence[str]
@@ -293,8 +309,8 @@ class KubeClient:
             return own or version
         return max(own, version, key=int) if own.isdigit() and version.isdigit() else own
 
-    async def _list(self, path: str, accept: str, take: Callable[[dict[str, Any]], T]) -> list[T]:
-        """What ``take`` makes of each item, page by page: the items themselves are not kept."""
+    async def _list(self, path: str, accept: str, take: Callable[[dict[str, Any]], T]) -> tuple[list[T], str]:
+        """What ``take`` makes of each item, page by page (the items themselves are not kept), and the list's version."""
         for _ in range(LISTS):
             try:
                 return await self._pages(path, accept, take)
@@ -302,15 +318,16 @@ class KubeClient:
                 continue
         raise KubeError(f"GET {path}: the list expired {LISTS} times before its last page", status=410)
 
-    async def _pages(self, path: str, accept: str, take: Callable[[dict[str, Any]], T]) -> list[T]:
+    async def _pages(self, path: str, accept: str, take: Callable[[dict[str, Any]], T]) -> tuple[list[T], str]:
         query = {"limit": str(PAGE)}
         found: list[T] = []
         while True:
             answer = await self._api.read(path, query, accept=accept)
             found += [take(item) for item in answer.get("items") or []]
-            more = (answer.get("metadata") or {}).get("continue")
+            meta = answer.get("metadata") or {}
+            more = meta.get("continue")
             if not more:
-                return found
+                return found, str(meta.get("resourceVersion") or "")
             query["continue"] = more
 
 

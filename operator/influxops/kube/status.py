@@ -64,6 +64,8 @@ class StatusWriter:
         """Told of each written object as the API answered it, so that a cache need not wait for the watch."""
         self.may: Callable[[Key], bool] = lambda _: True
         """Whether this process speaks for an object; what waits for one of which it does not is dropped."""
+        self.on_lost: Callable[[Key], None] = lambda _: None
+        """Told of an object that is gone or was made anew, as a write to it has shown."""
         self._target = target
         self._schedule = Schedule(writes_per_second)
         self._last: dict[Key, _Last] = {}
@@ -88,6 +90,11 @@ class StatusWriter:
         last = self._last.get(record.key)
         if last is None or last.uid != record.uid or version > last.version:
             self._last[record.key] = _Last(record.uid, _hash(plain(record.packed_status)), version)
+
+    def rewind(self, record: Record) -> None:
+        """Take note of the status that stands there now, although a newer one was known: the cluster was set back."""
+        self._forget(record.key)
+        self.seen(record)
 
     def gone(self, key: Key, uid: str) -> None:
         """The object was deleted: what waits for it is dropped."""
@@ -189,6 +196,7 @@ class StatusWriter:
             # Gone, or made anew: the watch tells of the new one.
             log.debug("%s is not the object of uid %s any more: %s", key, uid, error)
             self._forget(key)
+            self.on_lost(key)
             return False
         except KubeError:
             # The write may have happened: what stands there is not known, but the version is still worth a try.

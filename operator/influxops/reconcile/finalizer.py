@@ -7,6 +7,7 @@ from dataclasses import replace
 from influxops.api.common import FINALIZER
 from influxops.core.outcome import Gone, Reason
 from influxops.core.record import Record
+from influxops.kube.errors import NotFound
 from influxops.reconcile.context import Context
 
 
@@ -20,6 +21,16 @@ async def ensure_finalizer(context: Context, record: Record) -> Record:
     if FINALIZER in record.finalizers:
         return record
     return await _set(context, record, (*record.finalizers, FINALIZER))
+
+
+async def confirm(context: Context, record: Record) -> None:
+    """Ask Kubernetes whether the object is there at all, before something is done that the next one of its name would suffer from.
+
+    A watch may be behind, or have lost an event: the object may be gone, and another one of the same name, with the same
+    owner key, may own what is to be deleted, taken over or made. Raises NotFound.
+    """
+    if not await context.kube.exists(record.key, record.uid):
+        raise NotFound(f"{record.key} of uid {record.uid} does not exist any more", status=404, reason="NotFound")
 
 
 async def remove_finalizer(context: Context, record: Record) -> None:

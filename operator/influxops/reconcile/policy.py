@@ -23,7 +23,7 @@ from influxops.influx.errors import InfluxError
 from influxops.reconcile.approval import Held, Shown, hold
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import ensure_finalizer
+from influxops.reconcile.finalizer import confirm, ensure_finalizer
 from influxops.reconcile.policy_apply import create, in_words, look_up, update
 from influxops.reconcile.policy_loss import loss_in_words
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
@@ -154,6 +154,8 @@ async def _converge(
         facts.plan = waiting.plan
         return waiting.outcome
     facts.plan = None
+    if plan.actions and FINALIZER in record.finalizers and not _marked_by(bucket, record):
+        await confirm(context, record)
     record = await ensure_finalizer(context, record)
     if bucket is None:
         bucket = await create(context, record, link, wanted)
@@ -164,6 +166,11 @@ async def _converge(
     facts.applied_retention = format_retention(bucket.retention)
     facts.applied_shard_group = format_seconds(bucket.shard_group, "dhms")
     return Done(Reason.SYNCED, f"bucket {bucket.name!r} keeps its data {in_words(bucket.retention)}")
+
+
+def _marked_by(bucket: Bucket | None, record: Record) -> bool:
+    """Whether the bucket names this very object as its owner, not only one of its name."""
+    return bucket is not None and bucket.marker is not None and bucket.marker.uid == record.uid
 
 
 def _changed_by_hand(wanted: DesiredBucket, bucket: Bucket | None, facts: PolicyFacts) -> bool:

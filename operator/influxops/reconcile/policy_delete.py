@@ -13,7 +13,7 @@ from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, NotFound
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
-from influxops.reconcile.finalizer import let_go, let_go_marked, remove_finalizer
+from influxops.reconcile.finalizer import confirm, let_go, let_go_marked, remove_finalizer
 from influxops.reconcile.policy_apply import look_up
 from influxops.reconcile.policy_loss import COUNT_TIMEOUT
 from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
@@ -78,6 +78,7 @@ async def _finish_bucket(
     bucket = await look_up(context, link, spec.bucket)
     if bucket is None or bucket.marker is None or bucket.marker.owner != owner_of(context, record):
         return None
+    await confirm(context, record)
     if orphan:
         own = read_description(bucket.description)[1]
         made = await link.call(

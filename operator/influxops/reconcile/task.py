@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from influxops.api.common import RECONCILE_AT, RECREATE
+from influxops.api.common import FINALIZER, RECONCILE_AT, RECREATE
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import Adoption, InfluxTaskSpec
 from influxops.api.read import read
@@ -24,7 +24,7 @@ from influxops.reconcile import script as scripts
 from influxops.reconcile.approval import Shown, asks, hold
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import ensure_finalizer
+from influxops.reconcile.finalizer import confirm, ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 from influxops.reconcile.rerun_policy import rerun_policy
 from influxops.reconcile.state import TaskState
@@ -155,7 +155,7 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
             return replace(later, reason=done.reason)
         if later is not None:
             return later
-    record = await ensure_finalizer(context, record)
+    record = await _ready_to_write(context, record, link, plan)
     if plan.actions:
         left = await _step(context, record, spec, link, state, desired, plan)
         if left is not None:
@@ -167,6 +167,22 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
     done = _done(context, state, ours, spec)
     asked = bool(plan.actions) and ours is not None and record.annotations.get(RECREATE) == ours.id
     return replace(done, after=SOON) if asked else done
+
+
+async def _ready_to_write(context: Context, record: Record, link: Link, plan: Plan) -> Record:
+    """The record with our finalizer on it; setting it shows that the object is there, and where it is set, that is asked."""
+    if plan.actions and FINALIZER in record.finalizers and not _only_its_own(link, record, plan):
+        await confirm(context, record)
+    return await ensure_finalizer(context, record)
+
+
+def _only_its_own(link: Link, record: Record, plan: Plan) -> bool:
+    """Whether the plan does no more than change a task whose mark names this very object, not only one of its name."""
+    for action in plan.actions:
+        stored = link.snapshot.tasks.get(action.task_id) if isinstance(action, UpdateTask) else None
+        if stored is None or stored.marker is None or stored.marker.uid != record.uid:
+            return False
+    return True
 
 
 async def take_over(

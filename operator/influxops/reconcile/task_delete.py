@@ -13,7 +13,7 @@ from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.finalizer import let_go, let_go_marked
+from influxops.reconcile.finalizer import confirm, let_go, let_go_marked
 from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_writes import HASH, delete_stored, refresh, settle_unknown
@@ -49,6 +49,7 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
             return await let_go_marked(context, record, f"task {state.task_id or '(id not known)'}")
         link.parked.add(record.key)
         return _held_up(link, "it has not answered yet")
+    await confirm(context, record)
     try:
         if orphan:
             await _orphan(context, record, link, state)

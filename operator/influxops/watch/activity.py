@@ -7,12 +7,15 @@ sends about once a minute when nothing happens. So silence means blindness, not 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
 
 from influxops.core.keys import GROUP, VERSION, Kind
+
+LIFE = 250.0
+"""Seconds that a watch lasts at least unless something breaks it: it is asked for with 300."""
 
 _ROOT = f"/apis/{GROUP}/{VERSION}/"
 
@@ -35,6 +38,13 @@ class Activity:
         self._heard: dict[Stream, float] = dict.fromkeys(_streams(namespaces), float("-inf"))
         self.relists = 0
         """Full lists that kopf has begun: one a stream at its start, later ones are gaps in a watch."""
+        self.gaps = 0
+        """How often a stream may have lost a deletion: it was listed anew, or a watch of it ended before its time."""
+        self.newest = 0
+        """The highest resource version from which a watch was asked to go on."""
+        self._listed: set[Stream] = set()
+        self._begun: dict[Stream, float] = {}
+        """When the present watch of each stream began."""
 
     def clock(self) -> float:
         """The present, by the clock of the other methods."""
@@ -53,6 +63,25 @@ class Activity:
         if stream in self._heard:
             self._heard[stream] = self._clock()
 
+    def forget(self) -> None:
+        """The watches end, and begin again from nothing."""
+        self.newest = 0
+        self._listed.clear()
+        self._begun.clear()
+
+    def _asked(self, stream: Stream, query: Mapping[str, str]) -> None:
+        """A list or a watch of a stream begins."""
+        if query.get("watch") == "true":
+            begun, now = self._begun.get(stream), self._clock()
+            self.gaps += begun is not None and now - begun < LIFE
+            self._begun[stream] = now
+            version = query.get("resourceVersion", "")
+            self.newest = max(self.newest, int(version) if version.isdigit() else 0)
+        elif "continue" not in query:
+            self.relists += 1
+            self.gaps += stream in self._listed
+            self._listed.add(stream)
+
     async def middleware(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """A middleware of an aiohttp session that listens to the answers."""
         response = await handler(request)
@@ -60,10 +89,9 @@ class Activity:
         if stream is None or response.status != 200:
             return response
         self.heard(stream)
+        self._asked(stream, request.url.query)
         if request.url.query.get("watch") == "true":
             response.content = cast("StreamReader", _Listening(response.content, lambda: self.heard(stream)))
-        elif "continue" not in request.url.query:
-            self.relists += 1
         return response
 
 

@@ -3,6 +3,9 @@
 A deletion that falls into a gap of a watch is never reported by kopf; and a watch can go silent in ways that nobody
 foresees. The list is compared with the cache, and each difference is settled by reading that one object: the list is
 a little older than the cache, so a difference alone proves nothing.
+
+A read is answered with the present state. So what it says counts even where it looks older than what is known: then the
+cluster was set back, by a restored backup of etcd, and all that was known of its future is void.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from influxops.core.keys import Key, Kind
+from influxops.core.record import Record
 from influxops.kube.cache import Cache
 from influxops.kube.client import KubeClient, Listed
 from influxops.kube.errors import KubeError
@@ -24,6 +29,9 @@ log = logging.getLogger(__name__)
 
 SOON = 2.0
 """Seconds after a request until the list begins: a new watch lists as well, and usually settles everything."""
+
+LATER = 60.0
+"""Seconds at most until a comparison that failed is done again."""
 
 PARALLEL = 8
 """Objects read at a time."""
@@ -39,6 +47,16 @@ class Gaps:
     """Objects that were not known."""
     changed: int = 0
     """Objects known in an older state."""
+    back: int = 0
+    """Objects known in a state, or as gone, that the cluster has not come to yet: it was set back."""
+
+
+class Truth(Sink, Protocol):
+    """A sink that can also be told what is certain."""
+
+    def replace(self, record: Record) -> None:
+        """An object is in this state now, however old it looks."""
+        ...
 
 
 class Relist:
@@ -46,6 +64,8 @@ class Relist:
 
     Args:
         interval: seconds between two comparisons, give or take a tenth.
+        newest: the highest resource version that any watch has asked or told of.
+        on_setback: called when the cluster turns out to have been set back: no watch goes on from where it is.
 
     """
 
@@ -53,10 +73,12 @@ class Relist:
         self,
         client: KubeClient,
         cache: Cache,
-        sink: Sink,
+        sink: Truth,
         namespaces: Sequence[str] | None = None,
         *,
         interval: float = 600.0,
+        newest: Callable[[], int] = lambda: 0,
+        on_setback: Callable[[], None] = lambda: None,
     ) -> None:
         self.found = Gaps()
         """The sum of what was found since the start."""
@@ -65,42 +87,74 @@ class Relist:
         self._sink = sink
         self._namespaces = namespaces
         self._interval = interval
+        self._newest = newest
+        self._on_setback = on_setback
         self._wanted = asyncio.Event()
+        self._whole = False
+        self._suspects: set[Key] = set()
 
     def request(self) -> None:
-        """Compare soon, not only at the next turn."""
+        """Compare everything soon, not only at the next turn."""
+        self._whole = True
+        self._wanted.set()
+
+    def suspect(self, key: Key) -> None:
+        """Look at one object soon: a write to it was refused as if it were another one."""
+        self._suspects.add(key)
         self._wanted.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compare at each interval until ``stop``; errors are logged."""
+        failures = 0
         while not stop.is_set():
             pause = self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
-            if await self._wait(stop, pause):
-                await self._wait_only(stop, SOON)
+            asked = await self._wait(stop, pause)
+            if asked:
+                await self._wait_only(stop, min(SOON * 2 ** min(failures, 5), self._interval, LATER))
             if stop.is_set():
                 return
+            whole, suspects = self._whole or not asked, self._suspects
+            self._whole, self._suspects = False, set()
             self._wanted.clear()
             try:
-                await self.once()
+                await (self.once() if whole else self._few(suspects))
+                failures = 0
             except KubeError as error:
-                log.warning("the comparison of cache and cluster failed: %s", error)
+                failures += 1
+                self.request()
+                log.warning("the comparison of cache and cluster failed, and is done again: %s", error)
 
     async def once(self) -> Gaps:
         """One comparison. Raises ``KubeError`` when the API does not answer; what was settled stays settled."""
         found = Gaps()
+        setback = False
         for kind in Kind:
-            lines = await self._client.list_keys(kind, self._namespaces)
-            suspects = self._differences(kind, lines)
-            gate = asyncio.Semaphore(PARALLEL)
-            results = await asyncio.gather(*(self._settle(key, gate) for key in suspects), return_exceptions=True)
-            found = _sum(found, *(result for result in results if isinstance(result, Gaps)))
-            for result in results:
-                if isinstance(result, BaseException):
-                    self.found = _sum(self.found, found)
-                    raise result
+            newest = max(
+                self._newest(), max((_number(one.resource_version) for one in self._cache.records(kind)), default=0)
+            )
+            lines, version = await self._client.list_keys_at(kind, self._namespaces)
+            setback = setback or _number(version) < newest
+            found = _sum(found, await self._settle_all(self._differences(kind, lines)))
+        if setback or found.back:
+            log.warning("the cluster was set back to an older state: what was known of its future is forgotten")
+            self._on_setback()
+        return found
+
+    async def _few(self, suspects: Iterable[Key]) -> None:
+        """Settle single objects."""
+        if (await self._settle_all(list(suspects))).back:
+            self.request()  # there will be others
+
+    async def _settle_all(self, suspects: Sequence[Key]) -> Gaps:
+        gate = asyncio.Semaphore(PARALLEL)
+        results = await asyncio.gather(*(self._settle(key, gate) for key in suspects), return_exceptions=True)
+        found = _sum(*(result for result in results if isinstance(result, Gaps)))
         self.found = _sum(self.found, found)
         if found != Gaps():
             log.warning("a watch had missed %d new, %d changed, %d deleted objects", *_tuple(found))
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         return found
 
     def _differences(self, kind: Kind, lines: Sequence[Listed]) -> list[Key]:
@@ -109,7 +163,7 @@ class Relist:
         for key, uid, version in lines:
             listed.add(key)
             record = self._cache.get(key)
-            if record is None or record.uid != uid or _newer(version, record.resource_version):
+            if record is None or record.uid != uid or version != record.resource_version:
                 suspects.append(key)
         suspects.extend(key for key in self._cache.keys(kind) if key not in listed)
         return suspects
@@ -128,12 +182,18 @@ class Relist:
             return Gaps(removed=1)
         record = project(key.kind, body)
         if known is None or known.uid != record.uid:
+            found = Gaps(added=1)
+        elif known.resource_version != record.resource_version:
+            found = Gaps(changed=1)
+        else:
+            return Gaps()
+        if self._cache.takes(record):
             self._sink.upsert(record)
-            return Gaps(added=1)
-        if _newer(record.resource_version, known.resource_version):
-            self._sink.upsert(record)
-            return Gaps(changed=1)
-        return Gaps()
+            return found
+        if known is not before:
+            return Gaps()  # something was told while we asked, and is younger than the answer
+        self._sink.replace(record)
+        return replace(found, back=1)
 
     async def _wait(self, stop: asyncio.Event, seconds: float) -> bool:
         """Wait for the time, the stop or a request; True for a request."""
@@ -153,8 +213,8 @@ class Relist:
             return
 
 
-def _newer(one: str, other: str) -> bool:
-    return one.isdigit() and other.isdigit() and int(one) > int(other)
+def _number(version: str) -> int:
+    return int(version) if version.isdigit() else 0
 
 
 def _tuple(gaps: Gaps) -> tuple[int, int, int]:
@@ -166,4 +226,5 @@ def _sum(*gaps: Gaps) -> Gaps:
         removed=sum(one.removed for one in gaps),
         added=sum(one.added for one in gaps),
         changed=sum(one.changed for one in gaps),
+        back=sum(one.back for one in gaps),
     )

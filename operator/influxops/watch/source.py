@@ -56,7 +56,7 @@ class KopfSource:
         sink: called on the loop that ``run`` is called on.
         namespaces: what to watch; None for the whole cluster.
         loop_factory: makes the loop of kopf's thread, for example ``uvloop.new_event_loop``.
-        on_gap: called after each start but the first: what happened while no watch ran is to be looked for.
+        on_gap: called after each start but the first, and after each break of a watch: deletions meanwhile are to be looked for.
 
     """
 
@@ -79,7 +79,12 @@ class KopfSource:
         self._namespaces = None if namespaces is None else list(namespaces)
         self._loop_factory = loop_factory
         self._on_gap = on_gap
+        self._anew = False
         self._sync = Sync(client, self._namespaces, self.synced)
+
+    def begin_anew(self) -> None:
+        """Start kopf again: its watches would wait for a future that the cluster no longer has."""
+        self._anew = True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until ``stop`` is set. Raises nothing but cancellation."""
@@ -125,8 +130,16 @@ class KopfSource:
         """Set ``ending`` with ``stop``, or when a stream is silent for too long; tells which."""
         loop = asyncio.get_running_loop()
         reason = "stopped"
-        began, heard_before = loop.time(), self.activity.clock()
+        self._anew = False
+        self.activity.forget()
+        began, heard_before, gaps = loop.time(), self.activity.clock(), self.activity.gaps
         while not stop.is_set():
+            if self._anew:
+                reason = "the cluster was set back to an older state"
+                break
+            if self.activity.gaps > gaps and self._on_gap is not None:
+                self._on_gap()
+            gaps = self.activity.gaps
             age = loop.time() - began
             silent = [kind.value for kind in Kind if self.activity.last(kind) < heard_before]
             if silent and age > BLIND_AT_START:
@@ -172,6 +185,7 @@ class KopfSource:
         scope: dict[str, Any] = (
             {"clusterwide": True} if self._namespaces is None else {"namespaces": list(self._namespaces)}
         )
+        asyncio.get_running_loop().set_exception_handler(_untidy)
         session = self._client.access.session((self.activity.middleware,), limit=0)
         try:
             await kopf.operator(
@@ -223,9 +237,26 @@ def _handler(kind: Kind, put: Callable[[Event], None]) -> Callable[..., Any]:
 
 
 def silence_kopf() -> None:
-    """Leave of kopf's log lines what an operator can act on: not those about single events and signals."""
+    """Leave of kopf's log lines what an operator can act on: not those about single events and signals, and no tracebacks.
+
+    Whatever ends a watch, such as an answer cut in the middle of a line, ends kopf with three of them; it is started again.
+    """
     for name in ("kopf.objects", "kopf._core.reactor.running"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("kopf._core.reactor.running", "kopf._core.reactor.orchestration"):
+        logging.getLogger(name).addFilter(_without_traceback)
+
+
+def _untidy(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What goes wrong in callbacks of kopf's loop, as when kopf ends while requests are under way, is no news by itself."""
+    log.debug("in the loop of kopf: %s: %s", context.get("message"), context.get("exception"))
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """A log filter: the message alone, cut where it holds a whole answer."""
+    record.msg, record.args = record.getMessage()[:300], None
+    record.exc_info = record.exc_text = None
+    return True
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

@@ -93,6 +93,10 @@ class Seen:
         self.upserts.append(record)
         self.cache.upsert(record)
 
+    def replace(self, record: Record) -> None:
+        self.upserts.append(record)
+        self.cache.replace(record)
+
     def remove(self, key: Key, uid: str) -> None:
         if self.deaf:
             self.missed += 1

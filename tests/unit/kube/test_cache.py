@@ -59,6 +59,27 @@ def test_an_object_made_anew_replaces_the_old_one_and_late_news_of_the_old_one_a
     assert kept.uid == "new"
 
 
+def test_two_of_a_name_made_in_the_same_second_are_told_apart_by_their_versions() -> None:
+    """Late news of the former one must neither replace the present one nor count it as gone."""
+    cache = Cache()
+    cache.upsert(record(uid="new", version=5))
+    assert cache.upsert(record(uid="old", version=4)) == Change.STALE
+    assert cache.upsert(record(uid="new", version=6, status={"n": 1})) == Change.STATUS
+
+
+def test_what_is_certain_is_kept_however_old_it_looks() -> None:
+    """Also an object that was gone, and one that another of its name had followed."""
+    cache = Cache()
+    cache.upsert(record(uid="old", version=3))
+    cache.upsert(record(uid="new", version=9))
+    assert not cache.takes(record(uid="old", version=4))
+    assert cache.replace(record(uid="old", version=4)) == Change.RECREATED
+    assert cache.upsert(record(uid="old", version=5, status={"n": 1})) == Change.STATUS
+    cache.remove(task(), "old")
+    assert cache.replace(record(uid="old", version=5)) == Change.CREATED
+    assert cache.takes(record(uid="old", version=6))
+
+
 def test_a_late_answer_does_not_bring_back_what_is_gone() -> None:
     cache = Cache()
     cache.upsert(record(version=1))

@@ -216,3 +216,24 @@ async def test_what_is_let_go_of_is_not_written_any_more() -> None:
         await until(lambda: writer.pending == 0)
     assert not await writer.now(task("a"), "u1", {"n": 3})
     assert target.applied == []
+
+
+async def test_after_a_cluster_was_set_back_what_stands_there_counts() -> None:
+    """A status that was written in a future that is no more is written again."""
+    target = Target()
+    writer = StatusWriter(target)
+    await writer.now(task(), "u1", {"n": 2})
+    writer.rewind(record(version=5, status={"n": 1}))
+    assert await writer.now(task(), "u1", {"n": 2})
+    assert len(target.applied) == 2
+
+
+async def test_a_write_to_what_is_gone_is_told_of() -> None:
+    """Whoever thought that it was there has missed something."""
+    target = Target()
+    target.errors = [NotFound("gone", status=404)]
+    lost: list[Key] = []
+    writer = StatusWriter(target)
+    writer.on_lost = lost.append
+    assert not await writer.now(task(), "u1", {"n": 1})
+    assert lost == [task()]

@@ -9,7 +9,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from influxops.core.keys import Kind
-from influxops.watch.activity import Activity, _stream
+from influxops.watch.activity import LIFE, Activity, _stream
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,29 @@ async def test_every_piece_of_a_watch_is_heard_and_lists_are_counted() -> None:
         assert got.count(b"\n") == 2
     assert activity.last(Kind.TASK) == 9.0
     assert activity.relists == 1
+
+
+def test_a_list_or_a_watch_before_its_time_is_a_gap() -> None:
+    """The first list and the regular end of a watch are none."""
+    now = 0.0
+    activity = Activity(None, clock=lambda: now)
+    stream = (Kind.TASK, None)
+    watch = {"watch": "true", "resourceVersion": "7"}
+    activity._asked(stream, {})
+    activity._asked((Kind.POLICY, None), {})
+    activity._asked(stream, watch)
+    now += LIFE
+    activity._asked(stream, {**watch, "resourceVersion": "12"})
+    assert (activity.gaps, activity.newest) == (0, 12)
+    now += LIFE / 2
+    activity._asked(stream, watch)
+    assert activity.gaps == 1
+    activity._asked(stream, {"continue": "page 2"})
+    assert activity.gaps == 1
+    activity._asked(stream, {})
+    assert activity.gaps == 2
+    activity.forget()
+    assert activity.newest == 0
+    activity._asked(stream, {})
+    activity._asked(stream, watch)
+    assert (activity.gaps, activity.newest) == (2, 7)
