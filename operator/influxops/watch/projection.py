@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from influxops.api.conforming import conforming_status
 from influxops.core.keys import GROUP, Key, Kind
 from influxops.core.record import Record, pack
 
@@ -32,9 +33,14 @@ def project(kind: Kind, body: Mapping[str, Any], known: Record | None = None) ->
         finalizers=tuple(sys.intern(name) for name in meta.get("finalizers") or ()),
         annotations=_ours(meta.get("annotations")),
         labels=_ours(meta.get("labels")),
-        packed_spec=known.packed_spec if known is not None and same else pack(body.get("spec")),
-        packed_status=pack(body.get("status")),
+        packed_spec=known.packed_spec if known is not None and same else pack(_mapping(body.get("spec"))),
+        packed_status=pack(conforming_status(kind.value, body.get("status") or {})),
     )
+
+
+def _mapping(spec: Any) -> Mapping[str, Any]:
+    """A spec that is no object, which an older CRD may have taken, lacks everything that is required of one."""
+    return spec if isinstance(spec, dict) else {}
 
 
 def key_of(kind: Kind, body: Mapping[str, Any]) -> Key:
