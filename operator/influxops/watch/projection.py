@@ -22,6 +22,8 @@ def project(kind: Kind, body: Mapping[str, Any], known: Record | None = None) ->
     ``known`` is an earlier record of the same key: of the same generation, its spec is taken over as it is.
     """
     meta = body["metadata"]
+    stored = body.get("status") or {}
+    status = conforming_status(kind.value, stored)
     same = known is not None and known.uid == meta["uid"] and known.generation == int(meta.get("generation") or 0)
     return Record(
         key=key_of(kind, body),
@@ -34,7 +36,8 @@ def project(kind: Kind, body: Mapping[str, Any], known: Record | None = None) ->
         annotations=_ours(meta.get("annotations")),
         labels=_ours(meta.get("labels")),
         packed_spec=known.packed_spec if known is not None and same else pack(_mapping(body.get("spec"))),
-        packed_status=pack(conforming_status(kind.value, body.get("status") or {})),
+        packed_status=pack(status),
+        mangled=status is not stored,
     )
 
 
