@@ -189,9 +189,8 @@ class KubeClient:
             change,
         ]
         try:
-            answer: dict[str, Any] = await self._api.write(
-                "PATCH", path, body, {"fieldManager": FIELD_MANAGER}, content=JSON_PATCH
-            )
+            query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+            answer: dict[str, Any] = await self._api.write("PATCH", path, body, query, content=JSON_PATCH)
         except Unprocessable as error:
             # A failed test and a broken schema are both 422 Invalid; only the sentence tells them apart.
             if "rejected our request" not in str(error):
