@@ -9,7 +9,7 @@ import orjson
 
 
 def parse(content: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for what is none.
+    """The value of a JSON text. Raises ValueError for what is none, also for one that is nested too deeply to be read.
 
     orjson takes a quarter of the time for a page of 500 tasks. What it refuses and the standard library reads, such as
     half a surrogate pair in somebody's script, is read all the same.
@@ -17,4 +17,7 @@ def parse(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        return json.loads(content)
+        try:
+            return json.loads(content)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None

@@ -70,6 +70,8 @@ class Record:
     """Those of influxops.dev only."""
     packed_spec: bytes
     packed_status: bytes
+    mangled: bool = False
+    """Whether more is stored as its status than the CRD allows; ``status`` is what is left without that."""
 
     @property
     def deleting(self) -> bool:

@@ -20,6 +20,7 @@ from influxops.engine.queue import Priority
 from influxops.engine.shards import Shards
 from influxops.engine.tools import Tools
 from influxops.engine.turn import ConnectionLoop
+from influxops.reconcile.announce import announce
 from influxops.reconcile.finalizer import ensure_finalizer, remove_finalizer
 
 ENDING = 30.0
@@ -40,6 +41,8 @@ class Connections:
         self._loops: dict[Key, ConnectionLoop] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._asked: dict[Key, str] = {}
+        self._refused: dict[Key, Stalled] = {}
+        """What was said last of those whose spec is not valid."""
 
     def link(self, key: Key) -> LiveLink | None:
         """The connection, if it is valid and at work."""
@@ -57,6 +60,7 @@ class Connections:
         """Visit an InfluxConnection: have its loop run with its present spec, or end it."""
         record = self._tools.context.objects.get(key)
         if record is None:
+            self._refused.pop(key, None)
             await self.end(key)
             self._shards.drop(key)
             for other in self._shards.objects_of(key):  # those that are left are to say what they lack
@@ -77,6 +81,7 @@ class Connections:
         except SpecInvalid as error:
             await self.end(key)
             return await self._invalid(record, str(error))
+        self._refused.pop(key, None)
         # The loop first, before anything is awaited: objects that are visited meanwhile must find the connection. The
         # loop itself only reads, and takes longer for that than the finalizer.
         self._start(record, spec)
@@ -122,6 +127,8 @@ class Connections:
     async def _invalid(self, record: Record, message: str) -> Outcome:
         outcome = Stalled(Reason.INVALID_SPEC, message)
         context = self._tools.context
+        announce(context, record, self._refused.get(record.key), outcome)
+        self._refused[record.key] = outcome
         previous = record.status()
         conditions = stamp(of_outcome(outcome), previous.get("conditions") or [], record.generation, context.now())
         status = {**previous, "observedGeneration": record.generation, "conditions": conditions}

@@ -18,7 +18,7 @@ from influxops.engine.queue import Priority, WorkQueue
 from influxops.engine.shards import Shards
 from influxops.kube.cache import Cache, Change
 from influxops.kube.errors import Conflict as KubeConflict
-from influxops.kube.errors import KubeError, MissingReference, NotFound, NotLeader
+from influxops.kube.errors import KubeError, MissingReference, NotFound, NotLeader, Unprocessable
 from influxops.kube.status import StatusWriter
 from influxops.reconcile.context import Context
 from influxops.reconcile.visit import forget, visit
@@ -224,6 +224,7 @@ class Engine:
         outcome: Outcome | None = None
         word = "error"
         try:
+            await self._mend_status(key)
             if key.kind is Kind.CONNECTION:
                 outcome = await self._connections.visit(key)
             else:
@@ -262,6 +263,16 @@ class Engine:
         self._metrics.reconcile_duration_seconds.labels(key.kind.value).observe(self._context.clock() - started)
         if outcome is not None:
             self._requeue(key, outcome)
+
+    async def _mend_status(self, key: Key) -> None:
+        """A status that an older CRD took, and today's would not, keeps the API from taking any other change: it goes first."""
+        record = self._cache.get(key)
+        if record is None or not record.mangled:
+            return
+        try:
+            await self._context.statuses.now(key, record.uid, record.status())
+        except Unprocessable:  # of the right types, and still not what the CRD takes
+            await self._context.statuses.now(key, record.uid, {})
 
     def _requeue(self, key: Key, outcome: Outcome) -> None:
         """The one place that turns an outcome into a next visit."""

@@ -30,6 +30,12 @@ from influxops.influx.errors import (
 
 MAX_MESSAGE = 400
 
+CUT = 8
+"""So many times the length of a message are looked at to make it one line."""
+
+MAX_RETRY_AFTER = 3600.0
+"""Seconds that a server may ask us to stay away, at most: beyond that it is a mistake, or malice."""
+
 _RIGHT = re.compile(r"\b(read|write):(?:orgs/[0-9a-f]{16}/)?([a-z]+)(?:/[0-9a-f]{16})? is unauthorized")
 _LACKING = re.compile(r"(?::|^) ?unauthorized$")
 _REQUEST_FAULTS = (
@@ -73,7 +79,9 @@ class Speaker:
 
     def clean(self, text: str, limit: int = MAX_MESSAGE) -> str:
         """The text on one line, at most ``limit`` characters, the token replaced."""
-        line = " ".join(text.replace(self.token, "***").split())
+        line = " ".join(
+            text.replace(self.token, "***")[: CUT * limit].split()
+        )  # a body may have millions of characters
         line = "".join(char if char.isprintable() else "?" for char in line)
         return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
@@ -82,6 +90,20 @@ def raise_for(reply: Reply, speaker: Speaker) -> None:
     """Raise the error that the answer means; return when it is a success."""
     if not 200 <= reply.status < 300:
         _raise(reply, speaker)
+
+
+def require_done(reply: Reply, speaker: Speaker) -> None:
+    """The same for a write or a deletion, which InfluxDB answers with 204 and nothing else: a portal that answers 200 to
+    everything has written nothing.
+    """
+    raise_for(reply, speaker)
+    if reply.status != 204:
+        raise Unavailable(
+            speaker.say(
+                f"answered status {reply.status} to {reply.method} {reply.path}, which InfluxDB answers with 204; is this "
+                "address really InfluxDB 2?"
+            )
+        )
 
 
 def json_of(reply: Reply, speaker: Speaker) -> Any:
@@ -175,14 +197,16 @@ def _redirect(reply: Reply) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds of a Retry-After header, which is a number or a date; None without one or with nonsense."""
+    """The seconds of a Retry-After header, which is a number or a date, at most MAX_RETRY_AFTER; None without one or with
+    nonsense.
+    """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return min(float(text[:9]), MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER)
+    except (ValueError, TypeError, LookupError, ArithmeticError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -7,11 +7,16 @@ from typing import Any
 from influxops.core.observed import Bucket, User
 from influxops.influx import decode
 from influxops.influx.decode import decoded, entries
-from influxops.influx.errors import Forbidden, NotFound
-from influxops.influx.http import Http
+from influxops.influx.errors import Forbidden, NotFound, Unavailable
+from influxops.influx.http import Http, segment
 
 PAGE = 100
 """The most buckets that the server gives at once (20 without a limit)."""
+
+MAX_PAGES = 2_000
+"""Pages of a list after which it is taken for one without an end."""
+
+REPEATS = "is a cache or a proxy in front that leaves out the query?"
 
 READ = "read:buckets"
 WRITE = "write:buckets"
@@ -25,6 +30,7 @@ async def list_buckets(http: Http, org_id: str) -> list[Bucket]:
     """
     found: dict[str, Bucket] = {}
     offset = 0
+    before: list[str] = []
     while True:
         params = {"orgID": org_id, "limit": str(PAGE), "offset": str(offset)}
         data = await http.call("GET", "/api/v2/buckets", params=params, right=READ)
@@ -33,8 +39,12 @@ async def list_buckets(http: Http, org_id: str) -> list[Bucket]:
             if not found:
                 await me(http)  # a token that was deactivated sees empty lists, and is told so only here
             return list(found.values())
-        found.update((bucket.id, bucket) for bucket in page)
+        ids = [bucket.id for bucket in page]
+        found.update(zip(ids, page, strict=True))
         offset += PAGE
+        if ids == before or offset > MAX_PAGES * PAGE:
+            raise Unavailable(http.speaker.say(f"the list of buckets has no end; {REPEATS}"))
+        before = ids
 
 
 async def find_bucket(http: Http, org_id: str, name: str) -> Bucket | None:
@@ -47,7 +57,10 @@ async def find_bucket(http: Http, org_id: str, name: str) -> Bucket | None:
     page = decoded(_buckets, data, http.speaker)
     if not page:  # the server says 404 when there is none, and gives an empty list when the token may not see it
         raise Forbidden(http.speaker.say(f"the token has no right {READ} for bucket {name!r}"), READ)
-    return page[0]
+    found = next((bucket for bucket in page if bucket.name == name), None)
+    if found is None:
+        raise Unavailable(http.speaker.say(f"answered another bucket than {name!r}; {REPEATS}"))
+    return found
 
 
 async def create_bucket(
@@ -66,12 +79,12 @@ async def create_bucket(
 async def update_bucket(http: Http, bucket_id: str, description: str, retention: int, shard_group: int) -> Bucket:
     """Set everything at once: the server refuses a retention below the shard group that it knows."""
     body = {"description": description, "retentionRules": _rules(retention, shard_group)}
-    return _bucket(http, await http.call("PATCH", f"/api/v2/buckets/{bucket_id}", body=body, right=WRITE))
+    return _bucket(http, await http.call("PATCH", f"/api/v2/buckets/{segment(bucket_id)}", body=body, right=WRITE))
 
 
 async def delete_bucket(http: Http, bucket_id: str) -> None:
     """Delete a bucket and its points."""
-    await http.call("DELETE", f"/api/v2/buckets/{bucket_id}", right=WRITE)
+    await http.done("DELETE", f"/api/v2/buckets/{segment(bucket_id)}", right=WRITE)
 
 
 async def org_id(http: Http, org: str) -> str | None:
@@ -80,8 +93,10 @@ async def org_id(http: Http, org: str) -> str | None:
         data = await http.call("GET", "/api/v2/orgs", params={"org": org}, right="read:orgs")
     except NotFound:
         return None
-    found = decoded(lambda answer: [str(entry["id"]) for entry in entries(answer, "orgs")], data, http.speaker)
-    return found[0] if found else None
+    found = decoded(lambda answer: dict(map(decode.org, entries(answer, "orgs"))), data, http.speaker)
+    if found and org not in found:
+        raise Unavailable(http.speaker.say(f"answered another organization than {org!r}; {REPEATS}"))
+    return found.get(org)
 
 
 async def me(http: Http) -> User | None:

@@ -14,7 +14,7 @@ from influxops.influx.runlog import cause_in, without_script
 T = TypeVar("T")
 
 _STATUS = {status.value: status for status in TaskStatus}
-SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)
+SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def instant(text: str) -> datetime:
@@ -91,6 +91,11 @@ def run(data: Mapping[str, Any]) -> Run:
 def log_line(data: Mapping[str, Any]) -> LogLine:
     """One line of a run's log, without the script."""
     return LogLine(str(data.get("time") or ""), without_script(_text(data, "message")))
+
+
+def org(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and id of an organization."""
+    return _text(data, "name"), _text(data, "id")
 
 
 def user(data: Mapping[str, Any]) -> User:

@@ -13,7 +13,7 @@ import aiohttp
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from yarl import URL
 
-from influxops.influx.answers import Reply, Speaker, json_of, raise_for
+from influxops.influx.answers import Reply, Speaker, json_of, raise_for, require_done
 from influxops.influx.errors import Invalid, Unauthorized, Unavailable
 from influxops.influx.settings import ConnectionSettings, Pace, unpaced
 from influxops.influx.tls import tls_context
@@ -21,8 +21,13 @@ from influxops.influx.tls import tls_context
 MAX_BYTES = 64 << 20
 """The longest answer that is read; a page of 500 tasks with scripts of 100 KiB fits."""
 
+MAX_ERROR_BYTES = 2 << 20
+"""The longest error that is read; it may quote a script of 256 KiB."""
+
 READING_POSTS = frozenset({("POST", "/api/v2/query"), ("POST", "/api/v2/query/ast")})
 """Requests other than GET that a client that only reads may send: our own queries, and the check, which has no effect."""
+
+EMPTY = "answered a query with nothing at all; is this address really InfluxDB 2?"
 
 _CHUNK = 1 << 18
 
@@ -145,6 +150,8 @@ class Http:
                 if size >= _CHUNK:
                     await asyncio.to_thread(take, b"".join(held))
                     held, size = [], 0
+            if not total:  # an answer without rows is an empty line (measured)
+                raise Unavailable(self._speaker.say(EMPTY))
             if answered is not None:
                 answered()
 
@@ -177,6 +184,18 @@ class Http:
         """The decoded JSON of an answer; raises the error that the answer means."""
         raise_for(reply, self._speaker)
         return json_of(reply, self._speaker)
+
+    async def done(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        right: str = "",
+    ) -> None:
+        """Send a request that InfluxDB answers with 204 and no content; any other success is not one of InfluxDB."""
+        require_done(await self.request(method, path, params=params, body=body, right=right), self._speaker)
 
     async def close(self) -> None:
         """Close the session and its connections."""
@@ -234,12 +253,20 @@ class Http:
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
         size = 0
+        limit = MAX_BYTES if 200 <= response.status < 300 else MAX_ERROR_BYTES
         async for chunk in response.content.iter_chunked(_CHUNK):
             size += len(chunk)
-            if size > MAX_BYTES:
-                raise Unavailable(self._speaker.say(f"the answer is longer than {MAX_BYTES >> 20} MiB"))
+            if size > limit:
+                raise Unavailable(self._speaker.say(f"the answer is longer than {limit >> 20} MiB"))
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def segment(text: str) -> str:
+    """One part of a path, such as an id: whatever it holds, it leads nowhere else. Raises Invalid for what names a folder."""
+    if not text.strip("."):
+        raise Invalid(f"{text!r} is no id of InfluxDB")
+    return quote(text, safe="")
 
 
 def _base_url(text: str) -> URL:

@@ -12,14 +12,18 @@ from datetime import datetime
 from influxops.core.flux.quote import EARLIEST, LATEST, quote_string, quote_time
 from influxops.core.pipeline import ledger
 from influxops.core.pipeline.record import WindowRecord
-from influxops.influx.answers import raise_for
+from influxops.influx.answers import Speaker, raise_for
 from influxops.influx.decode import decoded
+from influxops.influx.errors import Unavailable
 from influxops.influx.http import Http
 from influxops.influx.query import query, rows
 from influxops.influx.windows import PATH
 
 TIMEOUT = 120.0
 """Seconds that reading records may take; they are read when a pipeline starts."""
+
+MAX_ANSWER = 256 << 20
+"""Bytes of records that are read at once: some 600,000 of them."""
 
 
 async def ledger_records(
@@ -31,12 +35,12 @@ async def ledger_records(
         ' |> drop(columns: ["_start", "_stop", "_measurement", "owner"])'
         ' |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
     )
-    blocks: list[bytes] = []
+    blocks = _Blocks(http.speaker)
     body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
     timeout = max(TIMEOUT, http.timeout)
-    reply = await http.stream(PATH, blocks.append, params={"orgID": org_id}, body=body, timeout=timeout, writes=False)
+    reply = await http.stream(PATH, blocks.take, params={"orgID": org_id}, body=body, timeout=timeout, writes=False)
     raise_for(reply, http.speaker)
-    return await asyncio.to_thread(_records, http, b"".join(blocks))
+    return await asyncio.to_thread(_records, http, b"".join(blocks.taken))
 
 
 async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str) -> datetime | None:
@@ -44,6 +48,21 @@ async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str) -> 
     flux = f'{_of(bucket, ledger.WATERMARK, owner, None, None)} |> filter(fn: (r) => r._field == "stop") |> last()'
     found = await query(http, org_id, flux, right="read:buckets")
     return decoded(ledger.decode_watermark, found[0], http.speaker) if found else None
+
+
+class _Blocks:
+    """Keeps an answer, up to MAX_ANSWER."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._size = 0
+        self.taken: list[bytes] = []
+
+    def take(self, block: bytes) -> None:
+        self.taken.append(block)
+        self._size += len(block)
+        if self._size > MAX_ANSWER:
+            raise Unavailable(self._speaker.say(f"the records of the ledger are longer than {MAX_ANSWER >> 20} MiB"))
 
 
 def _of(bucket: str, measurement: str, owner: str, start: datetime | None, stop: datetime | None) -> str:

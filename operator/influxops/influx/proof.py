@@ -17,11 +17,15 @@ from influxops.influx.answers import Speaker, raise_for
 from influxops.influx.decode import decoded, instant
 from influxops.influx.errors import Unavailable
 from influxops.influx.http import Http
-from influxops.influx.query import query
-from influxops.influx.tally import Tally
+from influxops.influx.query import FAILED, FOREIGN, HEAD, query
+from influxops.influx.tally import MAX_RECORD, Tally
 from influxops.influx.windows import DIALECT, PATH, broken, script_error
 
 RIGHT = "read:buckets"
+MAX_LINES = 500_000
+"""Distinct lines of an answer for counts by time: as many steps, of as many different counts."""
+
+_NO_COUNT = ([""], [*HEAD, "_time", "_value"])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = {"header": True, "annotations": list[str]()}
 _PLUMBING = frozenset({"", "result", "table", "_start", "_stop", "_value"})
@@ -54,7 +58,7 @@ async def read_written(
     http: Http, org_id: str, target: Target, window: Window, hash_rows: int, timeout: float | None
 ) -> Written:
     """All points of a window, streamed and counted as ``run_script`` counts what a script writes."""
-    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http), sums=True)
+    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http.speaker), sums=True)
     flux = _read(target.bucket, window.start, window.stop, target.measurement, "")
     body = {"query": flux, "type": "flux", "dialect": DIALECT}
     reply = await http.stream(
@@ -79,7 +83,7 @@ def by_series(source: Source, window: Window) -> str:
 
 
 class _Steps:
-    """Adds up lines ``,_result,0,<time>,<count>``."""
+    """Adds up lines ``,_result,0,<time>,<count>``. Raises Unavailable for an answer that is not made of these."""
 
     def __init__(self, speaker: Speaker) -> None:
         self._speaker = speaker
@@ -90,18 +94,25 @@ class _Steps:
         lines = (self._carry + block).split(b"\r\n")
         self._carry = lines.pop()
         self._lines.update(lines)
+        if len(self._carry) > MAX_RECORD or len(self._lines) > MAX_LINES:
+            raise Unavailable(self._speaker.say(FOREIGN))
 
     def counts(self) -> dict[datetime, int]:
+        if self._carry:
+            raise broken(self._speaker)
         found: dict[datetime, int] = {}
         failed = False
         for line, times in self._lines.items():  # in the order in which each came first
             cells = line.decode(errors="replace").split(",", 4)
             if failed:
                 raise Unavailable(self._speaker.say(f"the query failed: {line.decode(errors='replace').strip(',')}"))
-            failed = cells[1:3] == ["error", "reference"]
-            if len(cells) == 5 and cells[3] != "_time":
-                moment = decoded(instant, cells[3], self._speaker)
-                found[moment] = found.get(moment, 0) + decoded(int, cells[4], self._speaker) * times
+            failed = cells[-2:] == FAILED
+            if failed or cells in _NO_COUNT:
+                continue
+            if len(cells) != 5 or cells[0]:
+                raise Unavailable(self._speaker.say(FOREIGN))
+            moment = decoded(instant, cells[3], self._speaker)
+            found[moment] = found.get(moment, 0) + decoded(int, cells[4], self._speaker) * times
         return dict(sorted(found.items()))
 
 

@@ -10,9 +10,17 @@ from typing import Any
 
 from influxops.influx.answers import Speaker, raise_for
 from influxops.influx.errors import Unavailable
-from influxops.influx.http import Http
+from influxops.influx.http import EMPTY, Http
 
 Row = dict[str, str]
+
+HEAD = ["", "result", "table"]
+"""How the header of each table begins (measured)."""
+
+FAILED = ["error", "reference"]
+"""How the header of an error ends, in the middle of an answer or in place of one."""
+
+FOREIGN = "answered a query with something else than its CSV; is this address really InfluxDB 2?"
 
 csv.field_size_limit(min(sys.maxsize, 1 << 28))  # run logs hold whole scripts; the answer itself is bounded
 
@@ -27,6 +35,8 @@ async def query(http: Http, org_id: str, flux: str, *, timeout: float | None = N
         "POST", "/api/v2/query", params={"orgID": org_id}, body=body, right=right, timeout=timeout
     )
     raise_for(reply, http.speaker)
+    if not reply.content:
+        raise Unavailable(http.speaker.say(EMPTY))
     return list(rows(reply.content.decode(errors="replace"), http.speaker))
 
 
@@ -40,8 +50,10 @@ def rows(text: str, speaker: Speaker) -> Iterator[Row]:
         if not record:
             header = []
         elif not header:
+            if record[:3] != HEAD and record[-2:] != FAILED:
+                raise Unavailable(speaker.say(FOREIGN))
             header = record
-        elif header[-2:] == ["error", "reference"]:
+        elif header[-2:] == FAILED:
             raise Unavailable(speaker.say(f"the query failed: {record[-2]}"))
         elif len(record) != len(header):
             raise Unavailable(speaker.say("the answer of a query was cut off"))

@@ -26,8 +26,9 @@ from typing import Any
 
 from influxops.core.flux.quote import quote_string
 from influxops.influx.buckets import me
+from influxops.influx.decode import decoded, entries
 from influxops.influx.errors import Forbidden, Invalid, NotFound
-from influxops.influx.http import Http
+from influxops.influx.http import Http, segment
 from influxops.influx.query import query
 
 _NO_OPTION = "x = 1"
@@ -41,7 +42,7 @@ async def probe(http: Http, org_id: str) -> frozenset[str]:
     found = await asyncio.gather(
         _lacks(http.call("POST", "/api/v2/tasks", body=task, right="write:tasks")),
         _lacks(http.call("POST", "/api/v2/buckets", body=bucket, right="write:buckets")),
-        _lacks(http.call("GET", f"/api/v2/orgs/{org_id}", right="read:orgs")),
+        _lacks(http.call("GET", f"/api/v2/orgs/{segment(org_id)}", right="read:orgs")),
         _lacks(_read_task(http, org_id)),
         _no_user(http),
     )
@@ -66,7 +67,7 @@ async def _no_user(http: Http) -> str:
 async def _read_task(http: Http, org_id: str) -> None:
     """Read a task that has run, if the list shows none."""
     listed = await http.call("GET", "/api/v2/tasks", params={"orgID": org_id, "limit": "1"}, right="read:tasks")
-    if listed and listed.get("tasks"):
+    if decoded(lambda answer: entries(answer, "tasks"), listed, http.speaker):
         return
     flux = (
         'import "influxdata/influxdb/schema" '
@@ -75,7 +76,7 @@ async def _read_task(http: Http, org_id: str) -> None:
     )
     for row in await query(http, org_id, flux):
         try:
-            await http.call("GET", f"/api/v2/tasks/{row.get('_value', '')}", right="read:tasks")
+            await http.call("GET", f"/api/v2/tasks/{segment(row.get('_value', ''))}", right="read:tasks")
         except NotFound:
             continue
         return

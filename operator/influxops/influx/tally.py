@@ -18,6 +18,10 @@ from influxops.core.pipeline import digest
 from influxops.core.pipeline.result import QueryCost, Series
 from influxops.influx.cost import CostReader
 from influxops.influx.errors import InfluxError
+from influxops.influx.query import FAILED, HEAD
+
+MAX_RECORD = 16 << 20
+"""Bytes of one record; a field of InfluxDB holds 64 KiB."""
 
 _PLUMBING = frozenset({"", "result", "table", "_start", "_stop"})
 _POINT = frozenset({"_measurement", "_field", "_time", "_value"})
@@ -98,12 +102,14 @@ class Tally:
         whole = self._carry + block if self._carry else block
         cut = _last_record_end(whole)
         self._carry = whole[cut:]
+        if len(self._carry) > MAX_RECORD:
+            raise self._broken()
         self._read(whole[:cut])
 
     def finish(self) -> None:
         """The answer is over."""
-        rest, self._carry = self._carry, b""
-        self._read(rest)
+        if self._carry:  # each record ends its line
+            raise self._broken()
         self.checksum = digest.checksum(self._lines) if self._hash_rows > 0 and self.rows <= self._hash_rows else ""
 
     def _read(self, data: bytes) -> None:
@@ -113,7 +119,9 @@ class Tally:
                 record = first
                 while len(record) > 1:  # an empty line ends a table
                     record = self._take(record, records)
-        except (csv.Error, IndexError) as error:
+                if record and record[0]:
+                    raise self._broken()
+        except (csv.Error, LookupError, ValueError) as error:
             raise self._broken() from error
 
     def _take(self, record: list[str], records: Iterator[list[str]]) -> list[str]:
@@ -122,6 +130,8 @@ class Tally:
         if record[0] == "#datatype":
             self._types, self._shape = record, None
         elif shape is None:
+            if record[:3] != HEAD and record[1:3] != FAILED:
+                raise self._broken()
             self._shape, self._header = _Shape(self._types, record), record
             self._profiler, self._tags, self._types = None, None, []
         elif shape.is_error:

@@ -9,9 +9,10 @@ from typing import Any
 
 from influxops.core.observed import LogLine, Run, Task, TaskStatus
 from influxops.influx import decode
-from influxops.influx.buckets import me
+from influxops.influx.buckets import MAX_PAGES, REPEATS, me
 from influxops.influx.decode import decoded, entries
-from influxops.influx.http import Http
+from influxops.influx.errors import Unavailable
+from influxops.influx.http import Http, segment
 
 PAGE = 500
 """The most tasks, and the most runs, that the server gives at once."""
@@ -30,6 +31,7 @@ async def list_tasks(http: Http, org_id: str) -> AsyncIterator[list[Task | str]]
     tasks of the token's own user would come.
     """
     last = ""
+    pages = 1
     pending: asyncio.Task[list[Any]] | None = asyncio.create_task(_page(http, org_id, ""))
     try:
         while pending is not None:
@@ -40,6 +42,9 @@ async def list_tasks(http: Http, org_id: str) -> AsyncIterator[list[Task | str]]
             known = [task_id for task_id in ids if task_id]
             if len(found) >= PAGE and len(known) > 1 and known[-1] != last:
                 last = known[-1]
+                pages += 1
+                if pages > MAX_PAGES:
+                    raise Unavailable(http.speaker.say(f"the list of tasks has no end; {REPEATS}"))
                 pending = asyncio.create_task(_page(http, org_id, known[-2]))
             if fresh:
                 yield [decode.task_or_reason(entry) for entry in fresh]
@@ -61,12 +66,16 @@ async def find_tasks(http: Http, org_id: str, name: str) -> list[Task]:
     """Every task of that exact name; more than 500 of one name are not looked for."""
     params = {"orgID": org_id, "name": name, "limit": str(PAGE)}
     data = await http.call("GET", "/api/v2/tasks", params=params, right=READ)
-    return decoded(lambda answer: [decode.task(entry) for entry in entries(answer, "tasks")], data, http.speaker)
+    found = decoded(lambda answer: [decode.task(entry) for entry in entries(answer, "tasks")], data, http.speaker)
+    return [task for task in found if task.name == name]
 
 
 async def get_task(http: Http, task_id: str) -> Task:
     """One task by its id."""
-    return _task(http, await http.call("GET", f"/api/v2/tasks/{task_id}", right=READ))
+    found = _task(http, await http.call("GET", _path(task_id), right=READ))
+    if found.id != task_id:
+        raise Unavailable(http.speaker.say(f"answered another task than {task_id}; {REPEATS}"))
+    return found
 
 
 async def create_task(http: Http, org_id: str, flux: str, description: str) -> Task:
@@ -82,12 +91,12 @@ async def update_task(http: Http, task_id: str, status: TaskStatus, flux: str | 
         body["flux"] = flux
     if description is not None:
         body["description"] = description
-    return _task(http, await http.call("PATCH", f"/api/v2/tasks/{task_id}", body=body, right=WRITE))
+    return _task(http, await http.call("PATCH", _path(task_id), body=body, right=WRITE))
 
 
 async def delete_task(http: Http, task_id: str) -> None:
     """Delete a task; its runs stay in ``_tasks`` until they expire."""
-    await http.call("DELETE", f"/api/v2/tasks/{task_id}", right=WRITE)
+    await http.done("DELETE", _path(task_id), right=WRITE)
 
 
 async def list_runs(http: Http, task_id: str, limit: int, slot: datetime | None) -> list[Run]:
@@ -95,26 +104,26 @@ async def list_runs(http: Http, task_id: str, limit: int, slot: datetime | None)
     params = {"limit": str(max(1, min(limit, PAGE)))}
     if slot is not None:  # both ends are exclusive, and slots are whole seconds
         params |= {"afterTime": _rfc3339(slot - _SECOND), "beforeTime": _rfc3339(slot + _SECOND)}
-    data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs", params=params, right=READ)
+    data = await http.call("GET", f"{_path(task_id)}/runs", params=params, right=READ)
     return decoded(lambda answer: _runs(entries(answer, "runs")), data, http.speaker)
 
 
 async def get_run(http: Http, task_id: str, run_id: str) -> Run:
     """One run, also one that waits or is under way."""
-    data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs/{run_id}", right=READ)
+    data = await http.call("GET", f"{_path(task_id)}/runs/{segment(run_id)}", right=READ)
     return decoded(decode.run, data, http.speaker)
 
 
 async def run_log(http: Http, task_id: str, run_id: str) -> list[LogLine]:
     """The log of a run."""
-    data = await http.call("GET", f"/api/v2/tasks/{task_id}/runs/{run_id}/logs", right=READ)
+    data = await http.call("GET", f"{_path(task_id)}/runs/{segment(run_id)}/logs", right=READ)
     return decoded(lambda answer: [decode.log_line(entry) for entry in entries(answer, "events")], data, http.speaker)
 
 
 async def start_run(http: Http, task_id: str, slot: datetime) -> Run:
     """Ask for a run of a slot; the server begins it within about a second. Asked twice, it runs twice."""
     body = {"scheduledFor": _rfc3339(slot)}
-    data = await http.call("POST", f"/api/v2/tasks/{task_id}/runs", body=body, right=WRITE)
+    data = await http.call("POST", f"{_path(task_id)}/runs", body=body, right=WRITE)
     return decoded(decode.run, data, http.speaker)
 
 
@@ -125,6 +134,10 @@ def _rfc3339(moment: datetime) -> str:
 def _runs(found: list[Mapping[str, Any]]) -> list[Run]:
     runs = {entry["id"]: decode.run(entry) for entry in found}
     return sorted(runs.values(), key=lambda run: (run.scheduled_for, run.id), reverse=True)
+
+
+def _path(task_id: str) -> str:
+    return f"/api/v2/tasks/{segment(task_id)}"
 
 
 def _task(http: Http, data: Any) -> Task:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from influxops.core.flux.quote import quote_time
 from influxops.core.pipeline.result import QueryResult
-from influxops.influx.answers import Reply, message_of, raise_for
+from influxops.influx.answers import Reply, Speaker, message_of, raise_for
 from influxops.influx.errors import InfluxError, ScriptFailed, Unavailable
 from influxops.influx.http import Http
 from influxops.influx.tally import Tally
@@ -48,7 +48,7 @@ async def run_script(
     """Run it once and count what it wrote."""
     if not flux:
         raise ScriptFailed(http.speaker.say("the script is empty"))  # taken for a request without a query
-    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http))
+    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http.speaker))
     body = {"query": flux, "type": "flux", "now": quote_time(now), "dialect": DIALECT}
     reply = await http.stream(
         PATH, tally.feed, params={"orgID": org_id}, body=body, timeout=timeout, answered=answered, end=tally.finish
@@ -73,9 +73,9 @@ def script_error(http: Http, cause: str) -> InfluxError:
     return kind(http.speaker.say(f"the script failed: {cause.strip()}"))
 
 
-def broken(http: Http) -> InfluxError:
+def broken(speaker: Speaker) -> InfluxError:
     """The answer is no CSV, or was cut off."""
-    return Unavailable(http.speaker.say("the answer of a query was cut off"))
+    return Unavailable(speaker.say("the answer of a query was cut off, or is none of InfluxDB 2"))
 
 
 def _is_about_script(reply: Reply, message: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from influxops.core.flux.quote import quote_time
 from influxops.core.pipeline.window import Window
-from influxops.influx.answers import raise_for
+from influxops.influx.answers import require_done
 from influxops.influx.errors import Invalid
 from influxops.influx.http import Http
 
@@ -29,7 +29,7 @@ async def write_points(http: Http, org_id: str, bucket: str, lines: Iterable[str
     params = {"orgID": org_id, "bucket": bucket, "precision": "ns"}
     for batch in _batches(lines, http):
         reply = await http.send("POST", "/api/v2/write", batch, params=params, right=RIGHT)
-        raise_for(reply, http.speaker)
+        require_done(reply, http.speaker)
 
 
 async def delete_points(http: Http, org_id: str, bucket: str, window: Window, measurement: str) -> None:
@@ -42,7 +42,7 @@ async def delete_points(http: Http, org_id: str, bucket: str, window: Window, me
         "predicate": f"_measurement={_quoted(http, measurement)}",
     }
     params = {"orgID": org_id, "bucket": bucket}
-    await http.call("POST", "/api/v2/delete", params=params, body=body, right=RIGHT)
+    await http.done("POST", "/api/v2/delete", params=params, body=body, right=RIGHT)
 
 
 def _last_nanosecond(stop: datetime) -> str:

@@ -136,7 +136,8 @@ class KubeClient:
         """Make ``status`` exactly this, by server-side apply; the object as it then is.
 
         Never creates one (``NotFound``), and never writes to an object that was made anew under the same name
-        (``Replaced``). The API checks no uid in a status, so the write is tied to a resource version of which the uid
+        (``Replaced``). What server-side apply leaves of other writers is replaced, and so is a status in an object that it
+        cannot read, because an older CRD took what today's does not. The API checks no uid in a status, so the write is tied to a resource version of which the uid
         is known: ``resource_version`` is the newest that the caller has seen. A stale one costs a read and a second
         write; none costs a read.
         """
@@ -163,9 +164,14 @@ class KubeClient:
             "status": status,
         }
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        answer: dict[str, Any] = await self._api.write(
-            "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
-        )
+        try:
+            answer: dict[str, Any] = await self._api.write(
+                "PATCH", _path(key) + "/status", body, query, content=APPLY_PATCH
+            )
+            if _has_more(answer.get("status"), status):
+                answer = await self._put_status(key, uid, status, answer["metadata"]["resourceVersion"])
+        except Unprocessable:
+            answer = await self._put_status(key, uid, status, resource_version)
         return self._wrote(answer)
 
     async def exists(self, key: Key, uid: str) -> bool:
@@ -184,21 +190,31 @@ class KubeClient:
 
         The list is the whole one: the caller keeps what belongs to others.
         """
-        body: list[dict[str, Any]] = [
+        change = {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)}
+        return self._wrote(await self._patch(key, _path(key), uid, resource_version, change))
+
+    async def _put_status(self, key: Key, uid: str, status: Mapping[str, Any], resource_version: str) -> dict[str, Any]:
+        change = {"op": "add", "path": "/status", "value": status}
+        return await self._patch(key, _path(key) + "/status", uid, resource_version, change)
+
+    async def _patch(
+        self, key: Key, path: str, uid: str, resource_version: str, change: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Change one thing of exactly the object that was read; ``Conflict`` when it changed meanwhile."""
+        body: list[Mapping[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
             {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
-            {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)},
+            change,
         ]
         try:
-            answer: dict[str, Any] = await self._api.write(
-                "PATCH", _path(key), body, {"fieldManager": FIELD_MANAGER}, content=JSON_PATCH
-            )
+            query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+            answer: dict[str, Any] = await self._api.write("PATCH", path, body, query, content=JSON_PATCH)
         except Unprocessable as error:
             # A failed test and a broken schema are both 422 Invalid; only the sentence tells them apart.
             if "rejected our request" not in str(error):
                 raise
             raise Conflict(f"{key} changed since it was read", status=409, reason="Conflict") from error
-        return self._wrote(answer)
+        return answer
 
     async def delete_object(self, key: Key, uid: str) -> None:
         """Delete the object of this uid; nothing happens when it is gone, or another one has its name."""
@@ -329,6 +345,16 @@ class KubeClient:
             if not more:
                 return found, str(meta.get("resourceVersion") or "")
             query["continue"] = more
+
+
+def _has_more(found: Any, wanted: Mapping[str, Any]) -> bool:
+    """Whether a status has fields or conditions that were not asked for: another writer owns them, too."""
+    if not isinstance(found, dict):
+        return False
+    conditions = {one.get("type") for one in wanted.get("conditions") or []}
+    return not found.keys() <= wanted.keys() or any(
+        one.get("type") not in conditions for one in found.get("conditions") or []
+    )
 
 
 def _collection(kind: Kind, namespace: str | None) -> str:

@@ -109,8 +109,10 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     422: Unprocessable,
 }
 
-_BAD_PATCH = "failed to create typed patch object"
-"""How the API answers a server-side apply that breaks the schema: with 500, though no retry will help."""
+_BAD_PATCH = ("failed to create typed ", "failed to create manager for existing fields", "failed to convert ")
+"""How the API answers a server-side apply when what is sent, or what is stored, breaks the schema: with 500, though no retry
+will help.
+"""
 
 
 def from_answer(request: str, status: int, body: Any, retry_after: str | None = None) -> KubeError:

@@ -16,13 +16,16 @@ from typing import Any, Protocol
 
 from influxops.core.keys import Key
 from influxops.core.record import Record, canonical, plain
-from influxops.kube.errors import Conflict, KubeError, NotFound, NotLeader, Replaced, Unavailable
+from influxops.kube.errors import Conflict, KubeError, NotFound, NotLeader, Replaced, Unavailable, Unprocessable
 from influxops.kube.status_schedule import Pending, Schedule
 
 log = logging.getLogger(__name__)
 
 PARALLEL = 8
 """Writes of ``later`` under way at a time."""
+
+REFUSED_FOR = 300.0
+"""Seconds until a status that the API has refused for its content, or for that of its object, is tried again."""
 
 
 class StatusTarget(Protocol):
@@ -69,6 +72,8 @@ class StatusWriter:
         self._target = target
         self._schedule = Schedule(writes_per_second)
         self._last: dict[Key, _Last] = {}
+        self._refused: dict[Key, tuple[str, bytes, float]] = {}
+        """Object -> uid, digest and until when: what the API would not have, so that it is not asked again at each sweep."""
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
         self._turning: dict[Key, Pending] = {}
         """What was taken off the schedule and is about to be written, unless something newer is written before."""
@@ -89,7 +94,8 @@ class StatusWriter:
         version = _version(record.resource_version)
         last = self._last.get(record.key)
         if last is None or last.uid != record.uid or version > last.version:
-            self._last[record.key] = _Last(record.uid, _hash(plain(record.packed_status)), version)
+            digest = b"" if record.mangled else _hash(plain(record.packed_status))
+            self._last[record.key] = _Last(record.uid, digest, version)
 
     def rewind(self, record: Record) -> None:
         """Take note of the status that stands there now, although a newer one was known: the cluster was set back."""
@@ -189,6 +195,9 @@ class StatusWriter:
         if last is not None and last.uid == uid and last.digest == digest:
             self.skipped += 1
             return False
+        refused = self._refused.get(key)
+        if refused is not None and refused[:2] == (uid, _timeless(status)) and _time() < refused[2]:
+            return False
         try:
             known = str(last.version) if last is not None and last.uid == uid and last.version else None
             answer = await self._target.apply_status(key, uid, status, known)
@@ -198,13 +207,16 @@ class StatusWriter:
             self._forget(key)
             self.on_lost(key)
             return False
-        except KubeError:
+        except KubeError as error:
+            if isinstance(error, Unprocessable):
+                self._refused[key] = (uid, _timeless(status), _time() + REFUSED_FOR)
             # The write may have happened: what stands there is not known, but the version is still worth a try.
             if last is not None:
                 self._last[key] = _Last(last.uid, b"", last.version)
             self.failed += 1
             raise
         self.writes += 1
+        self._refused.pop(key, None)
         self._last[key] = _Last(uid, digest, _version(answer["metadata"]["resourceVersion"]))
         self._schedule.written(key, _time())
         if self.on_written is not None:
@@ -214,6 +226,7 @@ class StatusWriter:
     def _forget(self, key: Key) -> None:
         self._schedule.forget(key)
         self._last.pop(key, None)
+        self._refused.pop(key, None)
 
     @asynccontextmanager
     async def _only(self, key: Key) -> AsyncIterator[None]:
@@ -233,6 +246,12 @@ class StatusWriter:
 
 def _digest(status: Mapping[str, Any]) -> bytes:
     return _hash(canonical(status))
+
+
+def _timeless(status: Mapping[str, Any]) -> bytes:
+    """The digest without the times of conditions, which move with every try when nothing was ever written."""
+    conditions = [{**one, "lastTransitionTime": ""} for one in status.get("conditions") or []]
+    return _digest({**status, "conditions": conditions})
 
 
 def _hash(text: bytes) -> bytes:

@@ -24,6 +24,7 @@ from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
 from influxops.core.pipeline.task_cadence import TaskCadenceFault, task_cadence
 from influxops.core.record import Record, unpack
 from influxops.influx.errors import InfluxError
+from influxops.reconcile.announce import announce
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.pipeline import ledger_owner
@@ -179,7 +180,12 @@ async def _wait(context: Context, record: Record, waits: str) -> Outcome:
 
 
 async def _tell(context: Context, record: Record, view: View, outcome: Outcome) -> Outcome:
-    """Say why nothing runs."""
+    """Say why nothing runs; what somebody has to mend also in an event and the log, for the API may refuse the status."""
+    if isinstance(outcome, Stalled) and not any(
+        one.get("type") == "Ready" and one.get("message") == outcome.message
+        for one in record.status().get("conditions") or []
+    ):
+        announce(context, record, None, outcome)
     asked = record.annotations.get(RECONCILE_AT, "")
     status = backfill_status(record.status(), None, view, record.generation, context.now(), asked)
     await context.statuses.now(record.key, record.uid, status)
@@ -197,7 +203,10 @@ async def _expire(context: Context, record: Record, status: dict[str, Any]) -> O
     finished = status.get("finishedAt")
     if not isinstance(seconds, int) or not isinstance(finished, str):
         return Done(Reason.SUCCEEDED)
-    due = parse_rfc3339(finished) + timedelta(seconds=seconds)
+    try:
+        due = parse_rfc3339(finished) + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        return Done(Reason.SUCCEEDED)  # written by something else, or in a million years
     left = (due - context.now()).total_seconds()
     if left > 0:
         return Done(Reason.SUCCEEDED, after=left)

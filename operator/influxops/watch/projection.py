@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from influxops.api.conforming import conforming_status
 from influxops.core.keys import GROUP, Key, Kind
 from influxops.core.record import Record, pack
 
@@ -21,6 +22,8 @@ def project(kind: Kind, body: Mapping[str, Any], known: Record | None = None) ->
     ``known`` is an earlier record of the same key: of the same generation, its spec is taken over as it is.
     """
     meta = body["metadata"]
+    stored = body.get("status") or {}
+    status = conforming_status(kind.value, stored)
     same = known is not None and known.uid == meta["uid"] and known.generation == int(meta.get("generation") or 0)
     return Record(
         key=key_of(kind, body),
@@ -32,9 +35,15 @@ def project(kind: Kind, body: Mapping[str, Any], known: Record | None = None) ->
         finalizers=tuple(sys.intern(name) for name in meta.get("finalizers") or ()),
         annotations=_ours(meta.get("annotations")),
         labels=_ours(meta.get("labels")),
-        packed_spec=known.packed_spec if known is not None and same else pack(body.get("spec")),
-        packed_status=pack(body.get("status")),
+        packed_spec=known.packed_spec if known is not None and same else pack(_mapping(body.get("spec"))),
+        packed_status=pack(status),
+        mangled=status is not stored,
     )
+
+
+def _mapping(spec: Any) -> Mapping[str, Any]:
+    """A spec that is no object, which an older CRD may have taken, lacks everything that is required of one."""
+    return spec if isinstance(spec, dict) else {}
 
 
 def key_of(kind: Kind, body: Mapping[str, Any]) -> Key:

@@ -28,6 +28,7 @@ from influxops.kube.errors import (
 )
 from influxops.kube.secrets import SecretResolver
 from influxops.kube.status import StatusWriter
+from influxops.kube.transport import MERGE_PATCH
 from tests.integration.kube.conftest import create_task, path, raw
 from tests.support.kubeobjects import record
 
@@ -115,6 +116,16 @@ async def test_two_writers_of_one_status_both_succeed(client: KubeClient, namesp
     await asyncio.gather(*(client.apply_status(key, uid, {"observedGeneration": n}, version) for n in range(3)))
 
 
+CONDITION = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "Synced",
+    "message": "as the spec says",
+    "observedGeneration": 1,
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
+
 @pytest.mark.parametrize("status", [{"observedGeneration": "one"}, {"nonsense": 1}])
 async def test_a_status_that_breaks_the_schema_is_refused_for_good(
     client: KubeClient, namespace: str, status: dict[str, object]
@@ -123,6 +134,17 @@ async def test_a_status_that_breaks_the_schema_is_refused_for_good(
     key, uid = await create_task(client, namespace)
     with pytest.raises(Unprocessable):
         await client.apply_status(key, uid, status)
+
+
+async def test_a_status_is_exactly_what_was_said_whoever_wrote_before(client: KubeClient, namespace: str) -> None:
+    """A field and a condition that another writer owns too are gone, as server-side apply alone would not have it."""
+    key, uid = await create_task(client, namespace)
+    late = {**CONDITION, "type": "Late"}
+    body = {"status": {"taskID": "other", "conditions": [CONDITION, late]}}
+    path = f"/apis/influxops.dev/v1alpha1/namespaces/{namespace}/influxtasks/{key.name}/status"
+    await client._api.write("PATCH", path, body, {"fieldManager": "somebody"}, content=MERGE_PATCH)
+    answer = await client.apply_status(key, uid, {"observedGeneration": 1, "conditions": [CONDITION]})
+    assert answer["status"] == {"observedGeneration": 1, "conditions": [CONDITION]}
 
 
 async def test_finalizers_are_set_on_exactly_the_object_that_was_read(client: KubeClient, namespace: str) -> None:
