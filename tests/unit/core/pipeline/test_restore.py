@@ -145,10 +145,10 @@ def test_after_a_crash_at_any_line_of_the_ledger_everything_runs_and_late_window
     course = ledger.course(plan, now)
     course.revive(now, lambda _: True)
     for _ in range(3000):
+        course.advance(now)
         if not len(course.agenda):
             break
         step(plan, course, now, dice, 0.0)
-        course.advance(now)
     honest(plan, course, ledger, now)
     assert not len(course.agenda), "no end"
     records = ledger.records()
