@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.fault.window_workloads import ALL as WINDOWS
 from tests.fault.window_workloads import HOURLY, SHAPE, late_is_in, points_come_late, seed, settle, stages
 from tests.support.stale_windows import SILENCE, StalePipeline
@@ -12,7 +14,7 @@ from tests.support.world import World
 WRONG = HOURLY.replace(
     '|> set(key: "_field"', '|> map(fn: (r) => ({r with _value: r._value * 1000})) |> set(key: "_field"'
 )
-WATCHED = {"kind": "InfluxPipeline", "target": PIPELINE}
+WATCHED: dict[str, Any] = {"kind": "InfluxPipeline", "target": PIPELINE}
 
 
 async def noticed(made: World) -> bool:

@@ -29,10 +29,9 @@ SILENT = frozenset(
 SUBSET = frozenset(
     {
         "remake-replayed-3",
-        "remake-hidden-1",
         "force-hidden-2",
         "flip-skipped-1",
-        "delete-gone-2",
+        "delete-orphan-gone-2",
         "policy-force-hidden-2",
     }
 )
@@ -49,4 +48,5 @@ def plans_of(workload: StaleWorkload | StalePipeline) -> list[StalePlan]:
 
 def all_plans() -> list[StalePlan]:
     """All of them."""
-    return [plan for workload in (*OBJECTS.values(), *PIPELINES.values()) for plan in plans_of(workload)]
+    workloads: list[StaleWorkload | StalePipeline] = [*OBJECTS.values(), *PIPELINES.values()]
+    return [plan for workload in workloads for plan in plans_of(workload)]

@@ -10,9 +10,9 @@ from tests.fault.workloads_consent import one_task, orphan_task, task
 from tests.support.stale import StaleWorkload
 from tests.support.world import CONNECTION, World
 
-TASK = {"kind": "InfluxTask", "target": "alpha"}
-POLICY = {"kind": "RetentionPolicy", "target": "keep"}
-CONNECTED = {"kind": "InfluxConnection", "target": CONNECTION}
+TASK: dict[str, Any] = {"kind": "InfluxTask", "target": "alpha"}
+POLICY: dict[str, Any] = {"kind": "RetentionPolicy", "target": "keep"}
+CONNECTED: dict[str, Any] = {"kind": "InfluxConnection", "target": CONNECTION}
 
 
 async def create(world: World) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import aiohttp
 import pytest
 
 from devstack.stack import Stack
-from tests.fault.workloads import OTHER, policy, task
+from tests.fault.workloads import OTHER, policy
+from tests.fault.workloads_consent import task
 from tests.support.command import influxops
 from tests.support.history import INFLUX, marker_of
 from tests.support.nursery import Nursery
@@ -93,11 +93,7 @@ async def metric(made: World, name: str) -> float:
 
 @pytest.mark.parametrize("operator", ["running", "afresh"])
 async def test_nothing_is_deleted_when_etcd_is_set_back(
-    operator: str,
-    made: World,
-    doomed_stack: Stack,
-    tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    operator: str, made: World, doomed_stack: Stack, tmp_path: Path
 ) -> None:
     """Not one DELETE; what has no object is told and left alone; what is back is made or taken over; and then all goes on."""
     snapshot = await asyncio.to_thread(take, doomed_stack, tmp_path / "snapshot")
@@ -109,7 +105,6 @@ async def test_nothing_is_deleted_when_etcd_is_set_back(
         await made.operator.wait()
     since = len(made.history.exchanges)
     await asyncio.to_thread(restore, doomed_stack, snapshot)
-    back = time.monotonic()
     if operator == "afresh":
         made.start()
 
@@ -118,7 +113,6 @@ async def test_nothing_is_deleted_when_etcd_is_set_back(
         return view is not None and len(ours(view, "goes")) == len(ours(view, "leaves")) == 1
 
     await until_async(healed, SOON)
-    took = time.monotonic() - back
     view = await made.rest()
     assert deletes(made, since) == []
     # What has no object in the cluster is as it was, and is told.
@@ -148,4 +142,3 @@ async def test_nothing_is_deleted_when_etcd_is_set_back(
         one["id"] for one in ours(before, "young") if "flux" in one
     ]
     assert deletes(made, since) == []
-    record_property("seconds until all was well", round(took, 1))

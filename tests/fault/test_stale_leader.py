@@ -8,7 +8,8 @@ import pytest
 
 from devstack.kubeconfig import write_kubeconfig
 from devstack.stack import Stack
-from tests.fault.workloads import OTHER, one_task, task
+from tests.fault.workloads import OTHER
+from tests.fault.workloads_consent import one_task, task
 from tests.support.history import KUBE, History
 from tests.support.lens import Lens
 from tests.support.nursery import Nursery

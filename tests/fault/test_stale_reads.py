@@ -10,7 +10,7 @@ import pytest
 
 from devstack.influx import org_permissions
 from devstack.stack import Stack
-from tests.fault.workloads import one_task
+from tests.fault.workloads_consent import one_task
 from tests.support.faults import Fault, Reply, Rule, Stage, request_to
 from tests.support.history import KUBE
 from tests.support.kubeadmin import MERGE

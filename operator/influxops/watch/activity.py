@@ -86,29 +86,50 @@ class Activity:
         """A middleware of an aiohttp session that listens to the answers."""
         response = await handler(request)
         stream = _stream(request.url.path)
-        if stream is None or response.status != 200:
+        if stream is None:
+            return response
+        watch = request.url.query.get("watch") == "true"
+        if watch and response.status == 410:
+            # As an answer it would end kopf, and leave it hanging; as an event it makes kopf list anew.
+            expired = _Expired(response.content, lambda: self.heard(stream))
+            response.status, response.content = 200, cast("StreamReader", expired)
+        if response.status != 200:
             return response
         self.heard(stream)
         self._asked(stream, request.url.query)
-        if request.url.query.get("watch") == "true":
+        if watch:
             response.content = cast("StreamReader", _Listening(response.content, lambda: self.heard(stream)))
         return response
 
 
 class _Listening:
-    """A stream that tells of every piece that passes; in all else it is the stream."""
+    """A stream that tells of every piece that passes; in all else it is the stream.
+
+    Only whole lines pass: half a line, where an answer was cut, would end kopf and leave it hanging, while the end of a stream
+    makes it go on from the last whole event.
+    """
 
     def __init__(self, stream: StreamReader, heard: Callable[[], None]) -> None:
         self._stream = stream
         self._heard = heard
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        rest = b""
         async for chunk in self._stream.iter_chunked(size):
             self._heard()
-            yield chunk
+            lines, newline, rest = (rest + chunk).rpartition(b"\n")
+            if newline:
+                yield lines + newline
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class _Expired(_Listening):
+    """The stream of a watch that cannot go on from where it was."""
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:  # noqa: ARG002 - as the stream has it
+        yield b'{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "metadata": {}}}\n'
 
 
 def _streams(namespaces: Sequence[str] | None) -> Iterable[Stream]:

@@ -101,3 +101,32 @@ def test_a_list_or_a_watch_before_its_time_is_a_gap() -> None:
     activity._asked(stream, {})
     activity._asked(stream, watch)
     assert (activity.gaps, activity.newest) == (2, 7)
+
+
+async def test_half_a_line_and_410_do_not_reach_kopf() -> None:
+    """Either would end it. What is cut is told again by the next watch; 410 comes as an event, upon which kopf lists anew."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.query["resourceVersion"] == "old":
+            return web.json_response({"code": 410}, status=410)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in (b'{"type": "AD', b'DED"}\n{"type": "ADDED"}\n{"ty', b'pe": "MODI'):
+            await response.write(piece)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    activity = Activity(None)
+    url = "/apis/influxops.dev/v1alpha1/influxtasks"
+    async with TestServer(app) as server, ClientSession(middlewares=(activity.middleware,)) as session:
+
+        async def lines(version: str) -> list[bytes]:
+            params = {"watch": "true", "resourceVersion": version}
+            async with session.get(server.make_url(url), params=params) as response:
+                assert response.status == 200
+                return b"".join([chunk async for chunk in response.content.iter_chunked(1024)]).splitlines()
+
+        assert await lines("1") == [b'{"type": "ADDED"}'] * 2
+        (error,) = await lines("old")
+        assert b'"code": 410' in error
