@@ -7,6 +7,7 @@ from typing import Any
 
 from influxops.core.keys import Key
 from influxops.kube.status import StatusWriter
+from influxops.telemetry.redact import MIN_SECRET
 
 Redact = Callable[[str], str]
 
@@ -26,35 +27,17 @@ class RedactedStatuses:
 
 
 def redacted(status: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
-    """The status with its free texts redacted: messages of conditions, errors of runs and windows, and what a plan shows."""
-    clean = dict(status)
-    if "conditions" in clean:
-        clean["conditions"] = [
-            {**item, "message": redact(str(item.get("message", "")))} for item in clean["conditions"]
-        ]
-    if "lastRun" in clean:
-        clean["lastRun"] = _run(clean["lastRun"], redact)
-    if "history" in clean:
-        clean["history"] = [_run(run, redact) for run in clean["history"]]
-    for name in ("exceptions", "failures"):
-        if name in clean:
-            clean[name] = [{**item, "message": redact(str(item.get("message", "")))} for item in clean[name]]
-    if clean.get("plan"):
-        clean["plan"] = {**clean["plan"], "actions": [_action(action, redact) for action in clean["plan"]["actions"]]}
-    return clean
+    """The status with every text in it redacted: also a name that InfluxDB answers may hold what it was sent."""
+    return {name: _redacted(value, redact) for name, value in status.items()}
 
 
-def _action(action: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
-    clean = dict(action)
-    if clean.get("diff"):
-        clean["diff"] = redact(str(clean["diff"]))
-    if clean.get("changes"):
-        clean["changes"] = [
-            {**change, "old": redact(str(change["old"])), "new": redact(str(change["new"]))}
-            for change in clean["changes"]
-        ]
-    return clean
-
-
-def _run(run: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
-    return {**run, "error": redact(str(run["error"]))} if run.get("error") else dict(run)
+def _redacted(value: Any, redact: Redact) -> Any:
+    match value:
+        case str():
+            return redact(value) if len(value) >= MIN_SECRET else value
+        case Mapping():
+            return {name: _redacted(item, redact) for name, item in value.items()}
+        case list() | tuple():
+            return [_redacted(item, redact) for item in value]
+        case _:
+            return value
