@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+TOOLS := build/tools
 BENCH_OBJECTS ?= 1000,10000
 PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check test unit prove verify generate lock bench demo down kind clean
+.PHONY: help setup servers check test unit prove verify generate lock audit sbom bench demo down kind clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,6 +70,17 @@ kind: ## The same with Docker and kind: cluster, InfluxDB, operator
 lock: ## Pin the dependencies anew, with hashes (needs uv)
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements/run.txt --group dev pyproject.toml -o requirements/dev.txt
+
+$(TOOLS)/.stamp: Makefile
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+audit: $(TOOLS)/.stamp ## Known vulnerabilities of the pinned dependencies (asks pypi.org; fails if it does not answer)
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
+
+sbom: $(TOOLS)/.stamp ## Write build/sbom.cdx.json: what the image is made of, with hashes (CycloneDX)
+	$(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json requirements/run.txt
 
 clean: ## Remove what was made here; the cached servers stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

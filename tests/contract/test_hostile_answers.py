@@ -29,7 +29,7 @@ DEADLINE = 0.5
 """Seconds that a call is given here."""
 MEMORY = 48 << 20
 """Bytes that a call may take beside what is there before it, with MAX_BYTES as below."""
-LIMIT = 8 << 20
+LIMIT = 2 << 20
 
 
 async def _pages(client: InfluxClient) -> list[object]:
