@@ -1,4 +1,4 @@
-"""Whatever answers in InfluxDB's place: each call of the client ends in an error of the tree, in time, short and discreet."""
+"""Whatever answers in InfluxDB's place: each call of the client ends in an error of the tree, in time, short and without a secret."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def _fault(name: str, call: str, asked: Awaitable[object]) -> str:
     except InfluxError as error:
         text = f"{error}{error!r}"
         if TOKEN in text or len(str(error)) > 400 or not str(error).isprintable():
-            return f"not a discreet line: {text[:300]!r}"
+            return f"no line for a user: {text[:300]!r}"
         if name == "401 in the middle" and not isinstance(error, Unauthorized):
             return f"not Unauthorized: {error!r}"
         return "" if str(error) else "says nothing"

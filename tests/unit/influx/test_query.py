@@ -36,3 +36,10 @@ def test_a_cut_line_is_raised() -> None:
     """An answer that breaks off is never taken for a short one."""
     with pytest.raises(Unavailable, match="cut off"):
         list(rows(",result,table,a\r\n,_result", SPEAKER))
+
+
+@pytest.mark.parametrize("text", ["<html>\r\n", "<!doctype html>", '{"a": 1}\n', "[]", "a,b\r\n1,2\r\n"])
+def test_what_is_no_answer_of_a_query_has_no_rows_either(text: str) -> None:
+    """A login page is not an empty result: a bucket with points would seem to hold none."""
+    with pytest.raises(Unavailable, match="really InfluxDB"):
+        list(rows(text, SPEAKER))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from influxops.core.keys import Key
 from influxops.kube.errors import NotFound, NotLeader, Unavailable, Unprocessable
-from influxops.kube.status import StatusWriter
+from influxops.kube.status import REFUSED_FOR, StatusWriter
 from tests.support.kubeobjects import record, task
 from tests.support.until import until
 
@@ -195,3 +196,36 @@ async def test_a_cache_can_be_told_of_every_write() -> None:
     await writer.now(task(), "u1", {"n": 1})
     await writer.now(task(), "u1", {"n": 1})
     assert told == [(task(), "1001")]
+
+
+async def test_a_status_that_was_refused_is_not_tried_at_each_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API lets nothing be written to an object that its CRD would no longer take: a sweep a second must not ask it a
+    second. Another content is tried at once, the same after a while; the times of conditions are no content.
+    """
+    target, clock = Target(), [0.0]
+    writer = StatusWriter(target)
+    monkeypatch.setattr("influxops.kube.status._time", lambda: clock[0])
+
+    def status(message: str, second: int) -> dict[str, Any]:
+        moment = f"2026-01-01T00:00:{second:02d}Z"
+        return {"conditions": [{"type": "Ready", "message": message, "lastTransitionTime": moment}]}
+
+    target.errors = [Unprocessable("422 spec is invalid")] * 2
+    with pytest.raises(Unprocessable):
+        await writer.now(task(), "u1", status("bad", 0))
+    for second in range(1, 10):
+        assert not await writer.now(task(), "u1", status("bad", second))
+    assert len(target.errors) == 1
+    clock[0] += REFUSED_FOR
+    with pytest.raises(Unprocessable):
+        await writer.now(task(), "u1", status("bad", 11))
+    assert await writer.now(task(), "u1", status("good", 12))
+    assert await writer.now(task(), "u2", status("bad", 13))
+
+
+async def test_what_an_older_release_mangled_is_written_anew() -> None:
+    """What is read of it equals what is wanted, and yet more stands there."""
+    target = Target()
+    writer = StatusWriter(target)
+    writer.seen(replace(record(status={"taskID": "1"}), mangled=True))
+    assert await writer.now(task(), "u1", {"taskID": "1"})

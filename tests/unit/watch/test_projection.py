@@ -91,3 +91,11 @@ def test_the_spec_of_a_known_generation_is_taken_over() -> None:
     assert changed.spec() == {"every": "2h"}
     anew = project(Kind.TASK, body(spec={"every": "3h"}, version=4, uid="other"), known)
     assert anew.spec() == {"every": "3h"}
+
+
+def test_what_an_older_crd_took_is_kept_as_far_as_it_can_be_read() -> None:
+    """A spec that is no object lacks everything; of a status the right parts are left, and the record says so."""
+    found = project(Kind.TASK, {**body(status={"taskID": 5, "schedule": "1h"}), "spec": "everything"})
+    assert (found.spec(), found.status(), found.mangled) == ({}, {"schedule": "1h"}, True)
+    assert project(Kind.TASK, {**body(), "status": "fine"}).status() == {}
+    assert not project(Kind.TASK, body(status={"schedule": "1h"})).mangled
