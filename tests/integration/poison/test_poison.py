@@ -17,7 +17,7 @@ from tests.support.lab import BACKFILL, CONNECTION, HOURLY, MERGE, PIPELINE, PLU
 from tests.support.operator import OperatorProcess
 from tests.support.poison import BAD, MAIN, ODD_STATUSES, Bad, manifest
 
-FEW = 50
+FEW = 30
 MANY = 1000
 QUIET = 40
 """Requests that the operator may send to the API server in a few sweeps once all is settled, retries of refused statuses included."""
@@ -163,7 +163,7 @@ def _rests(lab: Lab) -> None:
 
     def peace() -> float:
         before = requests()
-        lab.sweeps(3)
+        lab.sweeps(2)
         return requests() - before
 
     eventually("it is quiet", peace, lambda asked: asked <= QUIET, story=lambda: lab.operator.tail(40))
