@@ -12,7 +12,7 @@ from influxops.core.outcome import Done, Outcome, Reason, Wait
 from influxops.core.record import Record
 from influxops.core.shard import Step, handed_on, holder_of, step, wanted_shard
 from influxops.engine.shards import Shards
-from influxops.kube.errors import Conflict, KubeError
+from influxops.kube.errors import Conflict, KubeError, Unprocessable
 from influxops.kube.lease_state import Observer, Timing
 from influxops.reconcile.context import Context
 from influxops.reconcile.finalizer import is_marked
@@ -106,6 +106,12 @@ class Handover:
             return await self._carry_out(decision, found, wanted, holder)
         except Conflict:
             return Wait(Reason.CREATING, "", after=LOOK, quiet=True)  # it has changed: decide anew
+        except Unprocessable:
+            if decision is not Step.TAKE:
+                raise
+            # The API lets nobody write to an object that its schema would refuse today, so nobody can move it either.
+            self._begin(found)
+            return None
 
     async def find(self, key: Key) -> bool:
         """Whether an object exists that the watch has not brought; then it has come now. Asked at most once in a moment."""

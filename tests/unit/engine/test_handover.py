@@ -14,7 +14,7 @@ from influxops.core.record import Record, pack
 from influxops.core.shard import DEFAULT, SHARD
 from influxops.engine.handover import ENDING, Handover, Work
 from influxops.engine.shards import Shards
-from influxops.kube.errors import Conflict, Forbidden
+from influxops.kube.errors import Conflict, Forbidden, Unprocessable
 from influxops.kube.lease_state import Timing
 from influxops.reconcile.state import TaskState
 from tests.support.desk import CONNECTION, TASK, Desk
@@ -32,6 +32,8 @@ class Api:
         self.leases: dict[str, Mapping[str, Any] | Exception] = {}
         self.meanwhile: list[str] = []
         """Labels that somebody sets just before the next writes."""
+        self.refuses = False
+        """Whether no status may be written, as the stored object is one that its schema would not take today."""
         self.steps: list[str] = []
         desk.cache.upsert(self.get())
 
@@ -58,6 +60,8 @@ class Api:
             self.set(self.meanwhile.pop(0), str(self.get().status().get("shard") or ""))
         if record.resource_version != self.get().resource_version:
             raise Conflict("it has changed")
+        if self.refuses:
+            raise Unprocessable("spec.url: Invalid value", status=422)
         self.steps.append(f"shard={status['shard']}")
         version = str(int(record.resource_version) + 1)
         self.record = replace(record, packed_status=pack(status), resource_version=version)
@@ -119,6 +123,18 @@ async def test_a_new_connection_is_taken_before_it_is_worked() -> None:
     assert case.enqueued == [TASK]
     assert await case.visit() is None
     assert case.api.steps == []  # from then on nothing is asked
+
+
+async def test_one_that_nobody_may_write_to_is_worked_by_the_shard_of_its_label() -> None:
+    """Somebody has to say what is wrong with it; and no label of it can be changed."""
+    case = Case()
+    case.api.refuses = True
+    assert await case.visit() is None
+    assert case.shards.works(TASK)
+    other = Case(label="b")
+    other.api.refuses = True
+    assert await other.visit() == Done()
+    assert not other.shards.works(TASK)
 
 
 async def test_the_cache_is_not_believed_after_a_lease_is_won() -> None:
