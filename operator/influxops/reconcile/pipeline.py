@@ -24,7 +24,7 @@ from influxops.core.pipeline.plan import CheckPlan, NativeTask, PipelinePlan, Re
 from influxops.core.pipeline.restore import longest_window
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.script import window_script
-from influxops.core.pipeline.scripts import script_faults
+from influxops.core.pipeline.scripts import window_faults
 from influxops.core.record import Record, canonical
 from influxops.core.schedule import Schedule
 from influxops.influx.errors import InfluxError, ScriptInvalid
@@ -182,7 +182,7 @@ async def _stage(
 
 def _judge(stage: Stage, facts: ScriptFacts, cadence: Cadence, link: Link) -> None:
     of_task = stage.task_ref is not None
-    if stage.execution is not Execution.NATIVE and (faults := script_faults(stage, facts, of_task=of_task)):
+    if stage.execution is not Execution.NATIVE and (faults := window_faults(facts, of_task=of_task)):
         raise SpecFault("; ".join(faults), Reason.INVALID_SCRIPT)
     limits = link.spec.policy.allowed_buckets
     buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None

@@ -76,11 +76,6 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidScript",
         "`option v` itself",
     ),
-    "other-source": (
-        {"stages": [stage("a", writes="out", source={"bucket": "clean", "measurement": "env"})]},
-        "InvalidScript",
-        "source.bucket is 'clean', which the script does not read ('raw')",
-    ),
     "bad-flux": ({"stages": [{"name": "a", "flux": "x = y + 1\n"}]}, "InvalidScript", "spec.stages[0] (a)"),
 }
 

@@ -7,8 +7,10 @@ from influxops.core.pipeline.script import unknown_members
 from influxops.core.pipeline.spec import StageLike
 
 
-def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False) -> list[str]:
-    """Sentences, each with its remedy. ``of_task``: the script is that of an InfluxTask, which may have a schedule of its own."""
+def window_faults(facts: ScriptFacts, *, of_task: bool = False) -> list[str]:
+    """Why a script cannot run over the windows that it is given: sentences, each with its remedy. ``of_task``: the script is that
+    of an InfluxTask, which may have a schedule of its own.
+    """
     faults = []
     if facts.task_options and not of_task:
         faults.append("the script has `option task`, and a stage runs when its windows end: remove that statement")
@@ -19,6 +21,14 @@ def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False
             f"the script uses v.{unknown[0]}, which only dashboards know: a stage has v.timeRangeStart, v.timeRangeStop and "
             "v.windowPeriod; write the value itself"
         )
+    return faults
+
+
+def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False) -> list[str]:
+    """The same, and where stage and script name different buckets: a slip mostly, but no error, for a check may well compare with
+    the source of an earlier stage.
+    """
+    faults = window_faults(facts, of_task=of_task)
     if facts.opaque_targets:
         return faults
     for field, place, buckets, verb in (
