@@ -184,7 +184,7 @@ def test_stages_are_renamed_and_removed_while_they_run(lab: Lab) -> None:
     lab.in_influx("they run", lambda: states(lab.influx, "behind"), lambda all_: len(all_) >= 3)
     lab.patch(PIPELINE, "env", stages=[{**out, "name": "renamed"}])
     changed = datetime.now(UTC)
-    found = lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(changed))
+    found = lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(changed), 75)
     assert [one["name"] for one in found["status"]["stages"]] == ["renamed"]
     lab.in_influx("the new one runs", lambda: states(lab.influx, "renamed"), lambda all_: len(all_) >= 2)
     lab.patch(PIPELINE, "env", suspend=True)
@@ -209,7 +209,7 @@ def test_a_rotated_token_and_a_suspended_connection_lose_no_window(lab: Lab) -> 
     lab.secret(token=lab.org.token)
     lab.synced(CONNECTION, "main")
     rotated = datetime.now(UTC)
-    lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(rotated))
+    lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(rotated), 75)
     lab.patch(CONNECTION, "main", suspend=True)
     lab.rests(CONNECTION, "main", "Suspended")
     looks = [sorted(windows(lab.influx))]
@@ -223,7 +223,7 @@ def test_a_rotated_token_and_a_suspended_connection_lose_no_window(lab: Lab) -> 
     assert max(windows(lab.influx))[1] <= last[1], "nothing runs while the connection is suspended"
     lab.patch(CONNECTION, "main", suspend=False)
     resumed = datetime.now(UTC)
-    done = lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(resumed))
+    done = lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(resumed), 75)
     assert done["status"]["windows"]["failed"] == 0
     assert done["status"]["stages"][0]["circuit"] == "Closed"
     wanted = [stamp(begin + n * timedelta(seconds=1)) for n in range(int((resumed - begin).total_seconds()))]

@@ -48,14 +48,14 @@ def test_another_operator_goes_on_from_the_ledger(own: Lab, yard: Yard) -> None:
     second.leads(30)
     own.operator = second
     then = datetime.now(UTC)
-    own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(then))
+    own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(then), 75)
     first.process.send_signal(signal.SIGCONT)
     eventually("the first has seen it", yard.leaders, lambda all_: all_ == [second], story=first.tail)
     ran = first.metric("influxops_influx_requests_total", operation="run_script") if first.process.poll() is None else 0
     third = yard.start(*SHORT)
     eventually("stands by", lambda: third.get("/readyz")[0], lambda code: code == 200, story=third.tail)
     now = datetime.now(UTC)
-    own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(now))
+    own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(now), 75)
     if first.process.poll() is None:
         assert first.metric("influxops_influx_requests_total", operation="run_script") == ran, "it leads no more"
         first.kill()
@@ -63,7 +63,7 @@ def test_another_operator_goes_on_from_the_ledger(own: Lab, yard: Yard) -> None:
     third.leads(30)
     own.operator = third
     last = datetime.now(UTC)
-    own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(last))
+    own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(last), 75)
     own.patch(PIPELINE, "env", suspend=True)
     own.rests(PIPELINE, "env", "Suspended")
     ledger = windows(own.influx)
