@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.support.stack import install_crds
 from tests.support.stale import StaleMatrix, StalePlan
 from tests.support.stale_windows import StaleWindowMatrix
 from tests.support.window_crash import PipelineWorkload, WindowMatrix
+
+AnyMatrix = TypeVar("AnyMatrix", bound=Matrix)
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +42,7 @@ def matrix(
 ) -> Iterator[Matrix]:
     """All plans that were selected, under way from the first test on, in the order of the tests."""
     plans = [plan for plan in _crashes(request) if not isinstance(plan.workload, PipelineWorkload)]
-    with Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans) as made:
-        yield made
-        made.report(REPOSITORY / "build" / "fault-matrix.json")
+    yield from _under_way(Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans), "fault-matrix.json")
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +51,10 @@ def window_matrix(
 ) -> Iterator[WindowMatrix]:
     """The same for plans over pipelines."""
     plans = [plan for plan in _crashes(request) if isinstance(plan.workload, PipelineWorkload)]
-    with WindowMatrix(fault_stack, nursery, tmp_path_factory.mktemp("windows"), plans, clean=ALL["clean"]) as made:
-        yield made
-        made.report(REPOSITORY / "build" / "window-matrix.json")
+    yield from _under_way(
+        WindowMatrix(fault_stack, nursery, tmp_path_factory.mktemp("windows"), plans, clean=ALL["clean"]),
+        "window-matrix.json",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +63,9 @@ def stale_matrix(
 ) -> Iterator[StaleMatrix]:
     """Plans of stale views that were selected."""
     plans = [plan for plan in _stale(request) if not isinstance(plan.workload, PipelineWorkload)]
-    with StaleMatrix(fault_stack, nursery, tmp_path_factory.mktemp("stale"), plans) as made:
-        yield made
-        made.report(REPOSITORY / "build" / "stale-matrix.json")
+    yield from _under_way(
+        StaleMatrix(fault_stack, nursery, tmp_path_factory.mktemp("stale"), plans), "stale-matrix.json"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +75,15 @@ def stale_window_matrix(
     """The same for plans over pipelines."""
     plans = [plan for plan in _stale(request) if isinstance(plan.workload, PipelineWorkload)]
     directory = tmp_path_factory.mktemp("stale-windows")
-    with StaleWindowMatrix(fault_stack, nursery, directory, plans, clean=ALL["clean"]) as made:
+    yield from _under_way(
+        StaleWindowMatrix(fault_stack, nursery, directory, plans, clean=ALL["clean"]), "stale-window-matrix.json"
+    )
+
+
+def _under_way(made: AnyMatrix, report: str) -> Iterator[AnyMatrix]:
+    with made:
         yield made
-        made.report(REPOSITORY / "build" / "stale-window-matrix.json")
+        made.report(REPOSITORY / "build" / report)
 
 
 def _crashes(request: pytest.FixtureRequest) -> list[Plan]:

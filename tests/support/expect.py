@@ -39,6 +39,17 @@ def eventually(
         time.sleep(LOOK_EVERY)
 
 
+def unchanged(what: str, look: Callable[[], T], times: int) -> T:
+    """Look until so many looks in a row have shown the same, and return that."""
+    looks: list[T] = []
+
+    def latest() -> list[T]:
+        looks.append(look())
+        return looks[-times:]
+
+    return eventually(what, latest, lambda some: some == [some[0]] * times)[0]
+
+
 def shown(value: Any) -> str:
     """A value for people: JSON where that is possible."""
     try:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from influxops.core.observed import Bucket
 from influxops.influx.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.support.fake_points import Key, Point
+from tests.support.fake_core import FakeCore
 from tests.support.fake_rules import check_rule, default_shard_group
 
 T = TypeVar("T")
 
 
-class FakeBuckets:
+class FakeBuckets(FakeCore):
     """Mixed into FakeInflux, whose state it uses."""
 
-    buckets: dict[str, Bucket]
-    points: dict[str, dict[Key, Point]]
     lacking: set[str]
-
-    async def _do(self, method: str, arguments: tuple[Any, ...], act: Callable[[], Awaitable[T]]) -> T:
-        raise NotImplementedError
-
-    def _need(self, right: str) -> None:
-        raise NotImplementedError
-
-    def _new_id(self) -> str:
-        raise NotImplementedError
 
     async def list_buckets(self, org_id: str) -> list[Bucket]:
         async def act() -> list[Bucket]:

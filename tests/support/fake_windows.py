@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from influxops.core.observed import Bucket, PointCount
 from influxops.core.pipeline import digest, ledger
@@ -14,7 +14,8 @@ from influxops.core.pipeline.record import WindowRecord
 from influxops.core.pipeline.result import HASH_ROWS, QueryCost, QueryResult, Series, Source, Target, Written
 from influxops.core.pipeline.window import Window
 from influxops.influx.errors import Invalid, NotFound, ScriptFailed
-from tests.support.fake_points import EPOCH, BadLine, Key, Point, Program, parse_line, time_text, value_text
+from tests.support.fake_core import FakeCore
+from tests.support.fake_points import EPOCH, BadLine, Point, Program, parse_line, time_text, value_text
 
 T = TypeVar("T")
 
@@ -22,17 +23,12 @@ _LITERAL = r"(\d{4}-\d\d-\d\dT[\d:.]+Z)"
 _WINDOW = re.compile(rf"timeRangeStart: {_LITERAL}, timeRangeStop: {_LITERAL}")
 
 
-class FakeWindows:
+class FakeWindows(FakeCore):
     """Mixed into FakeInflux, whose state it uses."""
 
-    buckets: dict[str, Bucket]
-    points: dict[str, dict[Key, Point]]
     field_types: dict[tuple[str, str, str], type]
     programs: dict[str, Program]
     now: Callable[[], datetime]
-
-    async def _do(self, method: str, arguments: tuple[Any, ...], act: Callable[[], Awaitable[T]]) -> T:
-        raise NotImplementedError
 
     def teach_program(self, text: str, program: Program) -> None:
         """Say what ``run_script`` does with a script that holds this text (a prelude may come before it)."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.expect import eventually
+from tests.support.expect import unchanged
 from tests.support.flux import repository
 from tests.support.lab import CONNECTION, PIPELINE, POLICY, TASK, Lab
 
@@ -27,12 +27,7 @@ def asleep(lab: Lab) -> Iterator[None]:
     """The operator rests meanwhile, for a run that ends just now is news and changes a status; what it had sent before has landed."""
     lab.operator.process.send_signal(signal.SIGSTOP)
     try:
-        seen = [versions(lab)]
-        eventually(
-            "nothing lands any more",
-            lambda: seen.append(versions(lab)) or seen[-4:],
-            lambda last: last == [last[0]] * 4,
-        )
+        unchanged("nothing lands any more", lambda: versions(lab), 4)
         yield
     finally:
         lab.operator.process.send_signal(signal.SIGCONT)

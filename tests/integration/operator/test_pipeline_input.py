@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.expect import condition, eventually
+from tests.support.expect import condition, eventually, unchanged
 from tests.support.lab import CONNECTION, PIPELINE, Lab, fresh
 from tests.support.windowed import (
     LEDGER,
@@ -212,13 +212,7 @@ def test_a_rotated_token_and_a_suspended_connection_lose_no_window(lab: Lab) -> 
     lab.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(rotated), 75)
     lab.patch(CONNECTION, "main", suspend=True)
     lab.rests(CONNECTION, "main", "Suspended")
-    looks = [sorted(windows(lab.influx))]
-    eventually(
-        "the ledger rests",
-        lambda: looks.append(sorted(windows(lab.influx))) or looks[-9:],
-        lambda some: some == [some[0]] * 9,
-    )
-    last = looks[-1][-1]
+    last = unchanged("the ledger rests", lambda: sorted(windows(lab.influx)), 9)[-1]
     eventually("three windows have closed", lambda: datetime.now(UTC), lambda now: now > rotated + timedelta(seconds=8))
     assert max(windows(lab.influx))[1] <= last[1], "nothing runs while the connection is suspended"
     lab.patch(CONNECTION, "main", suspend=False)

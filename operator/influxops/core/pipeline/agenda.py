@@ -153,13 +153,10 @@ class Agenda:
 
     def _adopt(self, entry: Entry) -> None:
         if entry.state is WindowState.RUNNING:
-            answered = entry.answered
-            self._ran(entry)
-            self._running[""] += 1
-            entry.lane = ""
-            if answered:
-                self.answered(entry)
+            self._count(entry, -1)
         entry.lane = ""
+        if entry.state is WindowState.RUNNING:
+            self._count(entry, 1)
         heapq.heappush(self._stops, (entry.window.stop, entry.place))
         if entry.state is WindowState.READY:
             self._queue(entry)
@@ -318,13 +315,16 @@ class Agenda:
         """A run has ended, once: a second verdict would let one run more than allowed start."""
         if entry.state is not WindowState.RUNNING or self.entries.get(entry.place) is not entry:
             raise ValueError(f"stage {entry.stage} does not run over {entry.window}")
-        self._ran(entry)
+        self._count(entry, -1)
+        entry.answered = False
 
-    def _ran(self, entry: Entry) -> None:
-        self._running -= Counter({entry.lane: 1})
-        if entry.answered:
-            self._answered -= Counter({entry.lane: 1})
-            entry.answered = False
+    def _count(self, entry: Entry, by: int) -> None:
+        """Count a run of its lane in, or out."""
+        self._running[entry.lane] += by
+        self._answered[entry.lane] += by * entry.answered
+        for counter in (self._running, self._answered):
+            if not counter[entry.lane]:
+                del counter[entry.lane]
 
     def _again(self, entry: Entry, now: datetime) -> bool:
         """Whether its source changed while it ran, so that this run does not count; it then waits for the next."""
