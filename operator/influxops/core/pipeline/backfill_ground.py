@@ -34,12 +34,19 @@ class _Stage:
     asked: list[datetime] = field(default_factory=list)
     """Of windows that run, have run, or would have run had none before them failed."""
     there: list[datetime] = field(default_factory=list)
+    """Of these, and of those that need not run."""
     lacks: dict[datetime, Lack] = field(default_factory=dict)
-    lack_ends: list[datetime] = field(default_factory=list)
     our_ends: list[datetime] = field(default_factory=list)
-    """Of those that are missing because a run of this backfill has failed."""
+    """Of those that are missing only because a run of this backfill has failed."""
+    other_ends: list[datetime] = field(default_factory=list)
+    """Of those that would be missing without it, too."""
     oldest: datetime | None = None
     """Windows that end here or earlier were never run by schedule; None until it is asked for."""
+
+    def first(self, ends: list[datetime], window: Window) -> Lack | None:
+        """The first of the lacks with these ends that the window stands on."""
+        place = bisect_right(ends, window.start)
+        return self.lacks[ends[place]] if place < len(ends) and ends[place] <= window.stop else None
 
 
 class Ground:
@@ -61,19 +68,19 @@ class Ground:
     # filled for one stage
 
     def runs(self, stage: str, window: Window) -> None:
-        """It is going to run, or has succeeded in this backfill."""
+        """It is going to run, has run in this backfill, or would have had none before it failed."""
         self._stages[stage].asked.append(window.stop)
         self._stages[stage].there.append(window.stop)
 
     def failed(self, stage: str, window: Window) -> None:
         """It has failed in this backfill."""
-        self._stages[stage].asked.append(window.stop)
+        self.runs(stage, window)
         self._lack(stage, Lack(window, f"waits for {window} of stage {stage}, which failed", ours=True))
 
     def blocked(self, stage: str, window: Window, lack: Lack) -> None:
         """It cannot run."""
         if lack.ours:
-            self._stages[stage].asked.append(window.stop)
+            self.runs(stage, window)
         behind = f"waits for {window} of stage {stage}, which {lack.message}"
         self._lack(stage, Lack(window, behind, lack.ours))
 
@@ -96,8 +103,8 @@ class Ground:
                 known.there.append(window.stop)
         known.asked.sort()
         known.there.sort()
-        known.lack_ends = sorted(known.lacks)
-        known.our_ends = [end for end in known.lack_ends if known.lacks[end].ours]
+        for end in sorted(known.lacks):
+            (known.our_ends if known.lacks[end].ours else known.other_ends).append(end)
 
     # asked of closed stages
 
@@ -112,21 +119,21 @@ class Ground:
         return any(_within(ends, window) for ends in asked)
 
     def lack(self, stage: str, window: Window, *, inside: bool) -> Lack | None:
-        """The first window that it is made of and that is missing; None when all are there, or will be.
+        """A window that it is made of and that is missing; None when all are there, or will be.
 
-        Of a window that is not ``inside`` the range the records are not known; it has succeeded before, with what it is
-        made of. So only what fails in this backfill is missing.
+        One that would be missing had no run of this backfill failed comes first: whether a window was asked for must not
+        depend on how the runs before it end. Of a window that is not ``inside`` the range the records are not known; it
+        has succeeded before, with what it is made of. So only what fails in this backfill is missing.
         """
+        ours: Lack | None = None
         for parent in self._plan.graph.parents[stage]:
             known = self._stages[parent]
-            ends = known.lack_ends if inside else known.our_ends
-            place = bisect_right(ends, window.start)
-            if place < len(ends) and ends[place] <= window.stop:
-                return known.lacks[ends[place]]
-            never = self._never_ran(parent, window) if inside else None
-            if never is not None:
-                return never
-        return None
+            if inside:
+                other = known.first(known.other_ends, window) or self._never_ran(parent, window)
+                if other is not None:
+                    return other
+            ours = ours or known.first(known.our_ends, window)
+        return ours
 
     def _never_ran(self, parent: str, window: Window) -> Lack | None:
         """A window before the pipeline's begin of which there is no record: nobody has run it."""

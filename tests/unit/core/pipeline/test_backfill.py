@@ -139,6 +139,21 @@ def test_after_a_restart_what_failed_in_it_blocks_and_the_total_is_the_same() ->
     assert selection.total == first.total
 
 
+def test_what_was_blocked_before_a_run_failed_stays_so() -> None:
+    """The day cannot run for an hour that failed by schedule; that one of the backfill fails, too, asks for nothing more."""
+    plan = rollups()
+    ledger = [
+        record(plan, "hour", "2026-02-03T20:00", FAILED),
+        record(plan, "day", "2026-02-04"),
+        record(plan, "month", "2026-03-01"),
+    ]
+    first = chosen(plan, DAY, ledger)
+    assert [one.stage for one in first.blocked] == ["day"]
+    selection = chosen(plan, DAY, [*ledger, replace(record(plan, "hour", "2026-02-03T05:00", FAILED), backfill=UID)])
+    assert selection.blocked == first.blocked
+    assert selection.total == first.total == 24
+
+
 def test_a_window_that_is_not_closed_is_left_to_the_schedule() -> None:
     """At noon, with a delay of ten minutes, eleven hours are closed."""
     plan = rollups(delay=600)
