@@ -143,7 +143,9 @@ class _Operator:
         self.lag = LoopLag()
         self.cache = Cache()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
-        self.statuses = StatusWriter(client, writes_per_second=settings.status_writes_per_second)
+        self.statuses = StatusWriter(
+            client, writes_per_second=settings.status_writes_per_second, interval=settings.status_interval
+        )
         self.events = EventRecorder(client, busy=lambda: self.queue.oldest_due_seconds() > BACKLOG)
         self.renderer = TemplateProcess()
         self.fence = _Fence()

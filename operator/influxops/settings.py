@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     status_writes_per_second: float = Field(
         default=50.0, gt=0, le=10_000, description="Most status writes a second, over all objects; oldest first."
     )
+    status_interval: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Seconds between two routine status writes of an object, such as one more run of the same outcome; "
+        "what changes the outcome is written at once.",
+    )
     shard: str = Field(
         default="",
         description="Shard to work: only the InfluxConnections with this label influxops.dev/shard, and their objects. "

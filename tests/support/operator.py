@@ -16,6 +16,8 @@ from tests.support.expect import eventually
 
 PROGRAM = Path(sys.executable).with_name("influxops")
 STARTED = "influxops starts"
+SOON = ("--status-interval", "1")
+"""A test waits for what a status says, be it routine."""
 
 
 class OperatorProcess:
@@ -25,7 +27,7 @@ class OperatorProcess:
         """Start it; ``arguments`` follow ``influxops operator``. The log is JSON."""
         self.log = log
         self._address: tuple[str, int] | None = None
-        fixed = ("--log-format", "json", "--probe-address", "127.0.0.1:0", "--kubeconfig", str(kubeconfig))
+        fixed = ("--log-format", "json", "--probe-address", "127.0.0.1:0", "--kubeconfig", str(kubeconfig), *SOON)
         launch = (sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), str(PROGRAM), "operator")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("INFLUXOPS_")}
         with log.open("ab") as stream:

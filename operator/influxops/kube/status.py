@@ -53,10 +53,11 @@ class StatusWriter:
     Args:
         target: does the writing.
         writes_per_second: of ``later``, over all objects.
+        interval: seconds between two routine updates of one object, at least.
 
     """
 
-    def __init__(self, target: StatusTarget, *, writes_per_second: float = 50.0) -> None:
+    def __init__(self, target: StatusTarget, *, writes_per_second: float = 50.0, interval: float = 30.0) -> None:
         self.writes = 0
         """Statuses written."""
         self.skipped = 0
@@ -70,7 +71,7 @@ class StatusWriter:
         self.on_lost: Callable[[Key], None] = lambda _: None
         """Told of an object that is gone or was made anew, as a write to it has shown."""
         self._target = target
-        self._schedule = Schedule(writes_per_second)
+        self._schedule = Schedule(writes_per_second, interval)
         self._last: dict[Key, _Last] = {}
         self._refused: dict[Key, tuple[str, bytes, float]] = {}
         """Object -> uid, digest and until when: what the API would not have, so that it is not asked again at each sweep."""

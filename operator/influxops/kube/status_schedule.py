@@ -1,7 +1,7 @@
 """Which status is written next, and when. Pure: time comes in as an argument, in monotonic seconds.
 
 Ten thousand tasks may end in the same minute. A change of outcome goes first, in the order of its coming. A routine
-update (one more run of the same outcome) is written at most once in 30 s for an object, the longest waiting first, and
+update (one more run of the same outcome) is written at most once in an interval for an object, the longest waiting first, and
 always with the newest content. All of it keeps to one rate.
 """
 
@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from influxops.core.keys import Key
-
-ROUTINE_EVERY = 30.0
-"""Seconds between two routine updates of one object, at least."""
 
 BACKOFF = (1.0, 60.0)
 """Seconds until a failed write is tried again: the first time, and at most."""
@@ -64,9 +61,16 @@ class Bucket:
 
 
 class Schedule:
-    """The queue of the status writer. Args: writes a second over all objects."""
+    """The queue of the status writer.
 
-    def __init__(self, rate: float) -> None:
+    Args:
+        rate: writes a second over all objects.
+        interval: seconds between two routine updates of one object, at least.
+
+    """
+
+    def __init__(self, rate: float, interval: float) -> None:
+        self._interval = interval
         self._bucket = Bucket(rate, burst=max(1.0, rate))
         self._pending: dict[Key, Pending] = {}
         self._written: dict[Key, float] = {}
@@ -87,7 +91,7 @@ class Schedule:
         old = self._pending.get(key)
         if old is not None and old.uid != uid:
             old = None
-        earliest = now if urgent else max(now, self._written.get(key, float("-inf")) + ROUTINE_EVERY)
+        earliest = now if urgent else max(now, self._written.get(key, float("-inf")) + self._interval)
         if old is None:
             entry = Pending(key, uid, status, urgent, since=now, not_before=earliest)
         else:

@@ -22,6 +22,7 @@ def test_defaults() -> None:
     settings = load()
     assert settings.clusterwide
     assert (settings.workers, settings.status_writes_per_second, settings.relist_seconds) == (32, 50, 600)
+    assert settings.status_interval == 30
     assert (settings.log_format, settings.log_level) == ("console", "info")
     assert settings.probe_host_port == ("0.0.0.0", 8080)
 

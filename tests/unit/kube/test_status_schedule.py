@@ -5,8 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influxops.kube.status_schedule import ROUTINE_EVERY, Bucket, Schedule
+from influxops.kube.status_schedule import Bucket, Schedule
 from tests.support.kubeobjects import task
+
+INTERVAL = 30.0
 
 
 def names(schedule: Schedule, now: float) -> list[str]:
@@ -17,14 +19,14 @@ def names(schedule: Schedule, now: float) -> list[str]:
 
 
 def test_changes_of_outcome_go_before_routine_updates() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.offer(task("routine"), "u", {}, 0.0, urgent=False)
     schedule.offer(task("urgent"), "u", {}, 1.0, urgent=True)
     assert names(schedule, 2.0) == ["urgent", "routine"]
 
 
 def test_the_longest_waiting_goes_first() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     for n, at in enumerate((3.0, 1.0, 2.0)):
         schedule.offer(task(f"t{n}"), "u", {}, at, urgent=False)
     schedule.offer(task("t0"), "u", {"new": 1}, 4.0, urgent=False)
@@ -32,7 +34,7 @@ def test_the_longest_waiting_goes_first() -> None:
 
 
 def test_the_newest_content_is_written_once() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.offer(task(), "u", {"n": 1}, 0.0, urgent=False)
     schedule.offer(task(), "u", {"n": 2}, 0.5, urgent=False)
     entry = schedule.pop(1.0)
@@ -43,22 +45,22 @@ def test_the_newest_content_is_written_once() -> None:
 
 
 def test_routine_updates_of_an_object_keep_their_distance_and_urgent_ones_need_not() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.written(task(), 0.0)
     schedule.offer(task(), "u", {}, 1.0, urgent=False)
-    assert schedule.pop(ROUTINE_EVERY - 0.1) is None
-    assert schedule.next_at(1.0) == ROUTINE_EVERY
+    assert schedule.pop(INTERVAL - 0.1) is None
+    assert schedule.next_at(1.0) == INTERVAL
     schedule.offer(task(), "u", {"failed": 1}, 2.0, urgent=True)
     entry = schedule.pop(2.0)
     assert entry is not None
     assert entry.urgent
     schedule.written(task(), 2.0)
     schedule.offer(task(), "u", {}, 3.0, urgent=False)
-    assert names(schedule, 2.0 + ROUTINE_EVERY) == ["a"]
+    assert names(schedule, 2.0 + INTERVAL) == ["a"]
 
 
 def test_a_routine_update_does_not_make_an_urgent_one_wait() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.written(task(), 0.0)
     schedule.offer(task(), "u", {"n": 1}, 1.0, urgent=True)
     schedule.offer(task(), "u", {"n": 2}, 1.1, urgent=False)
@@ -68,7 +70,7 @@ def test_a_routine_update_does_not_make_an_urgent_one_wait() -> None:
 
 
 def test_the_rate_holds_over_all_objects() -> None:
-    schedule = Schedule(rate=5)
+    schedule = Schedule(rate=5, interval=INTERVAL)
     for n in range(100):
         schedule.offer(task(f"t{n}"), "u", {}, 0.0, urgent=n % 2 == 0)
     assert len(names(schedule, 0.0)) == 5  # what was saved up
@@ -81,7 +83,7 @@ def test_the_rate_holds_over_all_objects() -> None:
 
 
 def test_a_failed_write_comes_again_later_each_time_unless_a_newer_one_waits() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.offer(task(), "u", {"n": 1}, 0.0, urgent=True)
     now = 0.0
     for pause in (1.0, 2.0, 4.0):
@@ -101,7 +103,7 @@ def test_a_failed_write_comes_again_later_each_time_unless_a_newer_one_waits() -
 
 
 def test_the_server_may_ask_for_a_longer_pause() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.offer(task(), "u", {}, 0.0, urgent=True)
     entry = schedule.pop(0.0)
     assert entry is not None
@@ -110,7 +112,7 @@ def test_the_server_may_ask_for_a_longer_pause() -> None:
 
 
 def test_what_is_forgotten_dropped_or_made_anew_is_not_written() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     for name in ("gone", "dropped", "anew"):
         schedule.offer(task(name), "old", {"n": 1}, 0.0, urgent=True)
     schedule.forget(task("gone"))
@@ -124,7 +126,7 @@ def test_what_is_forgotten_dropped_or_made_anew_is_not_written() -> None:
 
 
 def test_age_and_length_tell_the_backlog() -> None:
-    schedule = Schedule(rate=10)
+    schedule = Schedule(rate=10, interval=INTERVAL)
     schedule.offer(task("a"), "u", {}, 1.0, urgent=False)
     schedule.offer(task("b"), "u", {}, 3.0, urgent=False)
     assert len(schedule) == 2
@@ -144,7 +146,7 @@ def test_the_last_offer_of_every_object_is_written_in_the_end(
     steps: list[tuple[int, bool, float, bool]],
 ) -> None:
     """Whatever the order of offers, writes and failures: the newest content of each object comes out, in bounded time."""
-    schedule = Schedule(rate=2)
+    schedule = Schedule(rate=2, interval=INTERVAL)
     now = 0.0
     wanted: dict[str, int] = {}
     done: dict[str, int] = {}
