@@ -11,6 +11,7 @@ from influxops.core.snapshot import NEVER, Snapshot
 from influxops.engine.connect import Credentials, credentials
 from influxops.engine.link import LiveLink
 from influxops.engine.tools import Tools
+from influxops.influx.errors import Unavailable
 from influxops.influx.settings import ConnectionSettings
 from influxops.reconcile.context import Problem
 
@@ -94,10 +95,18 @@ class Target:
         if old is not None:
             await old.close()
 
+    async def still_seen(self) -> None:
+        """Make sure that an empty list means that there is nothing. InfluxDB shows nothing at all to a token that was set
+        inactive, and answers 200 (measured on 2.7.12).
+        """
+        if await self._org_id() != self._link.org_id:
+            raise Unavailable(f"organization {self._link.spec.org!r} was made anew in InfluxDB meanwhile")
+
     async def _org_id(self) -> str:
         link = self._link
         org_id = await link.send("org", lambda port: port.org_id(link.spec.org))
         if org_id is None:
+            await link.send("me", lambda port: port.me())  # 401 tells that the token is inactive
             raise Refused(
                 Problem(
                     Reason.DEPENDENCY_NOT_READY,

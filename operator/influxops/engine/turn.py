@@ -237,6 +237,8 @@ class ConnectionLoop:
             snapshot = await sweep.read_all(link, clock)
         else:
             snapshot = await sweep.read_own(link, own, clock)
+        if not snapshot.tasks or any(task_id not in snapshot.tasks for task_id in own):
+            await self._target.still_seen()
         snapshot.carry_over(link.snapshot)
         link.snapshot = snapshot
         self._sweeps += 1

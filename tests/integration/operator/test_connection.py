@@ -59,6 +59,27 @@ def test_a_revoked_token_is_told_and_heals_with_the_secret(lab: Lab, stack: Stac
         assert lab.influx.task(task_id)["description"] == "changed while nobody could write"
 
 
+def test_an_inactive_token_is_told_and_its_empty_lists_are_not_believed(lab: Lab, stack: Stack) -> None:
+    """InfluxDB shows it nothing and says 200: no task is taken for lost, none let go, and all is as it was with the token."""
+    token_id, token = lab.influx.token(stack, *ALL)
+    lab.connect(token=token)
+    lab.task("stays")
+    lab.task("leaves")
+    stays, leaves = lab.task_id("stays"), lab.task_id("leaves")
+    stack.influx.call("PATCH", f"/api/v2/authorizations/{token_id}", {"status": "inactive"})
+    lab.rests(CONNECTION, "main", "Unauthorized", "token is inactive", "Secret")
+    lab.delete(TASK, "leaves")
+    lab.patch(TASK, "stays", description="changed meanwhile")
+    lab.rests(TASK, "stays", "Unauthorized")
+    lab.sweeps(3)
+    assert lab.get(TASK, "leaves") is not None
+    assert {task["id"] for task in lab.influx.tasks()} == {stays, leaves}
+    stack.influx.call("PATCH", f"/api/v2/authorizations/{token_id}", {"status": "active"})
+    lab.gone(TASK, "leaves", seconds=60)
+    lab.synced(TASK, "stays", seconds=60)
+    assert [(task["id"], task["description"]) for task in lab.influx.tasks()] == [(stays, "changed meanwhile")]
+
+
 def test_a_wrong_token_makes_no_storm(lab: Lab) -> None:
     """Twenty objects wait for one connection; what is asked does not grow with them."""
     with Gate(lab.org.url) as gate:
