@@ -58,7 +58,7 @@ async def read_written(
     http: Http, org_id: str, target: Target, window: Window, hash_rows: int, timeout: float | None
 ) -> Written:
     """All points of a window, streamed and counted as ``run_script`` counts what a script writes."""
-    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http.speaker), sums=True)
+    tally = Tally(hash_rows, lambda cause: script_error(http, cause), lambda: broken(http.speaker), details=True)
     flux = _read(target.bucket, window.start, window.stop, target.measurement, "")
     body = {"query": flux, "type": "flux", "dialect": DIALECT}
     reply = await http.stream(

@@ -59,7 +59,7 @@ async def run_script(
     raise_for(reply, http.speaker)
     return QueryResult(
         rows=tally.rows,
-        series=len(tally.counts),
+        series=tally.series,
         bytes=tally.bytes,
         checksum=tally.checksum,
         cost=tally.cost,

@@ -20,14 +20,9 @@ PROFILE = (
 ERROR = '#datatype,string,string\r\n,error,reference\r\n,"so ""bad""\r\nit is",897\r\n'
 
 
-def tally() -> Tally:
-    """A fresh one."""
-    return Tally(10, ScriptFailed, lambda: Unavailable("cut"), sums=True)
-
-
-def read(text: str, *cuts: int) -> tuple[Tally, str]:
+def read(text: str, *cuts: int, details: bool = True) -> tuple[Tally, str]:
     """The tally of an answer that came in these pieces."""
-    made, data = tally(), text.encode()
+    made, data = Tally(10, ScriptFailed, lambda: Unavailable("cut"), details=details), text.encode()
     places = sorted({0, *(cut % (len(data) + 1) for cut in cuts), len(data)})
     for start, stop in pairwise(places):
         made.feed(data[start:stop])
@@ -63,6 +58,16 @@ def test_what_is_counted() -> None:
     assert found.cost is not None
     assert (found.cost.total, found.cost.plan) == (0.002, "ReadRange1, to2")
     assert len(checksum) == len("sha256:") + 64
+
+
+def test_without_details_series_are_counted_and_not_kept() -> None:
+    """The same numbers and the same checksum."""
+    answer = HEAD + ROWS + ROWS
+    plain, checksum = read(answer, details=False)
+    whole, same = read(answer)
+    assert (plain.rows, plain.series, checksum) == (whole.rows, whole.series, same) == (4, 2, same)
+    assert len(whole.counts) == 2
+    assert (plain.counts, plain.sums) == ({}, {})
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=4))
