@@ -275,8 +275,8 @@ class WindowException(ApiModel):
     state: str
     """`PENDING`, `READY`, `RUNNING` or `FAILED`; `SUCCESS` for one that has changed too late."""
     reason: str
-    """Why, in one word: `RunFailed`, `UpstreamFailed`, `CircuitOpen`, `LateData`, `UpstreamChanged`, `Repair`, `Backfill` or
-    `TooLate`."""
+    """Why, in one word: `RunFailed`, `UpstreamFailed`, `CircuitOpen`, `BackfillSuspended`, `LateData`, `UpstreamChanged`,
+    `Repair`, `Backfill` or `TooLate`."""
     attempt: int = 0
     """Attempts so far."""
     message: Annotated[str, Field(max_length=1024)] = ""

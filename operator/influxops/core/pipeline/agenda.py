@@ -296,6 +296,10 @@ class Agenda:
 
     def failed_before(self, place: Place) -> Entry | None:
         """A failed window that this one waits for, near or far; None when there is none."""
+        return self.before(place, lambda entry: entry.state is WindowState.FAILED)
+
+    def before(self, place: Place, holds: Callable[[Entry], bool]) -> Entry | None:
+        """A window that this one waits for, near or far, and that ``holds`` it back; None when there is none."""
         seen: set[Place] = set()
         stack = [place]
         while stack:
@@ -303,7 +307,7 @@ class Agenda:
                 entry = self.entries.get(parent)
                 if entry is None or parent in seen:
                     continue
-                if entry.state is WindowState.FAILED:
+                if holds(entry):
                     return entry
                 seen.add(parent)
                 stack.append(parent)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from typing import Any
 
 from influxops.core.conditions import Condition, clip, of_outcome, rfc3339, stamp
 from influxops.core.outcome import Outcome, Reason
-from influxops.core.pipeline.agenda import Agenda, Entry, by_order
+from influxops.core.pipeline.agenda import Agenda, Entry, Place, by_order
 from influxops.core.pipeline.circuit import Circuit, CircuitState
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.too_late import TooLate
@@ -20,6 +21,8 @@ _TOLD_BY_LOOP = ("stageCount", "windows", "lateWindows", "stages", "watermark", 
 _CONDITIONS_OF_LOOP = frozenset({"Failing", "CircuitOpen", "Late"})
 MAX_TEXT = 500
 """Longest text of an exception, in characters."""
+_LOOKED_AT = 1000
+"""So many waiting windows are looked at for a suspended backfill before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +82,40 @@ def stage_facts(
 
 
 def exceptions(
-    agenda: Agenda, circuits: Mapping[str, Circuit], old: Iterable[tuple[str, TooLate]] = ()
+    agenda: Agenda,
+    circuits: Mapping[str, Circuit],
+    old: Iterable[tuple[str, TooLate]] = (),
+    suspended: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others, and before
-    those of ``old``, which have changed too late to be run again.
+    those of ``old``, which have changed too late to be run again. ``suspended`` are InfluxBackfills, name by uid, whose
+    windows nobody runs.
     """
     odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(agenda, entry, circuits)]
     shown = sorted(by_order(odd), key=lambda entry: entry.state is not WindowState.FAILED)[:MAX_EXCEPTIONS]
     known = {entry.place for entry in shown}
     held = agenda.behind_failed(MAX_EXCEPTIONS)
-    shown += [entry for entry, _ in held if entry.place not in known][: MAX_EXCEPTIONS - len(shown)]
-    told = [_exception(agenda, entry, circuits) for entry in by_order(shown)]
+    idle = _behind_suspended(agenda, suspended or {})
+    behind = dict.fromkeys([*(entry.place for entry, _ in held), *idle])
+    shown += [agenda.entries[place] for place in behind if place not in known][: MAX_EXCEPTIONS - len(shown)]
+    told = [_exception(agenda, entry, circuits, idle.get(entry.place, "")) for entry in by_order(shown)]
     return tuple((told + [_too_late(stage, one) for stage, one in old])[:MAX_EXCEPTIONS])
+
+
+def _behind_suspended(agenda: Agenda, suspended: Mapping[str, str]) -> dict[Place, str]:
+    """For which window of a suspended backfill the oldest waiting ones wait. They have neither failed nor will they run."""
+    if not suspended:
+        return {}
+    pending = (entry for entry in agenda.entries.values() if not entry.lane and entry.state is WindowState.PENDING)
+    found = {}
+    for entry in nsmallest(_LOOKED_AT, pending, key=lambda entry: (entry.window.stop, entry.order[1])):
+        before = agenda.before(entry.place, lambda one: one.lane in suspended)
+        if before is not None:
+            found[entry.place] = (
+                f"waits for stage {before.stage} over {before.window}, which InfluxBackfill {suspended[before.lane]} is to "
+                "run; it is suspended: resume or delete it"
+            )
+    return found
 
 
 def _too_late(stage: str, found: TooLate) -> dict[str, Any]:
@@ -116,13 +141,15 @@ def _is_odd(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) -> bo
     return entry.state is WindowState.READY and bool(held)
 
 
-def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
+def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit], idle: str) -> dict[str, Any]:
     reason, message = "RunFailed", entry.error
     before = agenda.failed_before(entry.place) if entry.state is WindowState.PENDING else None
     circuit = circuits[entry.stage]
     if before is not None:
         reason = "UpstreamFailed"
         message = f"waits for stage {before.stage}, which failed over {before.window}"
+    elif idle:
+        reason, message = "BackfillSuspended", idle
     elif entry.state is WindowState.READY and (waits := agenda.plan.stages[entry.stage].waits):
         reason, message = str(Reason.DEPENDENCY_NOT_READY), waits
     elif entry.state is not WindowState.FAILED and circuit.state is not CircuitState.CLOSED:

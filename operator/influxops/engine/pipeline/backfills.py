@@ -76,6 +76,14 @@ class Backfills:
             if work.added and not work.order.spec.suspend and not work.over
         ]
 
+    def suspended(self) -> dict[str, str]:
+        """Names, by uid, of those that have windows and may not run them."""
+        return {
+            work.uid: work.order.key.name
+            for work in self._works.values()
+            if work.added and work.order.spec.suspend and not work.over
+        }
+
     @property
     def unsettled(self) -> bool:
         """Whether there is something for ``turn`` to do."""

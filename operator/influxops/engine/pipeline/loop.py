@@ -311,7 +311,7 @@ class PipelineLoop:
         if clock - self._published < (PUBLISH_EVERY if course.dirty else REFRESH):
             return
         course.dirty, self._published = False, clock
-        self.facts = facts_of(course, now)
+        self.facts = facts_of(course, now, self.backfills.suspended())
         self._meter.state(self.facts, course.agenda, now)
         self._tell(self.key)
         course.dirty = self.backfills.publish(course.agenda, course.writer, now, self._waits())

@@ -82,6 +82,19 @@ def test_a_failed_window_and_the_one_behind_it_are_named_with_the_cause() -> Non
     assert shown[0]["message"] == "no such field"
 
 
+def test_a_window_behind_those_of_a_suspended_backfill_says_for_whom_it_waits() -> None:
+    """It has not failed, and it will not run before somebody resumes or deletes the backfill."""
+    agenda = Agenda(PLAN)
+    agenda.add("a", hour(0), NOW, cause=Cause.BACKFILL, backfill="u1")
+    agenda.add("b", hour(0), NOW)
+    agenda.add("b", hour(5), NOW)
+    assert exceptions(agenda, circuits()) == ()
+    (shown,) = exceptions(agenda, circuits(), suspended={"u1": "february"})
+    assert (shown["stage"], shown["state"], shown["reason"]) == ("b", "PENDING", "BackfillSuspended")
+    assert "InfluxBackfill february" in shown["message"]
+    assert "resume or delete it" in shown["message"]
+
+
 def test_no_more_than_people_read_are_shown_and_failures_come_first() -> None:
     agenda = failed_agenda(200)
     for number in range(-100, 0):

@@ -30,7 +30,7 @@ async def desk() -> AsyncIterator[PipelineDesk]:
     await made.stop()
 
 
-def order(uid: str, plan: PipelinePlan, before: int, count: int) -> BackfillOrder:
+def order(uid: str, plan: PipelinePlan, before: int, count: int, *, suspend: bool = False) -> BackfillOrder:
     """So many hours, the first of them so many hours before the pipeline's begin."""
     start = plan.begin - timedelta(hours=before)
     spec = InfluxBackfillSpec.model_validate(
@@ -39,6 +39,7 @@ def order(uid: str, plan: PipelinePlan, before: int, count: int) -> BackfillOrde
             "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
             "stop": f"{start + timedelta(hours=count):%Y-%m-%dT%H:%M:%SZ}",
             "maxActiveWindows": 2,
+            "suspend": suspend,
         }
     )
     return BackfillOrder(BACKFILL, uid, 1, datetime.now(UTC), spec)
@@ -95,6 +96,26 @@ async def test_a_ledger_that_does_not_answer_a_backfill_holds_up_no_window_of_th
     await until(lambda: len(desk.fake.ran) == 2)
     desk.fake.always.clear()
     await until(lambda: len(desk.fake.ran) == 4, 30.0)
+
+
+async def test_windows_behind_a_suspended_one_are_told_until_it_goes_on(desk: PipelineDesk) -> None:
+    """An hour of stage b wanted by the schedule, of which stage a is the backfill's."""
+    plan = hours(plan_of({"a": StageOf(), "b": StageOf(after=("a",))}), 1)
+    desk.start(plan)
+    await until(lambda: len(desk.fake.ran) == 2)
+    desk.loop.backfills.order(order("u1", plan, 3, 1, suspend=True))
+    desk.loop.wake.set()
+    await until(lambda: "u1" in lanes(desk))
+    course = desk.loop.course
+    assert course is not None
+    course.agenda.add(
+        "b", next(entry.window for entry in course.agenda.entries.values() if entry.lane), desk.tools.context.now()
+    )
+    desk.loop.tell()
+    await until(lambda: [one["reason"] for one in desk.loop.facts.exceptions] == ["BackfillSuspended"])
+    desk.loop.backfills.order(order("u1", plan, 3, 1))
+    desk.loop.tell()
+    await until(lambda: not desk.loop.facts.exceptions and len(desk.fake.ran) == 4)
 
 
 async def test_the_next_loop_of_a_pipeline_takes_up_its_backfills(desk: PipelineDesk) -> None:
