@@ -95,9 +95,7 @@ class Engine:
         key = record.key
         self._cache.replace(record)
         self._statuses.rewind(record)
-        self._context.tasks.pop(key, None)
-        self._context.policies.pop(key, None)
-        self._context.pipelines.pop(key, None)
+        forget(self._context, key)
         if self.leading:
             self._queue.add(key, Priority.CHANGE)
             self._wake_referrers(key)

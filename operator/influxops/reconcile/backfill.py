@@ -29,7 +29,7 @@ from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.pipeline import ledger_owner
 from influxops.reconcile.pipeline_state import BackfillOrder
-from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, usable_link
+from influxops.reconcile.references import NotUsable, connection_key, no_bucket, owner_of, park, usable_link
 from influxops.reconcile.rerun_policy import pauses
 from influxops.reconcile.script import script_facts, user_script
 from influxops.reconcile.state import TaskState
@@ -141,8 +141,12 @@ async def _plan(
     bucket = spec.ledger.bucket if spec.ledger is not None else LEDGER
     for needed in sorted({bucket, *desired.buckets}):
         if not await link.bucket_exists(needed):
-            message = f"bucket {needed!r} does not exist in organization {link.spec.org!r}: create it, for example with a RetentionPolicy"
-            raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=LOOK))
+            where = (
+                "spec.ledger"
+                if needed == bucket
+                else f"the script of InfluxTask {found.key.namespace}/{found.key.name}"
+            )
+            raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, no_bucket(link, needed, where), after=LOOK))
     name = found.key.name
     stage = StagePlan(
         name=name,

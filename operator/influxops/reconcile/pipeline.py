@@ -31,7 +31,7 @@ from influxops.influx.errors import InfluxError, ScriptInvalid
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.pipeline_state import PipelineState
-from influxops.reconcile.references import NotUsable, connection_key, park, poll_after, usable_link
+from influxops.reconcile.references import NotUsable, connection_key, no_bucket, park, poll_after, usable_link
 from influxops.reconcile.rerun_policy import pauses
 from influxops.reconcile.script import script_facts
 from influxops.reconcile.stage_script import stage_script
@@ -176,7 +176,7 @@ async def _stage(
             for check in stage.checks
         ),
         native=native,
-        waits=_no_bucket(link, missing[0], f"{where} ({stage.name})") if missing else "",
+        waits=no_bucket(link, missing[0], f"{where} ({stage.name})") if missing else "",
     )
 
 
@@ -207,13 +207,6 @@ async def _check(
     state.checked.add(digest)
 
 
-def _no_bucket(link: Link, bucket: str, where: str) -> str:
-    return (
-        f"{where} names bucket {bucket!r}, which does not exist in organization {link.spec.org!r}: create it, for example with a "
-        "RetentionPolicy, or correct the name"
-    )
-
-
 def _missing(context: Context, link: Link, state: PipelineState, what: str) -> Wait:
     """Something that users make is not there."""
     state.waiting_since = state.waiting_since or context.clock()
@@ -224,7 +217,7 @@ def _missing(context: Context, link: Link, state: PipelineState, what: str) -> W
 async def _check_ledger(context: Context, link: Link, state: PipelineState, plan: PipelinePlan) -> None:
     """The ledger must exist, and remember for as long as windows may still change."""
     if not await link.bucket_exists(plan.bucket):
-        raise NotUsable(_missing(context, link, state, _no_bucket(link, plan.bucket, "spec.ledger")))
+        raise NotUsable(_missing(context, link, state, no_bucket(link, plan.bucket, "spec.ledger")))
     bucket = link.snapshot.buckets.get(plan.bucket)
     if bucket is None or bucket.retention == 0:
         return

@@ -107,6 +107,14 @@ async def _admit(context: Context, record: Record, link: Link) -> None:
         )
 
 
+def no_bucket(link: Link, bucket: str, where: str) -> str:
+    """What to tell about a bucket that ``where`` (``the script``, a field) names and that is not there."""
+    return (
+        f"{where} names bucket {bucket!r}, which does not exist in organization {link.spec.org!r}: create it, for example with a "
+        "RetentionPolicy, or correct the name"
+    )
+
+
 def first_answer(context: Context, record: Record, connection: Key) -> Wait | None:
     """What to wait for before an object that is being deleted may be let go of: the connection's first answer.
 

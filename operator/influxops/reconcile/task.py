@@ -25,7 +25,7 @@ from influxops.reconcile.approval import Shown, asks, hold
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import confirm, ensure_finalizer
-from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
+from influxops.reconcile.references import NotUsable, connection_key, no_bucket, owner_of, park, poll_after, usable_link
 from influxops.reconcile.rerun_policy import rerun_policy
 from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_known import known_good
@@ -211,8 +211,7 @@ def _missing_bucket(context: Context, link: Link, state: TaskState) -> Wait:
     state.waiting_since = state.waiting_since or context.clock()
     return Wait(
         Reason.DEPENDENCY_NOT_READY,
-        f"the script names bucket {state.missing_bucket!r}, which does not exist in organization {link.spec.org!r}: create "
-        "it, for example with a RetentionPolicy, or correct the name",
+        no_bucket(link, state.missing_bucket, "the script"),
         after=poll_after(context, state.waiting_since, link.spec.sync_interval.seconds),
     )
 
