@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.support.crash import Plan, Result, Workload
 from tests.support.lens import Lens
+from tests.support.operator import SOON
 from tests.support.stale import ARGUMENTS, StalePlan, afterwards, live_deletes
 from tests.support.watch_faults import How
 from tests.support.window_crash import Ended, PipelineWorkload, WindowMatrix, at_rest, run_window_plan
@@ -36,7 +37,7 @@ class StaleWindowMatrix(WindowMatrix):
         assert clean is None or isinstance(clean, Ended)
         assert reference is None or isinstance(reference, Ended)
         async with world(self._stack, self._nursery, self._directory) as made:
-            made.arguments = ARGUMENTS
+            made.arguments = (*ARGUMENTS, *SOON)
             lens = Lens(made.kube)
             ended = await run_window_plan(_armed(plan, lens), made, clean, reference)
             problems = [*ended.problems, *live_deletes(made.history.writes(), made.admin.deleted)]

@@ -14,6 +14,7 @@ from typing import Any
 from tests.support.crash import Plan, Result, Workload
 from tests.support.faults import Rule
 from tests.support.matrix import Matrix
+from tests.support.operator import SOON
 from tests.support.steps import LEDGER, nth, runs_of, step_of
 from tests.support.window_oracles import End, Place, Shape, judge, twice, values
 from tests.support.world import PATIENCE, NotSettled, World, world
@@ -207,6 +208,7 @@ class WindowMatrix(Matrix):
             clean = await self._reference(self.clean)
         sabotage = self._sabotage if reference is not None else ()
         async with world(self._stack, self._nursery, self._directory, sabotage=sabotage) as made:
+            made.arguments = SOON
             assert clean is None or isinstance(clean, Ended)
             assert reference is None or isinstance(reference, Ended)
             return await run_window_plan(plan, made, clean, reference)
