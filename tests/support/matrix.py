@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -36,6 +36,8 @@ class Matrix:
         self._directory = directory
         self._sabotage = sabotage
         self._plans = {plan.id: plan for plan in plans}
+        self.on_end: Callable[[Result], None] = lambda _: None
+        """Told of each plan's result."""
         self._futures: dict[str, Future[Result]] = {name: Future() for name in self._plans}
         self._references: dict[str, asyncio.Task[Result]] = {}
         self._loop = asyncio.new_event_loop()
@@ -99,7 +101,9 @@ class Matrix:
                 return
             if reference.problems:
                 raise AssertionError(f"the reference run itself failed: {reference.problems}")
-            future.set_result(await self._run_one(plan, reference))
+            result = await self._run_one(plan, reference)
+            self.on_end(result)
+            future.set_result(result)
         except BaseException as error:
             if not future.done():
                 future.set_exception(error)

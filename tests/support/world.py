@@ -9,11 +9,11 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from devstack.influx import InfluxOrg
+from devstack.influx import InfluxOrg, org_permissions
 from devstack.kubeconfig import write_kubeconfig
 from devstack.stack import Stack
 from tests.support.history import INFLUX, KUBE, Exchange, History
@@ -57,9 +57,13 @@ class World:
     leases: bool = False
     arguments: Sequence[str] = ()
     """More arguments of every operator that is started here."""
+    tuning: Sequence[str] = ()
+    """Functions of tests/support/tuning.py that every operator calls before it starts."""
     operator: Operator | None = None
     foreign: dict[str, str] = field(default_factory=dict)
     """Id -> name of tasks and buckets that belong to nobody of us."""
+    former: InfluxOrg | None = None
+    """The organization that the connection led to before it was moved: of it only foreign things are looked at."""
     strikes: int = 0
     """How often a fault has killed the operator."""
     unsettled: str = ""
@@ -85,7 +89,7 @@ class World:
         arguments += [*self.arguments, *more]
         log = self.directory / "operator.log"
         env = {"KUBECONFIG": str(self.kubeconfig)}
-        self.operator = self.nursery.run(arguments, env, log, sabotage=self.sabotage)
+        self.operator = self.nursery.run(arguments, env, log, sabotage=[*self.sabotage, *self.tuning])
         return self.operator
 
     def strike(self) -> None:
@@ -129,6 +133,32 @@ class World:
         made = await self.influxdb.call("POST", "buckets", body)
         self.foreign[made["id"]] = made["name"]
 
+    async def new_token(self) -> str:
+        """Another token of the same user and organization."""
+        org = self.org
+        rights = org_permissions(org.org_id, org.user_id)
+        body = {"orgID": org.org_id, "userID": org.user_id, "permissions": rights}
+        return str((await self.influxdb.call("POST", "authorizations", body))["token"])
+
+    async def revoke(self) -> None:
+        """Make the organization's present token invalid."""
+        found = (await self.influxdb.call("GET", "authorizations", orgID=self.org.org_id))["authorizations"]
+        (present,) = [one for one in found if one["token"] == self.org.token]
+        await self.influxdb.call("DELETE", f"authorizations/{present['id']}")
+
+    async def another_org(self) -> InfluxOrg:
+        """One more organization, with a bucket ``raw``, and the token of somebody who may do everything in both."""
+        made = await self.influxdb.call("POST", "orgs", {"name": f"{self.org.org}-b"})
+        bucket = await self.influxdb.call("POST", "buckets", {"orgID": made["id"], "name": "raw", "retentionRules": []})
+        return replace(
+            self.org, org=made["name"], org_id=made["id"], bucket_id=bucket["id"], token=self.influxdb.token
+        )
+
+    async def drop_tasks(self, org: InfluxOrg) -> None:
+        """Delete all tasks of an organization."""
+        for task in (await self.stored(org))[0]:
+            await self.influxdb.call("DELETE", f"tasks/{task['id']}")
+
     async def struck_or(self, condition: Callable[[View], bool]) -> None:
         """Wait until a fault has killed the operator, or a condition on the objects holds: whichever comes first."""
         await self.until(lambda view: self.strikes > 0 or condition(view))
@@ -154,7 +184,16 @@ class World:
 
     async def look(self) -> View:
         """Both servers, past the proxies."""
-        org = self.org.org_id
+        tasks, buckets = await self.stored(self.org)
+        if self.former is not None:
+            old_tasks, old_buckets = await self.stored(self.former)
+            tasks += [one for one in old_tasks if one["id"] in self.foreign]
+            buckets += [one for one in old_buckets if one["id"] in self.foreign]
+        return View(await self.admin.objects(), tasks, buckets)
+
+    async def stored(self, place: InfluxOrg) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """All tasks and buckets of an organization, past the proxy."""
+        org = place.org_id
         tasks: list[dict[str, Any]] = []
         while True:
             after = {"after": tasks[-1]["id"]} if tasks else {}
@@ -170,7 +209,7 @@ class World:
             if len(page) < 100:
                 break
         found = [{key: value for key, value in item.items() if key not in {"links", "labels"}} for item in tasks]
-        return View(await self.admin.objects(), found, buckets)
+        return found, buckets
 
     async def settled(self, accepted: Mapping[str, str] | None = None) -> View | None:
         """The view, if every object is as its spec says; ``accepted``: object -> the reason it may rest with instead."""
@@ -299,4 +338,7 @@ async def world(
                 made.operator.end()
             with contextlib.suppress(AssertionError):
                 await admin.clear()
+            if made.org.org_id != org.org_id:  # it has moved: the user is the same
+                await made.drop_tasks(made.org)
+                await influxdb.call("DELETE", f"orgs/{made.org.org_id}")
             await asyncio.to_thread(stack.influx.drop_org, org)
