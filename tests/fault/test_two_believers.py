@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,8 +36,6 @@ def _is(one: Exchange, method: str) -> bool:
 
 
 def _id(one: Exchange) -> str:
-    import json
-
     return str(json.loads(one.answer)["id"])
 
 
@@ -43,7 +43,7 @@ def _id(one: Exchange) -> str:
 async def test_doubles_are_found_by_their_marks(
     count: int, fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
-    """Both create: in the end there is one task each, whichever stays, and both are quiet."""
+    """Both create: each task is there twice at most, both keep the one that came first, and then they are quiet."""
     async with world(fault_stack, nursery, tmp_path) as made, pair(made, fault_stack, lead=False) as two:
         made.influx.add(Rule(lambda one: one.changes and one.method == "POST", SLOW, times=None))
         await made.connect()
@@ -53,6 +53,7 @@ async def test_doubles_are_found_by_their_marks(
         assert len(view.tasks) + sum(bucket["name"].startswith("policy") for bucket in view.buckets) == count
         creates = [one for one in made.history.exchanges if _is(one, "POST")]
         assert {one.who for one in creates} == {"first", "second"}
+        assert max(Counter(one.about for one in creates).values()) == 2, "a task was made anew that had been made"
         doubles = lives(made.history)
         assert doubles, "no double was ever made: this shows nothing"
         assert two.faults_in_logs() == []

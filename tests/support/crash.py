@@ -109,7 +109,7 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
     writes = list(made.history.writes(since))
     counts, wanted = summary(writes), reference.counts if reference is not None else None
     if made.strikes and (stayed := let_go_of(read_log(made), workload.may_stay)):
-        view, wrong = as_if_cleaned_up(view, at_first, stayed)
+        view, wrong = as_if_cleaned_up(view, at_first, stayed, INSTANCE)
         problems += wrong
         if wanted is not None:
             wanted = not_deleted(wanted, counts, {workload.may_stay[name] for name in stayed})

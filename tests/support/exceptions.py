@@ -28,18 +28,19 @@ def let_go_of(log: str, may_stay: Mapping[str, str]) -> set[str]:
     return told & set(may_stay)
 
 
-def as_if_cleaned_up(view: View, before: View, objects: Collection[str]) -> tuple[View, list[str]]:
+def as_if_cleaned_up(view: View, before: View, objects: Collection[str], instance: str) -> tuple[View, list[str]]:
     """The view without what stayed of these objects, and what is wrong with that: it must be as it was."""
     problems, tasks, buckets = [], [], []
     known = {thing["id"]: thing for thing in (*before.tasks, *before.buckets)}
     for thing in (*view.tasks, *view.buckets):
         marker = marker_of(thing)
-        owner = f"{marker.owner.kind}/{marker.owner.name}" if marker is not None else ""
+        ours = marker is not None and marker.owner.instance == instance
+        owner = f"{marker.owner.kind}/{marker.owner.name}" if marker is not None and ours else ""
         if owner in objects and _fields(thing) != _fields(known.get(thing["id"], {})):
             problems.append(f"LEFT BEHIND and changed: {thing['name']!r} of {owner}")
         if "flux" not in thing:
             text = read_description(str(thing.get("description") or ""))[1]
-            buckets.append({**thing, "description": text} if owner in objects else thing)
+            buckets.append({**thing, "description": text or None} if owner in objects else thing)
         elif owner not in objects:
             tasks.append(thing)
     return replace(view, tasks=tasks, buckets=buckets), problems

@@ -150,9 +150,7 @@ class World:
         """One more organization, with a bucket ``raw``, and the token of somebody who may do everything in both."""
         made = await self.influxdb.call("POST", "orgs", {"name": f"{self.org.org}-b"})
         bucket = await self.influxdb.call("POST", "buckets", {"orgID": made["id"], "name": "raw", "retentionRules": []})
-        return replace(
-            self.org, org=made["name"], org_id=made["id"], bucket_id=bucket["id"], token=self.influxdb.token
-        )
+        return replace(self.org, org=made["name"], org_id=made["id"], bucket_id=bucket["id"], token=self.influxdb.token)
 
     async def drop_tasks(self, org: InfluxOrg) -> None:
         """Delete all tasks of an organization."""
@@ -283,6 +281,7 @@ class World:
             self.org.user_id: "<user id>",
             self.org.user: "<user>",
             self.influx.url: "<influx>",
+            self.influx.url.replace("127.0.0.1", "localhost"): "<influx by name>",
         }
 
     def faults_in_log(self) -> list[str]:
