@@ -39,7 +39,7 @@ def _id(one: Exchange) -> str:
     return str(json.loads(one.answer)["id"])
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("count", [10, pytest.param(300, marks=pytest.mark.prove)])
 async def test_doubles_are_found_by_their_marks(
     count: int, fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
