@@ -12,6 +12,7 @@ from tests.fault.window_workloads import ALL, BEGIN, BLOCK, HOUR, SHAPE, create,
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.figures import note
 from tests.support.history import Exchange
+from tests.support.leadership import SHORT, judge
 from tests.support.nursery import Nursery
 from tests.support.pair import FIRST, SECOND, Loss, Pair, pair
 from tests.support.steps import step_of
@@ -30,6 +31,7 @@ async def two(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> AsyncIter
         await seed_all(made)
         yield both
         assert both.faults_in_logs() == []
+        assert judge(both.made.history.exchanges, SHORT).problems == []
 
 
 async def take_over_during(two: Pair, step: str) -> Rule:

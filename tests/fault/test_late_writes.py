@@ -14,6 +14,7 @@ from tests.fault.workloads_consent import one_task, task
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.figures import note
 from tests.support.history import Exchange
+from tests.support.leadership import SHORT, judge
 from tests.support.nursery import Nursery
 from tests.support.oracles import View, ownership
 from tests.support.pair import FIRST, Loss, Pair, by, pair
@@ -32,6 +33,7 @@ async def two(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> AsyncIter
     async with world(fault_stack, nursery, tmp_path, leases=True) as made, pair(made, fault_stack) as both:
         yield both
         assert both.faults_in_logs() == []
+        assert judge(both.made.history.exchanges, SHORT).problems == []
 
 
 class Late:
