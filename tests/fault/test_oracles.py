@@ -17,6 +17,7 @@ from influxops.core.marker import Owner, sha256, stamp_description, stamp_script
 from tests.fault.handover import hand_over
 from tests.fault.workloads import ALL
 from tests.support.crash import Plan, run_plan
+from tests.support.exceptions import as_if_cleaned_up, let_go_of, not_deleted
 from tests.support.faults import KILL_AFTER, KILL_COMMITTED, LOST
 from tests.support.history import INFLUX, KUBE, Exchange
 from tests.support.leadership import SHORT, judge
@@ -153,6 +154,25 @@ def test_a_good_end_is_no_problem() -> None:
 )
 def test_each_kind_of_wrong_ownership_is_named(view: View, problem: str) -> None:
     assert any(problem in found for found in ownership(view, INSTANCE))
+
+
+def test_what_a_restarted_operator_without_a_token_leaves_behind_is_forgiven_if_it_says_so() -> None:
+    """Only of the objects that may, only as it was, and only with the deletions that could not be."""
+    before, after = GOOD, View([], [task()], [])
+    told = '{"kind": "InfluxTask", "name": "alpha", "reason": "OrphanedTask"}\n{"msg": "no OrphanedTask"}\n'
+    may = {"InfluxTask/alpha": "task-alpha"}
+    assert let_go_of("", may) == let_go_of(told, {}) == set()
+    assert let_go_of(told, may) == {"InfluxTask/alpha"}
+    assert as_if_cleaned_up(after, before, {"InfluxTask/alpha"}, INSTANCE) == (View([], [], []), [])
+    assert as_if_cleaned_up(after, before, {"InfluxTask/beta"}, INSTANCE) == (after, [])
+    assert as_if_cleaned_up(after, before, {"InfluxTask/alpha"}, "another") == (after, [])
+    changed = View([], [task(status="inactive")], [])
+    assert "LEFT BEHIND and changed" in as_if_cleaned_up(changed, before, {"InfluxTask/alpha"}, INSTANCE)[1][0]
+    wanted = Counter({("task-alpha", "delete"): 1, ("task-beta", "delete"): 1})
+    assert not_deleted(wanted, Counter(), {"task-alpha"}) == Counter(
+        {("task-alpha", "delete"): 0, ("task-beta", "delete"): 1}
+    )
+    assert not_deleted(wanted, wanted, {"task-alpha"}) == wanted
 
 
 def test_others_tasks_are_no_orphans() -> None:

@@ -19,7 +19,7 @@ from typing import Self
 from devstack.stack import Stack
 from tests.support.crash import Plan, Result, Workload, run_plan
 from tests.support.nursery import Nursery
-from tests.support.world import world
+from tests.support.world import PATIENCE, world
 
 PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "8"))
 """Plans at a time."""
@@ -53,7 +53,7 @@ class Matrix:
             self._loop.call_soon_threadsafe(self._stop)
         self._thread.join(30.0)
 
-    def result(self, plan_id: str, seconds: float = 280.0) -> Result:
+    def result(self, plan_id: str, seconds: float = 4 * PATIENCE + 40.0) -> Result:
         """What a plan came to; waits for it."""
         return self._futures[plan_id].result(seconds)
 

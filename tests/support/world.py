@@ -16,6 +16,7 @@ from typing import Any
 from devstack.influx import InfluxOrg, org_permissions
 from devstack.kubeconfig import write_kubeconfig
 from devstack.stack import Stack
+from tests.support import expect
 from tests.support.history import INFLUX, KUBE, Exchange, History
 from tests.support.influx_admin import Admin
 from tests.support.kubeadmin import KubeAdmin
@@ -27,8 +28,8 @@ INSTANCE = "fault-suite"
 CONNECTION = "main"
 QUIET_SWEEPS = 2
 """Sweeps that must pass without a write before a run counts as ended."""
-PATIENCE = 60.0
-"""Seconds in which everything must have come to rest after a crash."""
+PATIENCE = max(60.0, expect.PATIENCE)
+"""Seconds in which everything must have come to rest after a crash; INFLUXOPS_TEST_PATIENCE is for busy machines."""
 LOOK_AGAIN = 0.3
 """Seconds between two looks at both servers while no write passes."""
 UNEXPECTED = ("Traceback (most recent call last)", "please report this")
