@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import TypeVar
 
 import pytest
 
 from devstack.stack import Stack
-from tests.fault.window_workloads import ALL
+from tests.fault.matrices import KINDS, kind_of
 from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 from tests.support.nursery import REPOSITORY, Nursery
+from tests.support.proofs import PROVING, Plans
 from tests.support.stack import install_crds
-from tests.support.stale import StaleMatrix, StalePlan
-from tests.support.stale_windows import StaleWindowMatrix
-from tests.support.window_crash import PipelineWorkload, WindowMatrix
-
-AnyMatrix = TypeVar("AnyMatrix", bound=Matrix)
 
 
 @pytest.fixture(scope="session")
@@ -41,57 +37,47 @@ def matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     """All plans that were selected, under way from the first test on, in the order of the tests."""
-    plans = [plan for plan in _crashes(request) if not isinstance(plan.workload, PipelineWorkload)]
-    yield from _under_way(Matrix(fault_stack, nursery, tmp_path_factory.mktemp("plans"), plans), "fault-matrix.json")
+    yield from _under_way("objects", request, fault_stack, nursery, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def window_matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[WindowMatrix]:
+) -> Iterator[Matrix]:
     """The same for plans over pipelines."""
-    plans = [plan for plan in _crashes(request) if isinstance(plan.workload, PipelineWorkload)]
-    yield from _under_way(
-        WindowMatrix(fault_stack, nursery, tmp_path_factory.mktemp("windows"), plans, clean=ALL["clean"]),
-        "window-matrix.json",
-    )
+    yield from _under_way("windows", request, fault_stack, nursery, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def stale_matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StaleMatrix]:
+) -> Iterator[Matrix]:
     """Plans of stale views that were selected."""
-    plans = [plan for plan in _stale(request) if not isinstance(plan.workload, PipelineWorkload)]
-    yield from _under_way(
-        StaleMatrix(fault_stack, nursery, tmp_path_factory.mktemp("stale"), plans), "stale-matrix.json"
-    )
+    yield from _under_way("stale", request, fault_stack, nursery, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def stale_window_matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StaleWindowMatrix]:
+) -> Iterator[Matrix]:
     """The same for plans over pipelines."""
-    plans = [plan for plan in _stale(request) if isinstance(plan.workload, PipelineWorkload)]
-    directory = tmp_path_factory.mktemp("stale-windows")
-    yield from _under_way(
-        StaleWindowMatrix(fault_stack, nursery, directory, plans, clean=ALL["clean"]), "stale-window-matrix.json"
-    )
+    yield from _under_way("stale-windows", request, fault_stack, nursery, tmp_path_factory)
 
 
-def _under_way(made: AnyMatrix, report: str) -> Iterator[AnyMatrix]:
+def _under_way(
+    name: str,
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    nursery: Nursery,
+    directories: pytest.TempPathFactory,
+) -> Iterator[Matrix]:
+    chosen = [plan for plan in _plans(request) if kind_of(plan) == name]
+    ledger = Plans.of_this_code() if os.environ.get(PROVING) else None
+    made = KINDS[name].build(stack, nursery, directories.mktemp(name), chosen)
+    made.on_end = (lambda result: ledger.add(name, result)) if ledger is not None else made.on_end
     with made:
         yield made
-        made.report(REPOSITORY / "build" / report)
-
-
-def _crashes(request: pytest.FixtureRequest) -> list[Plan]:
-    return [plan for plan in _plans(request) if not isinstance(plan, StalePlan)]
-
-
-def _stale(request: pytest.FixtureRequest) -> list[Plan]:
-    return [plan for plan in _plans(request) if isinstance(plan, StalePlan)]
+        made.report(REPOSITORY / "build" / f"{name}-matrix.json")
 
 
 def _plans(request: pytest.FixtureRequest) -> list[Plan]:

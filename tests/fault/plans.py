@@ -59,4 +59,6 @@ def _covered(plan: Plan) -> bool:
         "approve",
         "recreate-delete",
         "recreate-orphan",
+        "move-address",
+        "rotate-late",
     }

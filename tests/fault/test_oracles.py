@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,16 @@ import pytest
 
 from devstack.stack import Stack
 from influxops.core.marker import Owner, sha256, stamp_description, stamp_script
+from tests.fault.handover import hand_over
 from tests.fault.workloads import ALL
 from tests.support.crash import Plan, run_plan
+from tests.support.exceptions import as_if_cleaned_up, let_go_of, not_deleted
 from tests.support.faults import KILL_AFTER, KILL_COMMITTED, LOST
+from tests.support.history import INFLUX, KUBE, Exchange
+from tests.support.leadership import SHORT, judge
 from tests.support.nursery import Nursery
 from tests.support.oracles import View, compare_summaries, ownership, picture
+from tests.support.pair import Loss
 from tests.support.world import INSTANCE, world
 
 OWNER = Owner(INSTANCE, "InfluxTask", "default", "alpha")
@@ -52,6 +59,59 @@ async def test_broken_operators_do_not_pass(fault_stack: Stack, nursery: Nursery
     found = await asyncio.gather(*(problems(how, plan) for how, (plan, _) in SABOTAGES.items()))
     missed = {how: text for (how, (_, words)), text in zip(SABOTAGES.items(), found, strict=True) if words not in text}
     assert missed == {}
+
+
+async def test_a_leader_without_the_fence_does_not_pass(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> None:
+    """It stands still beyond its lease and wakes up: with the fence it begins nothing more, without it is seen to."""
+
+    async def problems(*sabotage: str) -> str:
+        found = await hand_over(Loss.STOPPED, SHORT, fault_stack, nursery, tmp_path, sabotage=sabotage)
+        return "\n".join(found.problems)
+
+    whole, unfenced = await asyncio.gather(problems(), problems("tests.support.sabotage:ignore_fence"))
+    assert whole == ""
+    assert "AFTER DEADLINE" in unfenced
+
+
+def claim(who: str, at: float, holder: str = "x") -> Exchange:
+    """A renewal that is answered at once."""
+    body = json.dumps({"spec": {"holderIdentity": holder}}).encode()
+    return Exchange(
+        0,
+        KUBE,
+        "PUT",
+        "/apis/coordination.k8s.io/v1/namespaces/n/leases/l",
+        "",
+        body,
+        at,
+        who=who,
+        status=200,
+        ended=at,
+    )
+
+
+def wrote(who: str, at: float) -> Exchange:
+    """A write to InfluxDB."""
+    return Exchange(0, INFLUX, "PATCH", "/api/v2/tasks/1", "", b"{}", at, write_id="w", who=who, status=200, ended=at)
+
+
+@pytest.mark.parametrize(
+    ("history", "problem"),
+    [
+        ([claim("a", 0.0), wrote("a", 3.0)], ""),
+        ([claim("a", 0.0), claim("a", 2.0), wrote("a", 5.0), claim("b", 6.1), wrote("b", 6.2)], ""),
+        ([claim("a", 0.0), wrote("a", 3.6)], "AFTER DEADLINE"),
+        ([claim("a", 0.0), replace(claim("a", 2.0), fault="lost"), wrote("a", 4.0)], "AFTER DEADLINE"),
+        ([claim("a", 0.0), claim("b", 2.0), wrote("a", 2.1)], "TWO LEADERS"),
+        ([claim("a", 0.0), wrote("b", 1.0)], "NO LEASE"),
+        ([claim("a", 0.0), claim("a", 1.0, ""), wrote("a", 1.5)], "NO LEASE"),
+    ],
+    ids=["in time", "handed over", "late", "renewal not answered", "two", "never held", "given up"],
+)
+def test_the_judge_of_leases(history: list[Exchange], problem: str) -> None:
+    """With a lease of 4 s and a deadline of 3 s."""
+    found = judge(history, SHORT).problems
+    assert [one.partition(":")[0] for one in found] == ([problem] if problem else [])
 
 
 def task(name: str = "default/alpha", **fields: Any) -> dict[str, Any]:
@@ -94,6 +154,25 @@ def test_a_good_end_is_no_problem() -> None:
 )
 def test_each_kind_of_wrong_ownership_is_named(view: View, problem: str) -> None:
     assert any(problem in found for found in ownership(view, INSTANCE))
+
+
+def test_what_a_restarted_operator_without_a_token_leaves_behind_is_forgiven_if_it_says_so() -> None:
+    """Only of the objects that may, only as it was, and only with the deletions that could not be."""
+    before, after = GOOD, View([], [task()], [])
+    told = '{"kind": "InfluxTask", "name": "alpha", "reason": "OrphanedTask"}\n{"msg": "no OrphanedTask"}\n'
+    may = {"InfluxTask/alpha": "task-alpha"}
+    assert let_go_of("", may) == let_go_of(told, {}) == set()
+    assert let_go_of(told, may) == {"InfluxTask/alpha"}
+    assert as_if_cleaned_up(after, before, {"InfluxTask/alpha"}, INSTANCE) == (View([], [], []), [])
+    assert as_if_cleaned_up(after, before, {"InfluxTask/beta"}, INSTANCE) == (after, [])
+    assert as_if_cleaned_up(after, before, {"InfluxTask/alpha"}, "another") == (after, [])
+    changed = View([], [task(status="inactive")], [])
+    assert "LEFT BEHIND and changed" in as_if_cleaned_up(changed, before, {"InfluxTask/alpha"}, INSTANCE)[1][0]
+    wanted = Counter({("task-alpha", "delete"): 1, ("task-beta", "delete"): 1})
+    assert not_deleted(wanted, Counter(), {"task-alpha"}) == Counter(
+        {("task-alpha", "delete"): 0, ("task-beta", "delete"): 1}
+    )
+    assert not_deleted(wanted, wanted, {"task-alpha"}) == wanted
 
 
 def test_others_tasks_are_no_orphans() -> None:

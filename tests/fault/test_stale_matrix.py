@@ -10,8 +10,9 @@ import pytest
 from tests.fault.stale_pipelines import ALL as PIPELINES
 from tests.fault.stale_plans import SUBSET, all_plans
 from tests.fault.stale_workloads import ALL as OBJECTS
-from tests.support.stale import StaleMatrix, StalePlan, StaleResult, StaleWorkload
-from tests.support.stale_windows import StalePipeline, StaleWindowMatrix
+from tests.support.matrix import Matrix
+from tests.support.stale import StalePlan, StaleResult, StaleWorkload
+from tests.support.stale_windows import StalePipeline
 
 pytestmark = pytest.mark.timeout(900)
 """Whoever comes first waits for plans that run beside each other."""
@@ -30,21 +31,21 @@ REFERENCES = [
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_ends_as_with_sound_watches(plan: StalePlan, stale_matrix: StaleMatrix) -> None:
+def test_ends_as_with_sound_watches(plan: StalePlan, stale_matrix: Matrix) -> None:
     """Both servers end as in the reference run, nothing that a live object owns is deleted, and then all is quiet."""
     result = stale_matrix.result(plan.id)
     assert not result.problems, "\n".join([plan.id, *result.problems, "log:", result.log[-6000:]])
 
 
 @pytest.mark.parametrize("plan", PIPELINE_PLANS)
-def test_pipelines_end_as_with_sound_watches(plan: StalePlan, stale_window_matrix: StaleWindowMatrix) -> None:
+def test_pipelines_end_as_with_sound_watches(plan: StalePlan, stale_window_matrix: Matrix) -> None:
     """The destinations hold what one clean run writes, no window is left out, and few run more than once."""
     result = stale_window_matrix.result(plan.id)
     assert not result.problems, "\n".join([plan.id, *result.problems, "log:", result.log[-6000:]])
 
 
 @pytest.mark.parametrize("plan", REFERENCES)
-def test_the_events_that_plans_strike_come(plan: StalePlan, stale_matrix: StaleMatrix) -> None:
+def test_the_events_that_plans_strike_come(plan: StalePlan, stale_matrix: Matrix) -> None:
     """Without a fault nothing is wrong, and the object is told of as often as the plans count on."""
     result = stale_matrix.result(plan.id)
     assert not result.problems, "\n".join([*result.problems, "log:", result.log[-6000:]])

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from devstack.influx import org_permissions
 from devstack.stack import Stack
 from tests.fault.workloads_consent import one_task
 from tests.support.faults import Fault, Reply, Rule, Stage, request_to
 from tests.support.history import KUBE
-from tests.support.kubeadmin import MERGE
 from tests.support.nursery import Nursery
 from tests.support.oracles import View, ownership, summary
-from tests.support.world import CONNECTION, INSTANCE, World, world
+from tests.support.world import CONNECTION, INSTANCE, world
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -28,13 +26,6 @@ def reason(view: View) -> str:
     """Of the connection's Ready condition."""
     conditions = view.live("InfluxConnection")[CONNECTION].get("status", {}).get("conditions", [])
     return next((one["reason"] for one in conditions if one["type"] == "Ready"), "")
-
-
-async def revoke(made: World) -> None:
-    """Make the organization's present token invalid."""
-    found = (await made.influxdb.call("GET", "authorizations", orgID=made.org.org_id))["authorizations"]
-    (present,) = [one for one in found if one["token"] == made.org.token]
-    await made.influxdb.call("DELETE", f"authorizations/{present['id']}")
 
 
 @pytest.mark.prove
@@ -59,11 +50,8 @@ async def test_the_rotation_of_a_token_is_hidden(
                 request_to(KUBE, "GET", "/secrets/influx-token"), Fault("frozen", Stage.BEFORE, reply=reply), times=None
             )
         )
-        org = made.org
-        permissions = org_permissions(org.org_id, org.user_id)
-        token = fault_stack.influx.new_token(org.org_id, org.user_id, permissions)
-        await made.admin.call("PATCH", path, {"stringData": {"token": token}}, MERGE)
-        await revoke(made)
+        await made.admin.change_secret("influx-token", token=await made.new_token())
+        await made.revoke()
         await made.until(lambda view: reason(view) == "Unauthorized", PATIENCE)
         if deleting:
             await made.admin.delete("InfluxTask", "alpha")

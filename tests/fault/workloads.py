@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.fault.workloads_consent import CONSENT, REF, one_task, orphan_task, task
+from tests.fault.workloads_moves import MOVES
 from tests.support.crash import Workload
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.history import Exchange
@@ -273,5 +274,6 @@ ALL = {
         Workload("policy-delete", one_policy, delete_policy),
         Workload("policy-delete-bucket", deletable_policy, delete_policy_and_bucket),
         *CONSENT,
+        *MOVES,
     )
 }

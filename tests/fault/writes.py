@@ -102,6 +102,30 @@ WRITES: dict[str, tuple[str, ...]] = {
         "influx-patch-task-alpha-4",
         "kube-patch-task-alpha-metadata-1",
     ),
+    "move-org": (
+        _COUNTED,
+        "kube-patch-connection-main-status-2",
+        "influx-post-bucket-managed-1",
+        "influx-post-task-alpha-1",
+        "kube-patch-policy-keep-status-1",
+        "kube-patch-task-alpha-status-1",
+    ),
+    "move-address": _PATCHED,
+    "rotate": _PATCHED,
+    "rotate-late": (
+        _COUNTED,
+        "kube-patch-task-alpha-status-1",
+        "kube-patch-connection-main-status-2",
+        "influx-patch-task-alpha-1",
+        "kube-patch-task-alpha-status-2",
+    ),
+    "delete-namespace": (
+        "influx-delete-task-alpha-1",
+        "kube-patch-task-alpha-metadata-1",
+        "influx-patch-bucket-managed-1",
+        "kube-patch-policy-keep-metadata-1",
+        "kube-patch-connection-main-metadata-1",
+    ),
     "policy-delete-bucket": ("influx-delete-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
 }
 
@@ -114,6 +138,10 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "apply-all": _WAITING,
     "policy-down-delete": ("kube-patch-policy-keep-metadata-1",),
     "two-edits": ("influx-patch-task-alpha-3", "influx-patch-task-alpha-4", "kube-patch-task-alpha-status-2"),
+    "move-org": ("kube-patch-policy-keep-status-2", "kube-patch-task-alpha-status-2"),
+    "move-address": ("kube-patch-task-alpha-status-2", "kube-patch-task-alpha-status-3"),
+    "rotate": ("kube-patch-task-alpha-status-2", "kube-patch-task-alpha-status-3"),
+    "rotate-late": ("kube-patch-task-alpha-status-3",),
     "outage-edit": ("kube-patch-task-alpha-status-2", "kube-patch-task-alpha-status-3"),
     "outage-delete": ("kube-patch-task-alpha-status-2",),
 }

@@ -8,11 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.exceptions import as_if_cleaned_up, let_go_of, not_deleted
 from tests.support.faults import Fault, Rule, write_named
 from tests.support.oracles import compare_summaries, ownership, picture, summary
 from tests.support.world import INSTANCE, PATIENCE, NotSettled, World
 
 Steps = Callable[[World], Awaitable[None]]
+Check = Callable[[World], Awaitable[list[str]]]
+
+
+async def fine(_: World) -> list[str]:
+    """Nothing else."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,12 @@ class Workload:
     """Objects in InfluxDB that may end before they begin: for them creates and deletes need only balance."""
     unmade: frozenset[str] = frozenset()
     """InfluxTasks that have no task in the end."""
+    may_stay: Mapping[str, str] = field(default_factory=dict)
+    """Objects (``kind/name``) whose counterpart may be left behind when a restarted operator has no token: its name in write ids."""
+    tuning: tuple[str, ...] = ()
+    """Functions of tests/support/tuning.py for its operators."""
+    check: Check = fine
+    """What else must hold in the end."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,8 @@ class Result:
     """Ids of the writes since ``act`` began."""
     seconds: float = 0.0
     log: str = ""
+    record: tuple[str, ...] = ()
+    """What passed the proxies, a line each: writes, steps of pipelines, and all that was tampered with."""
 
 
 async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, patience: float = PATIENCE) -> Result:
@@ -70,10 +85,11 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
     rule: Rule | None = None
     problems: list[str] = []
     await made.plant_foreign()
+    made.tuning = workload.tuning
     made.start()
     await workload.prepare(made)
     try:
-        before = (await made.rest(sweeps=1, seconds=patience)).foreign(made.foreign)
+        at_first = await made.rest(sweeps=1, seconds=patience)
     except NotSettled as error:
         return Result(plan, [f"before the fault: {error}"], seconds=time.monotonic() - started)
     since = made.history.recount()
@@ -85,25 +101,44 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
         await workload.act(made)
         view = await made.rest(workload.accepted, patience)
     except NotSettled as error:
-        return Result(plan, [*problems, str(error)], seconds=time.monotonic() - started)
+        seconds, log = time.monotonic() - started, read_log(made)
+        return Result(plan, [*problems, str(error)], seconds=seconds, log=log, record=made.history.lines(since))
     if rule is not None and not rule.struck:
         seen = ", ".join(write.write_id for write in made.history.writes(since))
         problems.append(f"NOT STRUCK: the write {plan.write} never came; there were {seen}")
     writes = list(made.history.writes(since))
-    counts = summary(writes)
+    counts, wanted = summary(writes), reference.counts if reference is not None else None
+    if made.strikes and (stayed := let_go_of(read_log(made), workload.may_stay)):
+        view, wrong = as_if_cleaned_up(view, at_first, stayed, INSTANCE)
+        problems += wrong
+        if wanted is not None:
+            wanted = not_deleted(wanted, counts, {workload.may_stay[name] for name in stayed})
+    before = at_first.foreign(made.foreign)
     end = picture(view, made.words())
+    problems += await workload.check(made)
     problems += ownership(view, INSTANCE, unmade=workload.unmade)
     problems += made.faults_in_log()
     if view.foreign(made.foreign) != before:
         problems.append(f"FOREIGN: changed\n{before}\nto\n{view.foreign(made.foreign)}")
-    if reference is not None:
-        problems += compare_summaries(counts, reference.counts, workload.early)
+    if reference is not None and wanted is not None:
+        problems += compare_summaries(counts, wanted, workload.early)
         problems += difference(reference.end, end)
-    assert made.operator is not None
-    log = made.operator.log.read_text(encoding="utf-8", errors="replace") if problems else ""
     return Result(
-        plan, problems, end, counts, tuple(write.write_id for write in writes), time.monotonic() - started, log
+        plan,
+        problems,
+        end,
+        counts,
+        tuple(write.write_id for write in writes),
+        time.monotonic() - started,
+        read_log(made) if problems else "",
+        made.history.lines(since),
     )
+
+
+def read_log(made: World) -> str:
+    """All that the operators of a world have logged."""
+    assert made.operator is not None
+    return made.operator.log.read_text(encoding="utf-8", errors="replace")
 
 
 def difference(reference: str, found: str) -> list[str]:

@@ -56,15 +56,30 @@ class Exchange:
     """The server's answer, of writes only."""
     fault: str = ""
     ended: float | None = None
+    """When the answer had been sent on, or the exchange was given up."""
+    who: str = ""
+    """Which operator sent it, where several do and the proxy knows."""
 
     @property
     def committed(self) -> bool:
         """Whether the server has carried it out."""
         return self.status is not None and self.status < 300
 
+    @property
+    def changes(self) -> bool:
+        """Whether it may change something in InfluxDB or Kubernetes, as far as its first look tells; leases do not count."""
+        if self.method in READS or "/leases" in self.path or _PROBE.encode() in self.body:
+            return False
+        if self.server == KUBE or self.write_id:
+            return True
+        if self.path == "/api/v2/query":
+            return b'"now"' in self.body and b'"extern"' not in self.body
+        return self.path in {"/api/v2/write", "/api/v2/delete"}
+
     def __str__(self) -> str:
         what = self.write_id or f"{self.server} {self.method}"
-        return f"{what} {self.path} -> {self.status}{f' [{self.fault}]' if self.fault else ''}"
+        who = f"{self.who}: " if self.who else ""
+        return f"{who}{what} {self.path} -> {self.status}{f' [{self.fault}]' if self.fault else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +113,9 @@ class History:
     _counts: Counter[str] = field(default_factory=Counter)
     _watchers: list[Callable[[Exchange], None]] = field(default_factory=list)
 
-    def begin(self, server: str, method: str, path: str, query: str, body: bytes) -> Exchange:
+    def begin(self, server: str, method: str, path: str, query: str, body: bytes, who: str = "") -> Exchange:
         """Take in a request as it comes."""
-        exchange = Exchange(len(self.exchanges), server, method, path, query, body, time.monotonic())
+        exchange = Exchange(len(self.exchanges), server, method, path, query, body, time.monotonic(), who=who)
         self.exchanges.append(exchange)
         if method not in READS:
             about = (self._influx if server == INFLUX else _kube)(exchange)
@@ -126,6 +141,13 @@ class History:
     def writes(self, since: int = 0) -> Iterator[Exchange]:
         """The writes, from the ``since``-th exchange on."""
         return (exchange for exchange in self.exchanges[since:] if exchange.write_id)
+
+    def lines(self, since: int = 0) -> tuple[str, ...]:
+        """What passed, for people: all that may change something, and all that was broken, with seconds since the first of them."""
+        told = [one for one in self.exchanges[since:] if one.fault or one.changes]
+        first = min((one.started for one in told), default=0.0)
+        tampered = [f"         watch    {one}" for one in self.tampered]
+        return (*(f"{one.started - first:8.3f} {one.server:6} {one}" for one in told), *tampered)
 
     def know(self, object_id: str, name: str) -> None:
         """Name an object that was not made through the proxy."""

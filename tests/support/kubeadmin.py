@@ -53,6 +53,17 @@ class KubeAdmin:
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts}
         await self.call("POST", f"/api/v1/namespaces/{self.namespace}/secrets", body)
 
+    async def change_secret(self, name: str, **texts: str) -> None:
+        """Merge into a Secret."""
+        await self.call("PATCH", f"/api/v1/namespaces/{self.namespace}/secrets/{name}", {"stringData": texts}, MERGE)
+
+    async def delete_namespace(self) -> None:
+        """Delete the namespace, and then all that is in it, as the namespace controller does; what has finalizers goes later."""
+        await self.call("DELETE", f"/api/v1/namespaces/{self.namespace}")
+        for plural in (*WINDOWED.values(), *PLURALS.values()):
+            await self.call("DELETE", f"{API}/namespaces/{self.namespace}/{plural}")
+        await self.call("DELETE", f"/api/v1/namespaces/{self.namespace}/secrets")
+
     async def create(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
         """Create an object of ours."""
         body = {"apiVersion": "influxops.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -19,7 +19,7 @@ from typing import Self
 from devstack.stack import Stack
 from tests.support.crash import Plan, Result, Workload, run_plan
 from tests.support.nursery import Nursery
-from tests.support.world import world
+from tests.support.world import PATIENCE, world
 
 PARALLEL = int(os.environ.get("INFLUXOPS_FAULT_PARALLEL", "8"))
 """Plans at a time."""
@@ -36,6 +36,8 @@ class Matrix:
         self._directory = directory
         self._sabotage = sabotage
         self._plans = {plan.id: plan for plan in plans}
+        self.on_end: Callable[[Result], None] = lambda _: None
+        """Told of each plan's result."""
         self._futures: dict[str, Future[Result]] = {name: Future() for name in self._plans}
         self._references: dict[str, asyncio.Task[Result]] = {}
         self._loop = asyncio.new_event_loop()
@@ -51,7 +53,7 @@ class Matrix:
             self._loop.call_soon_threadsafe(self._stop)
         self._thread.join(30.0)
 
-    def result(self, plan_id: str, seconds: float = 280.0) -> Result:
+    def result(self, plan_id: str, seconds: float = 4 * PATIENCE + 40.0) -> Result:
         """What a plan came to; waits for it."""
         return self._futures[plan_id].result(seconds)
 
@@ -99,7 +101,9 @@ class Matrix:
                 return
             if reference.problems:
                 raise AssertionError(f"the reference run itself failed: {reference.problems}")
-            future.set_result(await self._run_one(plan, reference))
+            result = await self._run_one(plan, reference)
+            self.on_end(result)
+            future.set_result(result)
         except BaseException as error:
             if not future.done():
                 future.set_exception(error)

@@ -90,6 +90,9 @@ class FaultProxy:
         self.open.set()
         self.down = False
         """True: every connection is reset."""
+        self.who: Callable[[int], str] = lambda _: ""
+        """Whose connection it is that comes from this port of the loopback address."""
+        self._known: dict[int, tuple[asyncio.BaseTransport | None, str]] = {}
         self._target = target.rstrip("/")
         self._ssl = ssl.create_default_context(cadata=ca_pem) if ca_pem else True
         self._server = web.Server(self._handle, access_log=None)
@@ -140,7 +143,8 @@ class FaultProxy:
             self._busy -= 1
 
     async def _pass(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-        exchange = self.history.begin(self.name, request.method, request.path, request.query_string, body)
+        who = self._who(request.transport)
+        exchange = self.history.begin(self.name, request.method, request.path, request.query_string, body, who)
         await self.open.wait()
         fault = next((rule.fault for rule in self.rules if rule.take(exchange)), None)
         if fault is not None:
@@ -162,6 +166,16 @@ class FaultProxy:
             return _reset(request)
         finally:
             exchange.ended = asyncio.get_running_loop().time()
+
+    def _who(self, transport: asyncio.BaseTransport | None) -> str:
+        if transport is None:  # the client is gone
+            return ""
+        port = transport.get_extra_info("peername")[1]
+        known, who = self._known.get(port, (None, ""))
+        if known is not transport:
+            who = self.who(port)
+            self._known[port] = (transport, who)
+        return who
 
     async def _hit(self, fault: Fault) -> None:
         if fault.delay:

@@ -27,6 +27,13 @@ def ignore_markers() -> None:
     _replace(original, match)
 
 
+def ignore_fence() -> None:
+    """Write whether or not the lease is still held."""
+    from influxops.kube.lease import LeaderElector
+
+    LeaderElector.check = lambda _: 1e6  # type: ignore[method-assign]
+
+
 def forget_to_delete() -> None:
     """Take the finalizer off without deleting the task."""
     from influxops.reconcile import task_writes

@@ -95,7 +95,8 @@ async def run_stale_plan(plan: Plan, made: World, reference: Result | None = Non
         settled = time.monotonic() - acted
     except (NotSettled, TimeoutError) as error:
         problems = [str(error) or type(error).__name__, *map(str, made.history.tampered)]
-        return StaleResult(plan, problems, seconds=time.monotonic() - started, log=_log(made))
+        seconds, record = time.monotonic() - started, made.history.lines()
+        return StaleResult(plan, problems, seconds=seconds, log=_log(made), record=record)
     problems = []
     if fault is not None and not made.history.tampered:
         problems.append(f"NOT STRUCK: event {fault.at} of {fault.kind}/{fault.name} never came")
@@ -120,6 +121,7 @@ async def run_stale_plan(plan: Plan, made: World, reference: Result | None = Non
         tuple(write.write_id for write in writes),
         time.monotonic() - started,
         _log(made) if problems else "",
+        record=made.history.lines(since),
         events=len(events),
         settled=settled,
     )

@@ -69,7 +69,8 @@ async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: E
         await workload.act(made)
         await at_rest(made, workload, rule)
     except (NotSettled, TimeoutError) as error:
-        return Ended(plan, [str(error) or "TimeoutError"], seconds=time.monotonic() - started, log=_log(made))
+        seconds, record = time.monotonic() - started, made.history.lines(since)
+        return Ended(plan, [str(error) or "TimeoutError"], seconds=seconds, log=_log(made), record=record)
     seen = await look(made, workload)
     problems = [*judge(workload.shape, seen), *made.faults_in_log()]
     if clean is not None and clean.seen is not None:
@@ -78,7 +79,8 @@ async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: E
         problems += twice(workload.shape, usual.seen.runs, seen.runs, workload.extra)
     steps = tuple(filter(None, map(step_of, made.history.exchanges[since:])))
     log = _log(made) if problems else ""
-    return Ended(plan, problems, seconds=time.monotonic() - started, log=log, seen=seen, steps=steps)
+    seconds, record = time.monotonic() - started, made.history.lines(since)
+    return Ended(plan, problems, seconds=seconds, log=log, record=record, seen=seen, steps=steps)
 
 
 async def differences(made: World, wanted: str, found: str) -> list[str]:
@@ -195,7 +197,10 @@ class WindowMatrix(Matrix):
             usual = await self._reference(plan.workload)
             if clean.problems or usual.problems:
                 raise AssertionError(f"without a fault: {[*clean.problems, *usual.problems]}\n{usual.log[-4000:]}")
-            future.set_result(usual if plan.clean else await self._run_one(plan, usual))
+            result = usual if plan.clean else await self._run_one(plan, usual)
+            if not plan.clean:
+                self.on_end(result)
+            future.set_result(result)
         except BaseException as error:
             if not future.done():
                 future.set_exception(error)

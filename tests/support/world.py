@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from devstack.influx import InfluxOrg
+from devstack.influx import InfluxOrg, org_permissions
 from devstack.kubeconfig import write_kubeconfig
 from devstack.stack import Stack
+from tests.support import expect
 from tests.support.history import INFLUX, KUBE, Exchange, History
 from tests.support.influx_admin import Admin
 from tests.support.kubeadmin import KubeAdmin
@@ -27,8 +28,8 @@ INSTANCE = "fault-suite"
 CONNECTION = "main"
 QUIET_SWEEPS = 2
 """Sweeps that must pass without a write before a run counts as ended."""
-PATIENCE = 60.0
-"""Seconds in which everything must have come to rest after a crash."""
+PATIENCE = max(60.0, expect.PATIENCE)
+"""Seconds in which everything must have come to rest after a crash; INFLUXOPS_TEST_PATIENCE is for busy machines."""
 LOOK_AGAIN = 0.3
 """Seconds between two looks at both servers while no write passes."""
 UNEXPECTED = ("Traceback (most recent call last)", "please report this")
@@ -57,9 +58,13 @@ class World:
     leases: bool = False
     arguments: Sequence[str] = ()
     """More arguments of every operator that is started here."""
+    tuning: Sequence[str] = ()
+    """Functions of tests/support/tuning.py that every operator calls before it starts."""
     operator: Operator | None = None
     foreign: dict[str, str] = field(default_factory=dict)
     """Id -> name of tasks and buckets that belong to nobody of us."""
+    former: InfluxOrg | None = None
+    """The organization that the connection led to before it was moved: of it only foreign things are looked at."""
     strikes: int = 0
     """How often a fault has killed the operator."""
     unsettled: str = ""
@@ -85,7 +90,7 @@ class World:
         arguments += [*self.arguments, *more]
         log = self.directory / "operator.log"
         env = {"KUBECONFIG": str(self.kubeconfig)}
-        self.operator = self.nursery.run(arguments, env, log, sabotage=self.sabotage)
+        self.operator = self.nursery.run(arguments, env, log, sabotage=[*self.sabotage, *self.tuning])
         return self.operator
 
     def strike(self) -> None:
@@ -129,6 +134,30 @@ class World:
         made = await self.influxdb.call("POST", "buckets", body)
         self.foreign[made["id"]] = made["name"]
 
+    async def new_token(self) -> str:
+        """Another token of the same user and organization."""
+        org = self.org
+        rights = org_permissions(org.org_id, org.user_id)
+        body = {"orgID": org.org_id, "userID": org.user_id, "permissions": rights}
+        return str((await self.influxdb.call("POST", "authorizations", body))["token"])
+
+    async def revoke(self) -> None:
+        """Make the organization's present token invalid."""
+        found = (await self.influxdb.call("GET", "authorizations", orgID=self.org.org_id))["authorizations"]
+        (present,) = [one for one in found if one["token"] == self.org.token]
+        await self.influxdb.call("DELETE", f"authorizations/{present['id']}")
+
+    async def another_org(self) -> InfluxOrg:
+        """One more organization, with a bucket ``raw``, and the token of somebody who may do everything in both."""
+        made = await self.influxdb.call("POST", "orgs", {"name": f"{self.org.org}-b"})
+        bucket = await self.influxdb.call("POST", "buckets", {"orgID": made["id"], "name": "raw", "retentionRules": []})
+        return replace(self.org, org=made["name"], org_id=made["id"], bucket_id=bucket["id"], token=self.influxdb.token)
+
+    async def drop_tasks(self, org: InfluxOrg) -> None:
+        """Delete all tasks of an organization."""
+        for task in (await self.stored(org))[0]:
+            await self.influxdb.call("DELETE", f"tasks/{task['id']}")
+
     async def struck_or(self, condition: Callable[[View], bool]) -> None:
         """Wait until a fault has killed the operator, or a condition on the objects holds: whichever comes first."""
         await self.until(lambda view: self.strikes > 0 or condition(view))
@@ -154,7 +183,16 @@ class World:
 
     async def look(self) -> View:
         """Both servers, past the proxies."""
-        org = self.org.org_id
+        tasks, buckets = await self.stored(self.org)
+        if self.former is not None:
+            old_tasks, old_buckets = await self.stored(self.former)
+            tasks += [one for one in old_tasks if one["id"] in self.foreign]
+            buckets += [one for one in old_buckets if one["id"] in self.foreign]
+        return View(await self.admin.objects(), tasks, buckets)
+
+    async def stored(self, place: InfluxOrg) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """All tasks and buckets of an organization, past the proxy."""
+        org = place.org_id
         tasks: list[dict[str, Any]] = []
         while True:
             after = {"after": tasks[-1]["id"]} if tasks else {}
@@ -170,7 +208,7 @@ class World:
             if len(page) < 100:
                 break
         found = [{key: value for key, value in item.items() if key not in {"links", "labels"}} for item in tasks]
-        return View(await self.admin.objects(), found, buckets)
+        return found, buckets
 
     async def settled(self, accepted: Mapping[str, str] | None = None) -> View | None:
         """The view, if every object is as its spec says; ``accepted``: object -> the reason it may rest with instead."""
@@ -244,6 +282,7 @@ class World:
             self.org.user_id: "<user id>",
             self.org.user: "<user>",
             self.influx.url: "<influx>",
+            self.influx.url.replace("127.0.0.1", "localhost"): "<influx by name>",
         }
 
     def faults_in_log(self) -> list[str]:
@@ -299,4 +338,7 @@ async def world(
                 made.operator.end()
             with contextlib.suppress(AssertionError):
                 await admin.clear()
+            if made.org.org_id != org.org_id:  # it has moved: the user is the same
+                await made.drop_tasks(made.org)
+                await influxdb.call("DELETE", f"orgs/{made.org.org_id}")
             await asyncio.to_thread(stack.influx.drop_org, org)

@@ -139,8 +139,8 @@ def _match(
         return Match(
             strangers=tuple(strangers), adoptable=strangers[0] if claim.adopt and len(strangers) == 1 else None
         )
-    ours = candidates[0]
-    others = candidates[1:]
+    ours = _eldest(candidates[0], candidates)
+    others = [task for task in candidates if task is not ours]
     doubles = tuple(task for task in others if _is_double(task, ours, claim))
     copies = tuple(task for task in others if task not in doubles)
     return Match(ours=ours, doubles=doubles, copies=copies)
@@ -190,6 +190,21 @@ def _rank(task: TaskRecord, claim: Claim) -> tuple[bool, bool, bool, str]:
     """The one in status first, then ours by uid, then one nobody edited, then the oldest id."""
     marker = task.marker
     return (task.id != claim.task_id, marker is None or marker.uid != claim.uid, not task.intact, task.id)
+
+
+def _eldest(ours: TaskRecord, candidates: list[TaskRecord]) -> TaskRecord:
+    """Of our task and those that differ from it in nothing but the id, the oldest.
+
+    Two operators that both believe they lead would otherwise each keep their own and delete the other's, again and again.
+    """
+    uid = ours.marker.uid if ours.marker is not None else ""
+    twins = (
+        task
+        for task in candidates
+        if task.intact and task.marker is not None and task.marker.uid == uid
+        if (task.digest, task.name) == (ours.digest, ours.name)
+    )
+    return min(twins, key=lambda task: task.id, default=ours) if ours.intact else ours
 
 
 def _is_double(task: TaskRecord, ours: TaskRecord, claim: Claim) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from influxops.core.conditions import clip
 from influxops.core.keys import Key
+from influxops.core.outcome import Reason
 from influxops.core.record import Record
 from influxops.kube.events import EventRecorder
 from influxops.telemetry.logs import get_logger, log_action
@@ -25,6 +26,10 @@ class Recorder:
     def event(self, record: Record, reason: str, message: str, *, warning: bool = False) -> None:
         """A Kubernetes event at the object; repeats are counted, not sent again."""
         text = clip(self._redactor.redact(message))
+        if (
+            reason == Reason.ORPHANED_TASK
+        ):  # events may be lost, and are refused while a namespace goes: this must stay somewhere
+            log_action(self._log, "orphan", record.key, reason=str(reason), message=text, level="warning")
         self._events.record(record.key, record.uid, "Warning" if warning else "Normal", str(reason), text)
 
     def action(self, key: Key, action: str, reason: str, **fields: Any) -> None:

@@ -77,8 +77,25 @@ def test_our_double_is_told_from_a_copy() -> None:
 
 
 def test_the_one_in_status_wins_over_an_older_id() -> None:
-    older, known = record("01", SCRIPT), record("02", SCRIPT)
+    """Unless they differ in nothing but the id."""
+    older, known = record("01", stamp_script(OWNER, "u1", "x = 2")), record("02", SCRIPT)
     assert match(claim("02"), [older, known], known, []).ours == known
+
+
+def test_of_twins_everybody_keeps_the_oldest() -> None:
+    """Two operators that both believe they lead each know another one as theirs, and delete the same one."""
+    twins = [record("01", SCRIPT), record("02", SCRIPT), record("03", SCRIPT)]
+    for mine in twins:
+        found = match(claim(mine.id, (sha256(SCRIPT),)), twins, mine, [])
+        assert found.ours == twins[0]
+        assert set(found.doubles) == set(twins[1:])
+
+
+def test_a_twin_of_another_uid_or_name_is_not_taken_for_ours() -> None:
+    """An older task of a former object, or one that was renamed, does not come in the place of the one in status."""
+    known = record("03", SCRIPT)
+    others = [record("01", stamp_script(OWNER, "u0", "x = 1")), record("02", SCRIPT, name="copy of cpu")]
+    assert match(claim("03"), [*others, known], known, []).ours == known
 
 
 def test_a_copy_does_not_replace_the_task_in_status_that_lost_its_marker() -> None:

@@ -1,0 +1,71 @@
+"""``make fault ID=...``: one plan of a matrix once more, with everything that passed the proxies.
+
+``python -m tests.fault.again ID``. Ids are those that pytest shows in brackets; without one, or with a wrong one, it tells which there are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import tempfile
+from pathlib import Path
+
+from devstack.binaries import ensure
+from devstack.progress import Progress
+from devstack.stack import Stack
+from tests.fault.matrices import KINDS, Kind, named
+from tests.support.crash import Plan
+from tests.support.nursery import Nursery
+from tests.support.stack import install_crds
+
+SHOWN = 40
+"""Ids that are told at most."""
+
+
+def run(kind: Kind, plan: Plan) -> bool:
+    """Run a plan after its reference, and print what happened; True when nothing was wrong."""
+    ensure(Progress())
+    with tempfile.TemporaryDirectory() as folder, Stack.start(controller_manager=False, audit=False) as stack:
+        install_crds(stack)
+        nursery = Nursery()
+        try:
+            with kind.build(stack, nursery, Path(folder), [plan]) as matrix:
+                result = matrix.result(plan.id, 600.0)
+        finally:
+            nursery.close()
+    print(f"{plan.id}: {kind.about}")
+    print("\n".join(result.record))
+    for problem in result.problems:
+        print(f"PROBLEM {problem}")
+    if result.problems:
+        print(f"log of the operator, its end:\n{result.log[-8000:]}")
+    print(f"{'FAILED' if result.problems else 'passed'} in {result.seconds:.1f} s")
+    return not result.problems
+
+
+def which(wanted: str) -> str:
+    """What there is instead of a wrong id."""
+    every = {plan.id: kind.name for kind in KINDS.values() for plan in kind.plans}
+    parts = [part for part in (wanted, wanted.rpartition("-")[0]) if part]
+    near = [one for part in parts for one in every if one.startswith(part)][:SHOWN]
+    near = near or difflib.get_close_matches(wanted, every, n=10, cutoff=0.4)
+    lines = [f"There is no plan {wanted!r}." if wanted else "Which plan? make fault ID=..."]
+    lines += ["Of much the same name:" if wanted else "", *(f"  {one}" for one in near)] if near else []
+    for kind in KINDS.values():
+        workloads = dict.fromkeys(plan.workload.name for plan in kind.plans)
+        lines.append(f"{kind.name}: {len(kind.plans)} plans, {kind.about}; ids begin with {', '.join(workloads)}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0 passed, 1 failed, 2 there is no such plan."""
+    wanted = arguments[0].strip() if arguments else ""
+    found = named(wanted)
+    if found is None:
+        print(which(wanted), file=sys.stderr)
+        return 2
+    return 0 if run(*found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,25 @@
+"""Figures that tests measure on the way, a JSON line each in build/figures.jsonl: `make prove` prints them at its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).parents[2] / "build" / "figures.jsonl"
+
+
+def note(name: str, **figures: Any) -> None:
+    """Write down what a test has measured; the newest figures of a name count. Times are in seconds, rounded to milliseconds."""
+    rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    with FILE.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"name": name, **rounded}) + "\n")
+
+
+def newest() -> dict[str, dict[str, Any]]:
+    """The figures by name."""
+    if not FILE.exists():
+        return {}
+    lines = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    return {line.pop("name"): line for line in lines}

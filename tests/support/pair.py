@@ -1,0 +1,141 @@
+"""Two operators in one world, each with a proxy of its own before the API server; InfluxDB's proxy knows whose requests it sees."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from devstack.kubeconfig import write_kubeconfig
+from devstack.stack import Stack
+from influxops.kube.lease_state import Timing
+from tests.support.faults import Fault, Rule, Stage
+from tests.support.history import KUBE, Exchange
+from tests.support.leadership import SHORT, arguments, claims
+from tests.support.nursery import Operator
+from tests.support.peers import process_of
+from tests.support.proxy import FaultProxy
+from tests.support.until import until
+from tests.support.world import World
+
+FIRST, SECOND = "first", "second"
+
+
+class Loss(StrEnum):
+    """How a leader loses its lease."""
+
+    HELD = "renewals are held"
+    """Every other request passes."""
+    HANGS = "the API hangs"
+    RESET = "the API is cut off"
+    STOPPED = "the process stands still"
+    KILLED = "the process is killed"
+    ENDED = "the process is told to end"
+
+
+@dataclass
+class Pair:
+    """The first leads, the second stands by."""
+
+    made: World
+    timing: Timing
+    operators: dict[str, Operator]
+    doors: dict[str, FaultProxy]
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    later: asyncio.Event = field(default_factory=asyncio.Event)
+    """For what a test holds up: it is let go of in the end."""
+    lost: float = 0.0
+    """When the first began to lose its lease."""
+
+    def lose(self, how: Loss) -> None:
+        """Let the first lose its lease."""
+        self.lost = time.monotonic()
+        door, process = self.doors[FIRST], self.operators[FIRST]
+        match how:
+            case Loss.HELD:
+                held = Fault("held", Stage.BEFORE, hold=self.gate)
+                door.add(Rule(lambda one: "/leases" in one.path, held, times=None))
+            case Loss.HANGS:
+                door.open.clear()
+            case Loss.RESET:
+                door.down = True
+            case Loss.STOPPED:
+                os.kill(process.pid, signal.SIGSTOP)
+            case Loss.KILLED:
+                process.kill()
+            case Loss.ENDED:
+                process.terminate()
+
+    def heal(self, how: Loss) -> None:
+        """Let the first see what has become of it."""
+        door = self.doors[FIRST]
+        self.gate.set()
+        door.down = False
+        door.open.set()
+        if how is Loss.STOPPED:
+            os.kill(self.operators[FIRST].pid, signal.SIGCONT)
+
+    async def taken_over(self, seconds: float = 60.0) -> float:
+        """Wait until the second leads; seconds since the first began to lose its lease."""
+        found: list[float] = []
+
+        def leads() -> bool:
+            found[:] = [one.answered for one in claims(self.made.history.exchanges) if one.who == SECOND]
+            return bool(found)
+
+        await until(leads, seconds)
+        self.made.operator = self.operators[SECOND]
+        return found[0] - self.lost
+
+    def faults_in_logs(self) -> list[str]:
+        """Lines of both logs that tell of a bug."""
+        found, kept = [], self.made.operator
+        for one in self.operators.values():
+            self.made.operator = one
+            found += self.made.faults_in_log()
+        self.made.operator = kept
+        return found
+
+
+def by(who: str, write_id: str) -> Callable[[Exchange], bool]:
+    """Accepts a write of one of them, by its id or the beginning of it."""
+    return lambda one: one.who == who and one.write_id.startswith(write_id)
+
+
+@asynccontextmanager
+async def pair(made: World, stack: Stack, *, timing: Timing = SHORT, lead: bool = True) -> AsyncIterator[Pair]:
+    """Start both in a fresh world. Without ``lead`` both believe that they lead, from the first."""
+    directory, history = made.directory, made.history
+    pids: dict[str, int] = {}
+    made.influx.who = lambda port: process_of(port, made.influx.port, pids)
+    made.kube.who = lambda _: FIRST
+    made.leases = lead
+    made.arguments = arguments(timing) if lead else []
+    async with FaultProxy(KUBE, stack.kube.host, history, ca_pem=stack.kube.ca) as other:
+        other.who = lambda _: SECOND
+        first = made.start()
+        pids[FIRST] = first.pid
+        if lead:
+            await until(lambda: any(one.who == FIRST for one in claims(history.exchanges)), 60.0)
+        made.directory = directory / SECOND
+        made.directory.mkdir()
+        (made.directory / "operator.log").touch()
+        kubeconfig = made.directory / "kubeconfig"
+        made.kubeconfig = write_kubeconfig(kubeconfig, other.url, stack.kube.ca, stack.kube.token)
+        second = made.start()
+        pids[SECOND] = second.pid
+        await until(lambda: "first lists are complete" in second.tail(400), 60.0)
+        made.operator = first
+        two = Pair(made, timing, {FIRST: first, SECOND: second}, {FIRST: made.kube, SECOND: other})
+        try:
+            yield two
+        finally:
+            two.later.set()
+            two.heal(Loss.STOPPED if first.running else Loss.HELD)
+            for one in two.operators.values():
+                one.end()
