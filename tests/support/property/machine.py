@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.support.property.port import Moment, Server, World
 from tests.support.property.walk import BUCKETS, CONNECTION, POLICY, TASK, Walk
@@ -60,6 +60,14 @@ class Machine(RuleBasedStateMachine):
                 self.step("end")
         finally:
             self.world.close()
+
+    @initialize(spec=specs, retention=st.sampled_from(("7d", "30d", "infinite")), settled=flags)
+    def begin(self, spec: dict[str, Any], retention: str, *, settled: bool) -> None:
+        """Nearly every step needs an object to be about."""
+        self.step("apply_task", object_name="alpha", **spec)
+        self.step("apply_policy", name="keep", retention=retention, approved=False, deletion="Orphan")
+        if settled:
+            self.step("rest")
 
     @rule(name=names, spec=specs)
     def apply_task(self, name: str, spec: dict[str, Any]) -> None:

@@ -234,6 +234,7 @@ class Walk:
             return not problems
 
         if not self.world.wait(settled):
+            self.judge()  # what must never be comes before what should have been
             raise Violated("it does not come to rest:\n  " + "\n  ".join(problems))
         self.judge()
 

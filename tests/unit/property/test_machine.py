@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
+from tests.support import sabotage
 from tests.support.property.fast import FastWorld
 from tests.support.property.machine import explore
+from tests.support.property.walk import Violated
 
 EXAMPLES = int(os.environ.get("INFLUXOPS_PROPERTY_EXAMPLES", "40"))
 
@@ -15,3 +19,19 @@ def test_no_walk_breaks_what_is_promised() -> None:
     task, as its spec says, and nobody writes any more.
     """
     explore(FastWorld, examples=EXAMPLES, steps=20, shrink=True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "word"),
+    [
+        ("ignore_markers", "DOUBLE|COPY|DELETED|rest"),
+        ("forget_to_delete", "ORPHAN|DOUBLE"),
+        ("forget_the_guard", "DATA LOSS"),
+        ("touch_strangers", "FOREIGN"),
+        ("never_quiet", "not quiet"),
+    ],
+)
+def test_the_machine_finds_what_is_broken_on_purpose(broken: str, word: str) -> None:
+    """An oracle that never fails proves nothing: an operator without its marker look-up, its guard and so on is found out."""
+    with sabotage.for_a_while(broken), pytest.raises(Violated, match=word):
+        explore(FastWorld, examples=200, steps=20, seeded=5, shrink=False)
