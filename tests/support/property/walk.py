@@ -93,7 +93,12 @@ class Walk:
 
     def apply_policy(self, name: str, retention: str, *, approved: bool = False, deletion: str = "Orphan") -> None:
         """Create a RetentionPolicy, or make its spec this one; ``approved`` names the retention in dataLossApproval."""
-        spec = {"connectionRef": {"name": "main"}, "bucket": BUCKETS[name], "retention": retention, "deletion": deletion}
+        spec = {
+            "connectionRef": {"name": "main"},
+            "bucket": BUCKETS[name],
+            "retention": retention,
+            "deletion": deletion,
+        }
         if approved:
             spec["dataLossApproval"] = retention
         self._apply(POLICY, name, spec)
@@ -436,7 +441,7 @@ class Walk:
         if spec["flux"] == SCRIPTS["broken"]:
             return _not_ready(item, "InvalidScript")
         in_the_way = any(task["name"] == self._name_of(item) and not _owner(task) for task in now.tasks.values())
-        if not mine and in_the_way and not spec.get("suspend"):
+        if not mine and in_the_way:
             return _not_ready(item, "AlreadyExists")
         if not mine:
             return _not_ready(item, "Suspended") if spec.get("suspend") else ["MISSING: it has no task"]

@@ -7,8 +7,9 @@ import os
 import pytest
 
 from tests.support import sabotage
+from tests.support.property.cases import CASES, Case
 from tests.support.property.fast import FastWorld
-from tests.support.property.machine import explore
+from tests.support.property.machine import explore, replay
 from tests.support.property.walk import Violated
 
 EXAMPLES = int(os.environ.get("INFLUXOPS_PROPERTY_EXAMPLES", "40"))
@@ -21,6 +22,7 @@ def test_no_walk_breaks_what_is_promised() -> None:
     explore(FastWorld, examples=EXAMPLES, steps=20, shrink=True)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("broken", "word"),
     [
@@ -35,3 +37,16 @@ def test_the_machine_finds_what_is_broken_on_purpose(broken: str, word: str) -> 
     """An oracle that never fails proves nothing: an operator without its marker look-up, its guard and so on is found out."""
     with sabotage.for_a_while(broken), pytest.raises(Violated, match=word):
         explore(FastWorld, examples=200, steps=20, seeded=5, shrink=False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_a_named_walk(case: Case) -> None:
+    """What was found stays found, in the world of fakes."""
+    replay(FastWorld, case.parsed())
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.finds], ids=lambda case: case.name)
+def test_a_named_walk_finds_what_is_broken_on_purpose(case: Case) -> None:
+    """The same walk, with an operator that lacks what it is about, goes wrong."""
+    with sabotage.for_a_while(case.finds), pytest.raises(Violated):
+        replay(FastWorld, case.parsed())
