@@ -202,7 +202,7 @@ class FakeTransport:
         query: Mapping[str, str] | None = None,
         *,
         accept: str = "",
-        timeout: float | None = None,  # noqa: ASYNC109 - as the real one
+        timeout: float | None = None,
     ) -> Any:
         """GET."""
         del accept, timeout
@@ -216,7 +216,7 @@ class FakeTransport:
         query: Mapping[str, str] | None = None,
         *,
         content: str = "application/json",
-        timeout: float | None = None,  # noqa: ASYNC109 - as the real one
+        timeout: float | None = None,
         fenced: bool = True,
     ) -> Any:
         """Any other method."""

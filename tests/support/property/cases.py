@@ -30,7 +30,8 @@ class Case:
 
 def _parse(line: str) -> tuple[str, dict[str, Any]]:
     call = ast.parse(line, mode="eval").body
-    assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name), line
+    assert isinstance(call, ast.Call), line
+    assert isinstance(call.func, ast.Name), line
     return call.func.id, {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
 
 

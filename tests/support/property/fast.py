@@ -95,7 +95,7 @@ class _Source:
             if world.down[Server.KUBE]:
                 position = await self._gap(position)
             elif position < len(world.kube.news):
-                await asyncio.sleep(random.uniform(0.001, 0.1))  # noqa: S311 - a watch lags a little
+                await asyncio.sleep(random.uniform(0.001, 0.1))
                 if not world.down[Server.KUBE] and position < len(world.kube.news):
                     self._deliver(position)
                     position += 1
@@ -105,8 +105,7 @@ class _Source:
 
     async def _list(self) -> int:
         world = self._world
-        while world.down[Server.KUBE]:
-            await asyncio.sleep(1.0)
+        await world.up.wait()
         for kind in Kind:
             for item in world.kube.request("GET", f"/apis/influxops.dev/v1alpha1/{kind.plural}")[1]["items"]:
                 self._sink.upsert(project(kind, item))
@@ -115,7 +114,7 @@ class _Source:
     async def _gap(self, position: int) -> int:
         began = asyncio.get_running_loop().time()
         await self._world.up.wait()
-        await asyncio.sleep(random.uniform(0.1, 2.0))  # noqa: S311 - until it is tried again
+        await asyncio.sleep(random.uniform(0.1, 2.0))
         if asyncio.get_running_loop().time() - began < 5.0:
             return position
         position = await self._list()
@@ -145,7 +144,7 @@ class _Life:
     async def run(self) -> None:
         world = self._world
         client = KubeClient(Access())
-        client._api = cast("Any", FakeTransport(self._kube))  # noqa: SLF001 - the fake's place is behind the client
+        client._api = cast("Any", FakeTransport(self._kube))
         settings = Settings(namespaces=(world.namespace,), instance_id=INSTANCE, leader_elect=False, workers=4)
         clock = asyncio.get_running_loop().time
         edges = Edges(
@@ -351,7 +350,7 @@ class FastWorld:
         return self.time_of_day() + self._offset
 
     def breathe(self) -> None:
-        self._run(asyncio.sleep(random.choice((0.02, 0.2, 3.0, 40.0))))  # noqa: S311 - a moment, or a sweep
+        self._run(asyncio.sleep(random.choice((0.02, 0.2, 3.0, 40.0))))
 
     def wait(self, done: Callable[[], bool]) -> bool:
         end = self.loop.time() + PATIENCE

@@ -62,7 +62,7 @@ class RealWorld:
             "syncInterval": "1s",
         }
         self._clock = 0.0
-        self._random = random.Random(1)  # noqa: S311 - pauses, no secret
+        self._random = random.Random(1)
         self._writes: list[Write] = []
         self._open: list[Exchange] = []
         self._taken = 0

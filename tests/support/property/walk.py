@@ -416,13 +416,17 @@ class Walk:
             problems += [f"{kind} {name}: {fault}; {_told(item)}" for fault in judge(name, item, now)]
         for one, task in now.tasks.items():
             name = _owner(task)
-            if name and one not in self.copies and (TASK, name) not in now.objects:
+            if name and one not in self.copies and (TASK, name) not in now.objects and not self._left(_marker(task)):
                 problems.append(f"ORPHAN: task {one} is marked for InfluxTask {name}, which does not exist")
         for bucket in now.buckets.values():
             marker = read_description(bucket["description"])[0]
-            if marker is not None and (POLICY, marker.owner.name) not in now.objects:
+            if marker is not None and (POLICY, marker.owner.name) not in now.objects and not self._left(marker):
                 problems.append(f"ORPHAN: bucket {bucket['name']} is marked for {marker.owner}, which does not exist")
         return problems
+
+    def _left(self, marker: Marker | None) -> bool:
+        """Whether the object of a mark asked to be let go of: where InfluxDB could not be asked then, the mark stays, and an event says so."""
+        return marker is not None and self._wanted.get(marker.uid, {}).get("deletion") == "Orphan"
 
     def _connection_faults(self, _: str, item: Object, __: Sight) -> list[str]:
         return _not_ready(item, "Synced")
