@@ -62,7 +62,7 @@ class Walk:
         self._held: dict[str, int] = {}
         """Bucket id -> the retention that it had before what the operator may have done since."""
         self._specs: dict[str, list[Object]] = {name: [] for name in BUCKETS}
-        """RetentionPolicy -> its specs since the last look."""
+        """RetentionPolicy -> its specs since all was last at rest: the operator may not have seen the latest."""
         self._wanted: dict[str, Object] = {}
         """Uid -> the spec that people gave an object."""
 
@@ -242,6 +242,9 @@ class Walk:
             self.judge()  # what must never be comes before what should have been
             raise Violated("it does not come to rest:\n  " + "\n  ".join(problems))
         self.judge()
+        for name in BUCKETS:
+            item = self._seen.objects.get((POLICY, name))
+            self._specs[name] = [item["spec"]] if item is not None else []
 
     def end(self) -> None:
         """The same, and then nobody writes any more."""
@@ -354,9 +357,6 @@ class Walk:
         """Judge what became shorter since the last look; with ``keep`` only take note of how things stand."""
         problems = [] if keep else self._shortened(now)
         self._held = {one: _retention(bucket) for one, bucket in now.buckets.items()}
-        for name in BUCKETS:
-            item = now.objects.get((POLICY, name))
-            self._specs[name] = [item["spec"]] if item is not None else []
         self._seen = Sight(now.objects, self._seen.tasks, now.buckets) if not keep else self._seen
         if problems:
             raise Violated("\n".join(problems))
@@ -374,7 +374,8 @@ class Walk:
         for name, wanted in BUCKETS.items():
             for sight in (self._seen, now):
                 item = sight.objects.get((POLICY, name))
-                if wanted != bucket["name"] or item is None or item["spec"].get("deletion") != "Delete":
+                said = {one.get("deletion") for one in self._specs[name]}
+                if wanted != bucket["name"] or item is None or "Delete" not in said:
                     continue
                 confirmed = (item["metadata"].get("annotations") or {}).get("influxops.dev/confirm-delete")
                 if bucket["name"] != "kept" or confirmed == bucket["name"]:
@@ -445,10 +446,10 @@ class Walk:
         if spec["flux"] == SCRIPTS["broken"]:
             return _not_ready(item, "InvalidScript")
         in_the_way = any(task["name"] == self._name_of(item) and not _owner(task) for task in now.tasks.values())
-        if not mine and in_the_way:
-            return _not_ready(item, "AlreadyExists")
+        if not mine and spec.get("suspend"):  # in its way or not, nothing is to be made
+            return _not_ready(item, "Suspended", "AlreadyExists" if in_the_way else "Suspended")
         if not mine:
-            return _not_ready(item, "Suspended") if spec.get("suspend") else ["MISSING: it has no task"]
+            return _not_ready(item, "AlreadyExists") if in_the_way else ["MISSING: it has no task"]
         ((one, task),) = mine.items()
         faults = _not_ready(item, "Suspended" if spec.get("suspend") else "Synced")
         if task_id != one:
@@ -594,12 +595,12 @@ def _told(item: Object) -> str:
     return f"generation {generation}, observed {_status(item).get('observedGeneration')}, Ready {_ready(item)}"
 
 
-def _not_ready(item: Object, reason: str) -> list[str]:
-    """Faults of a status that should have this reason for the present spec."""
+def _not_ready(item: Object, *reasons: str) -> list[str]:
+    """Faults of a status that should have one of these reasons for the present spec."""
     generation = item["metadata"]["generation"]
     if _status(item).get("observedGeneration") != generation or _ready(item).get("observedGeneration") != generation:
         return ["its status is not of its present spec"]
-    return [] if _reason(item) == reason else [f"Ready has not the reason {reason}"]
+    return [] if _reason(item) in reasons else [f"Ready has not the reason {' or '.join(reasons)}"]
 
 
 def _marker(task: Object) -> Marker | None:
