@@ -440,11 +440,12 @@ class Walk:
         mine = {one: task for one, task in own.items() if one not in self.copies or one == task_id}
         if len(mine) > 1:
             return [f"DOUBLE: {sorted(mine)} are marked for it"]
+        if spec["flux"] == SCRIPTS["broken"]:
+            # Nothing is planned for it, so a copy by hand that equals its own waits, too.
+            return _not_ready(item, "InvalidScript")
         same = [one for one, task in own.items() if one not in mine for it in mine.values() if _twins(task, it)]
         if same:
             return [f"DOUBLE: {same} equal its own"]
-        if spec["flux"] == SCRIPTS["broken"]:
-            return _not_ready(item, "InvalidScript")
         in_the_way = any(task["name"] == self._name_of(item) and not _owner(task) for task in now.tasks.values())
         if not mine and spec.get("suspend"):  # in its way or not, nothing is to be made
             return _not_ready(item, "Suspended", "AlreadyExists" if in_the_way else "Suspended")
