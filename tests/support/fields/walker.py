@@ -21,6 +21,8 @@ from tests.support.property.scripts import SCRIPTS
 
 Object = dict[str, Any]
 STEPS = ("set", "change", "unset", "revert")
+LONG = max(PATIENCE, 60.0)
+"""Seconds that a step is given: a status that is of no hurry is written every half minute."""
 _UNDER_WAY = frozenset({"Creating", "Updating", ""})
 _EVERYWHERE = frozenset({ITEM, "name", "key", "namespace", "stages"})
 """Parts of paths that messages have for other reasons."""
@@ -142,7 +144,7 @@ class Walker:
             course.done.append(f"{step} {how}")
 
     def _rest(self, course: Course) -> Object:
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + LONG
         while True:
             item = self.lab.get(self.kind, course.name)
             assert item is not None, f"{self.kind} {course.name} is gone"
