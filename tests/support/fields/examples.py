@@ -134,7 +134,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         ),
         "circuitBreaker.consecutiveFailures": Example(3, 5, shows=False),
         "ledger.bucket": Example("hourly", "no-such-bucket", shows=False, says="no-such-bucket"),
-        "stages.[].name": Example("two", "three", shows=False),
+        "stages.[].name": Example("two", "three", shows=False, says="name"),
         "stages.[].dependsOn": Example(["nobody"], ["one"], shows=False),
         "stages.[].window.every": Example("1h", "2h", shows=False, says="window"),
         "stages.[].window.period": Example("2h", "3h", shows=False, says="window"),

@@ -83,6 +83,9 @@ class Walker:
             lab.create(self.kind, course.name, course.base)
         for course in self.courses:
             item = self._rest(course)
+            if self.kind == PIPELINE:
+                lab.until(PIPELINE, course.name, "has begun", lambda one: "stages" in one["status"], LONG)
+                item = self._rest(course)
             if condition(item).get("status") != "True" and self.kind != BACKFILL:
                 course.problems.append(f"the object that all begins with is not Ready: {condition(item)}")
             course.before = course.last = self._picture(item)
@@ -137,6 +140,10 @@ class Walker:
             how = "refused by the operator"
             if not any(name in ready["message"] for name in names):
                 course.problems.append(f"{step}: the message does not name the field: {ready}")
+        limit = time.monotonic() + LONG
+        while step == "revert" and picture != course.before and not course.example.stays and time.monotonic() < limit:
+            time.sleep(0.2)  # a status that is of no hurry follows
+            picture = self._picture(self._rest(course))
         if step == "revert" and picture != course.before and not course.example.stays:
             course.problems.append(f"{step}: it did not come back\n{_difference(course.before, picture)}")
         course.last = picture
