@@ -71,9 +71,9 @@ class Walk:
         world = self.world
         for name, seconds in (("raw", 0), ("hourly", 0), ("kept", 30 * DAY)):
             world.new_bucket(name, seconds)
-        marks = "", f"// influxops/v1 owner=another/InfluxTask/{world.namespace}/alpha uid=u sha256={'0' * 64}\n"
-        for mark in marks:
-            made = world.new_task(f'{mark}option task = {{name: "by hand", every: 8760h}}\n{SCRIPTS["one"]}')
+        mark = f"// influxops/v1 owner=another/InfluxTask/{world.namespace}/alpha uid=u sha256={'0' * 64}\n"
+        for name, header in (("by hand", ""), ("of another installation", mark)):
+            made = world.new_task(f'{header}option task = {{name: "{name}", every: 8760h}}\n{SCRIPTS["one"]}')
             self.foreign[made["id"]] = made
         for bucket in world.buckets():
             if bucket["name"] != "kept":
