@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.fields.examples import BACKFILL, CONNECTION, INLINE, PIPELINE, POLICY, TASK, WINDOWED
+from tests.support.fields.examples import BACKFILL, INLINE, PIPELINE, POLICY, TASK, WINDOWED
 from tests.support.fields.schema import kinds
 from tests.support.fields.walker import Walker, base
 from tests.support.lab import Lab
@@ -40,11 +40,6 @@ def _walk(lab: Lab, kind: str, only: frozenset[str] = frozenset()) -> None:
         )
         lab.until(PIPELINE, "walked", "is seen", lambda item: "conditions" in (item.get("status") or {}))
     walker = Walker(lab, kind, only)
-    if kind == CONNECTION:
-        for course in walker.courses:
-            if course.example.first == "{localhost}":
-                localhost = lab.org.url.replace("127.0.0.1", "localhost")
-                object.__setattr__(course.example, "first", localhost)
     walker.walk()
     if not only:
         report = REPOSITORY / "build" / f"operation-walk-{kind.lower()}.json"

@@ -17,6 +17,8 @@ PIPELINE, BACKFILL = "InfluxPipeline", "InfluxBackfill"
 WINDOWED = 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> to(bucket: "hourly")\n'
 INLINE = "from(bucket: {{ values.source | flux_string }}) |> range(start: -1h)\n"
 VALUES = {"source": "raw"}
+LOCALHOST = "the same server under the name localhost"
+"""Stands for an address that only a lab knows."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "dataLossApproval": Example("7d", "14d", shows=False),
     },
     CONNECTION: {
-        "url": Example("{localhost}", "http://127.0.0.1:1", shows=False, says="127.0.0.1:1"),
+        "url": Example(LOCALHOST, "http://127.0.0.1:1", shows=False, says="127.0.0.1:1"),
         "org": Example("no-such-org", "nor-this-one"),
         "tokenSecretRef.name": Example("same-token", "no-such-secret", shows=False, says="no-such-secret"),
         "tokenSecretRef.key": Example("again", "no-such-key", shows=False, says="no-such-key"),

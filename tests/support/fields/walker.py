@@ -10,11 +10,21 @@ import copy
 import difflib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.support.expect import PATIENCE, condition, observed
-from tests.support.fields.examples import BACKFILL, CONNECTION, PIPELINE, POLICY, TASK, WINDOWED, Example, example
+from tests.support.fields.examples import (
+    BACKFILL,
+    CONNECTION,
+    LOCALHOST,
+    PIPELINE,
+    POLICY,
+    TASK,
+    WINDOWED,
+    Example,
+    example,
+)
 from tests.support.fields.schema import ITEM, fields
 from tests.support.lab import Lab
 from tests.support.property.scripts import SCRIPTS
@@ -73,6 +83,8 @@ class Walker:
                 continue
             found = example(kind, path)
             assert found is not None, f"{kind} {path} has no example"
+            if found.first == LOCALHOST:
+                found = replace(found, first=lab.org.url.replace("127.0.0.1", "localhost"))
             name = f"walk-{kind.lower()}-{number}"
             self.courses.append(Course(path, found, name, {**base(lab, kind, name), **found.base}))
 
