@@ -6,7 +6,8 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ import uvloop
 from influxops import __version__
 from influxops.core.keys import Key
 from influxops.core.record import Record
+from influxops.engine.connect import ClientFactory
 from influxops.engine.connections import Connections
 from influxops.engine.engine import Engine, retrier
 from influxops.engine.gauges import Gauges
@@ -110,7 +112,7 @@ async def _run(settings: Settings, redactor: Redactor) -> None:
     try:
         instance = settings.instance_id or await _cluster_id(client, stop)
         if not stop.is_set():
-            await _Operator(settings, client, instance, redactor).live(stop)
+            await Operator(settings, client, instance, redactor).live(stop)
     finally:
         await client.close()
 
@@ -134,15 +136,35 @@ async def _cluster_id(client: KubeClient, stop: asyncio.Event) -> str:
     return ""
 
 
-class _Operator:
-    def __init__(self, settings: Settings, client: KubeClient, instance: str, redactor: Redactor) -> None:
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Where the operator ends and the world begins; tests put a world of their own there."""
+
+    influx: ClientFactory = InfluxClient
+    source: Callable[..., KopfSource] = KopfSource
+    """Makes what tells of our objects."""
+    now: Callable[[], datetime] = _wall_clock
+    clock: Callable[[], float] = time.monotonic
+
+
+class Operator:
+    """Every part of one process, connected; ``live`` runs them."""
+
+    def __init__(
+        self, settings: Settings, client: KubeClient, instance: str, redactor: Redactor, edges: Edges | None = None
+    ) -> None:
+        edges = edges or Edges()
         self.settings = settings
         self.client = client
         self.metrics = metrics = Metrics()
         self.health = Health()
         self.lag = LoopLag()
         self.cache = Cache()
-        self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.queue: WorkQueue[Key] = WorkQueue(edges.clock)
         self.statuses = StatusWriter(
             client, writes_per_second=settings.status_writes_per_second, interval=settings.status_interval
         )
@@ -159,13 +181,13 @@ class _Operator:
             recorder=Recorder(self.events, metrics, redactor),
             link=lambda key: self.connections.link(key),  # noqa: PLW0108  (made below)
             links_of_org=lambda org_id: self.connections.links_of_org(org_id),  # noqa: PLW0108
-            now=lambda: datetime.now(UTC),
-            clock=time.monotonic,
+            now=edges.now,
+            clock=edges.clock,
         )
         tools = Tools(
             context=self.context,
             secrets=SecretResolver(client),
-            client=InfluxClient,
+            client=edges.influx,
             enqueue=self.queue.add,
             retry=retrier(self.queue),
             later=guarded.later,
@@ -211,7 +233,7 @@ class _Operator:
             newest=lambda: self.source.activity.newest,
             on_setback=lambda: self.source.begin_anew(),  # noqa: PLW0108  (made below)
         )
-        self.source = KopfSource(
+        self.source = edges.source(
             client, self.engine, namespaces, loop_factory=uvloop.new_event_loop, on_gap=self.relist.request
         )
         self.engine.on_doubt = self.statuses.on_lost = self.relist.suspect

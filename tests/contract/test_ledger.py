@@ -118,3 +118,10 @@ async def test_a_ledger_that_does_not_exist(world: World) -> None:
         await world.port.ledger_records(world.org_id, "nope", OWNER, START, START + HOUR)
     with pytest.raises(NotFound):
         await world.port.ledger_watermark(world.org_id, "nope", OWNER)
+
+
+async def test_an_empty_range_has_no_records(world: World) -> None:
+    """A pipeline that begins in the future asks for one; the server refuses ranges that are empty."""
+    await put(world, FULL)
+    assert await get(world, start=5, stop=5) == []
+    assert await get(world, start=5, stop=-5) == []

@@ -43,6 +43,13 @@ async def _finished(client: InfluxClient, site: Site, since: datetime, tasks: se
     return found
 
 
+async def test_the_runs_of_the_servers_future_are_none(real: InfluxClient, site: Site) -> None:
+    """A clock of ours that is ahead of InfluxDB's asks for them; the server refuses ranges that are empty."""
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    assert await real.recent_runs(site.org_id, ahead) == []
+    assert await real.run_errors(site.org_id, ahead, {"0" * 16}) == {}
+
+
 async def test_real_runs_come_back_with_their_state_times_and_cause(real: InfluxClient, site: Site) -> None:
     """One task that works and one that fails, run by the server's scheduler; both ways of reading them agree."""
     since = datetime.now(UTC) - timedelta(minutes=1)

@@ -119,8 +119,7 @@ class FaultProxy:
         self.open.set()
         limit = time.monotonic() + 5.0
         while self._busy and time.monotonic() < limit:  # a handler that is cancelled would complain
-            for answer in list(self._streams):
-                answer.close()
+            self.break_watches()
             await asyncio.sleep(0.01)
         await self._runner.cleanup()
         await self._session.close()
@@ -134,6 +133,11 @@ class FaultProxy:
         """Add a rule; the first that takes a request strikes it."""
         self.rules.append(rule)
         return rule
+
+    def break_watches(self) -> None:
+        """Break the connection of every watch that is open."""
+        for answer in list(self._streams):
+            answer.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._busy += 1

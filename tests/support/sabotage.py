@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -44,6 +45,13 @@ def forget_to_delete() -> None:
     _replace(task_writes.delete_stored, nothing)
 
 
+def forget_the_guard() -> None:
+    """Shorten a retention without asking."""
+    from influxops.core import bucket_plan
+
+    _replace(bucket_plan.shortening, lambda *_: None)
+
+
 def never_quiet() -> None:
     """Take every status for a new one, and write it."""
     from influxops.kube import status
@@ -77,6 +85,26 @@ def touch_strangers() -> None:
 
 
 _strangers: dict[str, tuple[Any, ...]] = {}
+
+
+@contextmanager
+def for_a_while(name: str) -> Iterator[None]:
+    """Break the operator of this very process, by the name of a function above, and mend it afterwards."""
+    from influxops.core.snapshot import Snapshot
+
+    modules = [module for key, module in sys.modules.items() if key.startswith("influxops") and module is not None]
+    before = [(module, dict(vars(module))) for module in modules]
+    put_task = Snapshot.put_task
+    try:
+        globals()[name]()
+        yield
+    finally:
+        Snapshot.put_task = put_task  # type: ignore[method-assign]
+        _strangers.clear()
+        for module, names in before:
+            for key, value in names.items():
+                if vars(module)[key] is not value:
+                    setattr(module, key, value)
 
 
 def _replace(original: Any, other: Any) -> None:

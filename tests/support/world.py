@@ -270,7 +270,7 @@ class World:
             count = len(self.history.exchanges)
             await asyncio.sleep(1.0)
             return len(list(self.history.writes(count))) == 0
-        done = [one for one in self.history.exchanges[since:] if _is_sweep(one) and one.ended is not None]
+        done = [one for one in self.history.exchanges[since:] if is_sweep(one) and one.ended is not None]
         return len(done) > sweeps  # the first may have begun before the last write ended
 
     def words(self) -> dict[str, str]:
@@ -299,7 +299,8 @@ _FOREIGN_MARK = (
 )
 
 
-def _is_sweep(exchange: Exchange) -> bool:
+def is_sweep(exchange: Exchange) -> bool:
+    """Whether this request begins a sweep of all tasks."""
     return (
         exchange.server == INFLUX
         and exchange.method == "GET"

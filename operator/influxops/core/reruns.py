@@ -68,6 +68,11 @@ class Policy:
     catch_up: CatchUpPolicy | None = None
     max_windows: int = 168
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody is to look after slots at all."""
+        return bool(self.retries) or self.catch_up is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Rerun:

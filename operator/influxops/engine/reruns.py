@@ -94,7 +94,7 @@ class Reruns:
             policy = state.rerun_policy
             if policy is None:
                 continue  # not visited yet
-            if not policy.retries and policy.catch_up is None:
+            if not policy.wanted:
                 state.slots = None
                 continue
             record = stored(state)

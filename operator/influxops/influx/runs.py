@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
-from influxops.core.flux.quote import quote_time
+from influxops.core.flux.quote import LATEST, quote_time
 from influxops.core.observed import Run, RunState
 from influxops.influx.decode import SHAPE_ERRORS, instant
 from influxops.influx.errors import Forbidden, NotFound
@@ -93,9 +93,15 @@ def _errors_query(since: datetime, run_ids: Sequence[str]) -> str:
 
 
 def _records(since: datetime) -> str:
-    """The beginning of both queries, up to the open parenthesis of the filter."""
+    """The beginning of both queries, up to the open parenthesis of the filter.
+
+    Without an end the range would end at the server's present. Where our clock is ahead of that, the range would be empty, which
+    the server refuses.
+    """
     start = quote_time(max(since, _EPOCH))
-    return f'from(bucket: "_tasks") |> range(start: {start}) |> filter(fn: (r) => r._measurement == "runs"'
+    return (
+        f'from(bucket: "_tasks") |> range(start: {start}, stop: {LATEST}) |> filter(fn: (r) => r._measurement == "runs"'
+    )
 
 
 def _among(column: str, ids: Sequence[str]) -> str:

@@ -92,6 +92,8 @@ def remember_spec(state: TaskState, spec: InfluxTaskSpec) -> None:
     state.description = spec.description
     state.active = not spec.suspend
     state.rerun_policy = rerun_policy(spec)
+    if not state.rerun_policy.wanted:
+        state.slots = None  # status tells of slots only while somebody looks after them
 
 
 async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState) -> Outcome:
