@@ -222,6 +222,7 @@ class _Operator:
             self.lag,
             client.answers,
             self.shards,
+            self.source.tasks,
         )
         self.probes = ProbeServer(settings.probe_host_port, self.health, metrics, redactor)
 
