@@ -18,7 +18,9 @@ from tests.support.oracles import View, ownership
 Item = dict[str, Any]
 BEHIND = 420.0
 """Seconds that a watermark may be behind: a window of five minutes, and two of one."""
-_RUNS_CHANGE = frozenset({"latestCompleted", "lastRunStatus", "lastRunError", "latestScheduled", "latestSuccess", "latestFailure"})
+_RUNS_CHANGE = frozenset(
+    {"latestCompleted", "lastRunStatus", "lastRunError", "latestScheduled", "latestSuccess", "latestFailure"}
+)
 """Fields of a task that InfluxDB itself changes."""
 
 
@@ -106,7 +108,10 @@ def _policies(view: View) -> list[str]:
 def foreign(view: View, ids: Iterable[str]) -> str:
     """The things of others as text, without what InfluxDB itself changes."""
     return json.dumps(
-        [{key: value for key, value in one.items() if key not in _RUNS_CHANGE} for one in json.loads(view.foreign(ids))],
+        [
+            {key: value for key, value in one.items() if key not in _RUNS_CHANGE}
+            for one in json.loads(view.foreign(ids))
+        ],
         sort_keys=True,
         indent=1,
     )

@@ -63,9 +63,7 @@ def task(chance: random.Random) -> dict[str, Any]:
     spec: dict[str, Any] = {**REF, "description": f"number {chance.randint(0, 999)}"}
     if chance.random() < 0.1:
         values = {"measurement": f"m{chance.randint(0, 999)}"}
-        text = (
-            'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == {{ values.measurement | flux_string }})'
-        )
+        text = 'from(bucket: "raw") |> range(start: -1h) |> filter(fn: (r) => r._measurement == {{ values.measurement | flux_string }})'
         spec["template"] = {"inline": text, "values": values}
     else:
         spec["flux"] = script(chance)
@@ -100,7 +98,7 @@ def pipeline(name: str, begin: datetime) -> dict[str, Any]:
                     f"// stage: {name}/minutes\n"
                     'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n'
                     '    |> filter(fn: (r) => r._measurement == "env")\n'
-                    "    |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false, timeSrc: \"_start\")\n"
+                    '    |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false, timeSrc: "_start")\n'
                     f'    |> set(key: "_measurement", value: "{name}") |> to(bucket: "minutes")\n'
                 ),
             },

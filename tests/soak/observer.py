@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import time
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -30,7 +30,7 @@ class Observer:
         """Uid -> generations that are waited for, and when they were asked for."""
         self._site = site
 
-    async def __aenter__(self) -> Observer:
+    async def __aenter__(self) -> Self:
         kube = self._site.stack.kube
         connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=kube.ca))
         headers = {"Authorization": f"Bearer {kube.token}"}

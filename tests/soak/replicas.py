@@ -9,6 +9,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 import psutil
@@ -84,7 +85,7 @@ class Replicas:
         self.problems: list[str] = []
         self._ended = False
 
-    async def __aenter__(self) -> Replicas:
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3.0))
         for name in REPLICAS:
             self.start(name)

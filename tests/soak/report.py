@@ -122,6 +122,7 @@ def markdown(found: dict[str, Any]) -> str:
     """The table for docs/reliability.md."""
     ready, metrics = found["spec_to_ready"], found["metrics"]
     faults, changes = sum(found["faults"].values()), sum(found["changes"].values())
+    excused = found["windows_again_after_a_change_of_leader"]
     refused = sum(found["changes_refused"].values())
     rows = [
         ("length of the storm, seed", f"{found['minutes']:g} min, {found['seed']}"),
@@ -135,8 +136,7 @@ def markdown(found: dict[str, Any]) -> str:
         ("spec to Ready in the storm", _row(ready["in the storm"])),
         (
             "windows of pipelines and backfills",
-            f"{found['windows']}, each once in the ledger; {found['windows_again']} ran again before it was there, "
-            f"{found['windows_again_after_a_change_of_leader']} after a change of the leader",
+            f"{found['windows']}; {found['windows_again']} ran again, {excused} of them after a change of the leader",
         ),
         ("visits, corrected drift", f"{metrics['reconciles']:.0f}, {metrics['drift corrected']:.0f}"),
         ("sweeps, failed ones", f"{metrics['sweeps']:.0f}, {metrics['sweeps failed']:.0f}"),
@@ -146,7 +146,12 @@ def markdown(found: dict[str, Any]) -> str:
     ]
     lines = ["| figure | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows), ""]
     kinds = ", ".join(f"{name} {count}" for name, count in found["faults"].items())
-    lines += [f"Faults: {kinds}.", "", f"Changes: {', '.join(f'{name} {n}' for name, n in found['changes'].items())}.", ""]
+    lines += [
+        f"Faults: {kinds}.",
+        "",
+        f"Changes: {', '.join(f'{name} {n}' for name, n in found['changes'].items())}.",
+        "",
+    ]
     if found["growth"]:
         lines += [
             "| process | minutes | led | " + " | ".join(f"{name} an hour" for name in FIGURES) + " | peak |",
@@ -169,5 +174,3 @@ def _row(times: dict[str, float]) -> str:
     if not times["count"]:
         return "none"
     return f"p50 {times['p50']:g} s, p95 {times['p95']:g} s, p99 {times['p99']:g} s, max {times['max']:g} s of {times['count']}"
-
-

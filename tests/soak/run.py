@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devstack.stack import Stack
 from tests.soak import judge
-from tests.soak.objects import BACKFILL, PIPELINE, Sizes, connection, five_before, pipeline, surroundings
+from tests.soak.objects import BACKFILL, PIPELINE, STAGES, Sizes, connection, five_before, pipeline, surroundings
 from tests.soak.observer import KINDS, Observer
 from tests.soak.replicas import Replicas
 from tests.soak.schedule import schedule
@@ -187,7 +187,7 @@ async def _judge(outcome: Outcome, before: str, foreign: list[str]) -> None:
         outcome.problems.append(f"FOREIGN: changed\n{before}\nto\n{after}")
     for name, item in view.live(PIPELINE).items():
         watermark = datetime.fromisoformat(item["status"]["watermark"])
-        rows = {stage: await _points(made, stage, name) for stage in judge.STAGES}
+        rows = {stage: await _points(made, stage, name) for stage in STAGES}
         outcome.problems += judge.windows(name, rows, outcome.users.oldest[name], watermark)
     book = made.tape.book
     problems, outcome.excused = doubled(book, spans(outcome.striker.handovers(), LEASE_SECONDS))
@@ -226,5 +226,3 @@ def _logs(replicas: Replicas) -> list[str]:
         lines = life.process.text().splitlines()
         found += [f"LOG of {life.name}: {line[:1500]}" for line in lines if any(word in line for word in UNEXPECTED)]
     return found
-
-

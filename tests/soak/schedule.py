@@ -44,7 +44,7 @@ class Kind(StrEnum):
     WATCHES_SILENT = "watches silent"
     WATCHES_GONE = "watches end with 410"
     WATCHES_BROKEN = "watches break in the middle of a line"
-    SECRET_ROTATED = "token rotated, the old one revoked"  # noqa: S105 - a description
+    SECRET_ROTATED = "token rotated, the old one revoked"
 
 
 ENDINGS = frozenset({Kind.KILL_LEADER, Kind.TERM_LEADER, Kind.KILL_STANDBY})

@@ -22,7 +22,7 @@ from tests.support.proxy import FaultProxy
 NAMESPACE = "soak"
 INSTANCE = "soak"
 CONNECTION = "main"
-SECRET = "influx-token"  # noqa: S105 - a name
+SECRET = "influx-token"
 REPLICAS = ("a", "b")
 SYNC_INTERVAL = "10s"
 
@@ -44,7 +44,9 @@ class Site:
     admin: KubeAdmin
     influxdb: Admin
     token_id: str = ""
-    servers: dict[str, asyncio.Lock] = field(default_factory=lambda: {"influxd": asyncio.Lock(), "apiserver": asyncio.Lock()})
+    servers: dict[str, asyncio.Lock] = field(
+        default_factory=lambda: {"influxd": asyncio.Lock(), "apiserver": asyncio.Lock()}
+    )
     """Held while a server is not to be touched by another fault."""
 
     def proxies(self) -> list[FaultProxy]:
@@ -106,7 +108,7 @@ async def site(stack: Stack, directory: Path) -> AsyncIterator[Site]:
     """A namespace, an organization, and a proxy before each server; one before the apiserver for each replica."""
     org = await asyncio.to_thread(stack.influx.new_org)
     tape = Tape()
-    directory.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
     async with AsyncExitStack() as open_:
         influx = await open_.enter_async_context(FaultProxy(INFLUX, org.url, tape))
         kubes, eyes, kubeconfigs = {}, {}, {}
@@ -117,14 +119,10 @@ async def site(stack: Stack, directory: Path) -> AsyncIterator[Site]:
             kube.view = eyes[name]
             path = directory / f"kubeconfig-{name}"
             kubeconfigs[name] = write_kubeconfig(path, kube.url, stack.kube.ca, stack.kube.token)
-        admin = await open_.enter_async_context(
-            KubeAdmin(stack.kube.host, stack.kube.ca, stack.kube.token, NAMESPACE)
-        )
+        admin = await open_.enter_async_context(KubeAdmin(stack.kube.host, stack.kube.ca, stack.kube.token, NAMESPACE))
         influxdb = await open_.enter_async_context(Admin(stack.influx.url, stack.influx.token))
         made = Site(stack, directory, org, tape, influx, kubes, eyes, kubeconfigs, admin, influxdb)
         await admin.make_namespace()
         made.token_id, token = await made.new_token()
         await made.put_secret(token)
         yield made
-
-

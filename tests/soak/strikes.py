@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 
@@ -19,6 +20,8 @@ from tests.soak.windows import Span
 from tests.support.faults import CUT, HTML, LOST, RESET, Fault, Rule, answers, slow
 from tests.support.history import Exchange
 from tests.support.proxy import FaultProxy
+
+T = TypeVar("T")
 
 SLOW = 0.7
 """Seconds that a slow server takes longer."""
@@ -166,7 +169,7 @@ class Striker:
         return list(self._site.kubes.values())
 
 
-async def _insist(call: Callable[[], Awaitable[object]]) -> object:
+async def _insist(call: Callable[[], Awaitable[T]]) -> T:
     """Ask until there is an answer: another fault may be under way."""
     while True:
         try:

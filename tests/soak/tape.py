@@ -26,16 +26,16 @@ class _Last(list[Exchange]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = 0
+        self.total = 0
         self.kept: deque[Exchange] = deque(maxlen=LAST)
 
     def append(self, exchange: Exchange) -> None:
         """One more."""
-        self.count += 1
+        self.total += 1
         self.kept.append(exchange)
 
     def __len__(self) -> int:
-        return self.count
+        return self.total
 
 
 class Tape(History):

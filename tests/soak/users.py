@@ -28,13 +28,15 @@ PATIENCE = 10.0
 class Users:
     """All of them as one, with a seed of their own."""
 
-    def __init__(self, site: Site, observer: Observer, sizes: Sizes, seed: int, begin: datetime, backfills: int) -> None:
+    def __init__(
+        self, site: Site, observer: Observer, sizes: Sizes, seed: int, begin: datetime, backfills: int
+    ) -> None:
         self.done: Counter[str] = Counter()
         """Changes by what they were."""
         self.refused: Counter[str] = Counter()
         """Changes that did not get through, by why."""
         self.problems: list[str] = []
-        self.oldest = {name: begin for name in pipelines(sizes)}
+        self.oldest = dict.fromkeys(pipelines(sizes), begin)
         """Start of the oldest window that each pipeline, or a backfill of it, was asked for."""
         self._site = site
         self._observer = observer

@@ -69,7 +69,11 @@ def values(
         elif found[at] != wanted:
             problems.append(f"WRONG: {name} has {found[at]:g} at {at:%H:%M} instead of {wanted:g}")
         at += every
-    odd = [moment for moment in found if moment not in places and (moment < start or moment.timestamp() % every.total_seconds())]
+    odd = [
+        moment
+        for moment in found
+        if moment not in places and (moment < start or moment.timestamp() % every.total_seconds())
+    ]
     return problems + [f"ODD: {name} has a point at {moment:%H:%M:%S}" for moment in sorted(odd)]
 
 

@@ -88,7 +88,7 @@ class KopfSource:
         self._anew = True
 
     def tasks(self) -> int:
-        """asyncio tasks of the loop that kopf runs on; 0 while it does not run."""
+        """Tasks of asyncio in the loop that kopf runs on; 0 while it does not run."""
         inner = self._inner
         return 0 if inner is None else len(asyncio.all_tasks(inner))
 

@@ -17,7 +17,9 @@ FLUX = f"// influxops/v1 owner=soak/InfluxTask/soak/a uid=0b0e7cd3-0000-4000-800
 TASK = {"id": "1", "name": "soak/a", "flux": FLUX, "status": "active", "every": "24h"}
 
 
-def item(kind: str = "InfluxTask", reason: str = "Synced", spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+def item(
+    kind: str = "InfluxTask", reason: str = "Synced", spec: dict[str, Any] | None = None, **status: Any
+) -> dict[str, Any]:
     """An object that is Ready, or rests with another reason."""
     ready = {"type": "Ready", "status": str(reason == "Synced"), "reason": reason, "message": "so it is"}
     return {
