@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.figures import percentile
+from bench.slope import Slope, fit
 from tests.soak.replicas import FIGURES, Life
 from tests.soak.run import Outcome
 from tests.soak.schedule import ENDINGS
-from tests.soak.slope import Slope, fit
 
 WARM_UP = 300.0
 """Seconds of a life in which it grows by what it learns; they are left out of its slopes."""

@@ -66,7 +66,10 @@ class Striker:
     async def _strike(self, strike: Strike) -> None:
         struck = Struck(strike, "", time.monotonic())
         self.struck.append(struck)
-        await _DOES[strike.kind](self, strike, struck)
+        try:
+            await _DOES[strike.kind](self, strike, struck)
+        except Exception as error:  # noqa: BLE001 - the others go on, and the run fails
+            self.problems.append(f"HARNESS: {strike.kind} failed: {type(error).__name__}: {error}")
         struck.ended = time.monotonic()
 
     # operators

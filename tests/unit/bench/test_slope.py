@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.soak.slope import fit
+from bench.slope import fit
 
 
 def test_a_line_is_found_exactly() -> None:
