@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from bench.figures import Figure, percentile
 from bench.following import Following
 from bench.objects import task_name
 from bench.processes import MIB, Operator, bare
-from bench.prometheus import Scrape, influx_writes, kube_writes
+from bench.prometheus import Scrape, influx_writes, kube_writes_by_kind
 from bench.relay import Mode
 from bench.setup import influx_metrics, is_ready, kube_metrics, run, say
 from bench.site import SYNC_INTERVAL
@@ -55,6 +56,7 @@ def measure(logs: Path) -> list[Figure]:
     with crowd() as made:
         with Operator(made.stack, logs / "operator-scale.log") as operator:
             figures = run(_life(made, operator, base.seconds, int(base.result["objects"])))
+            _told(made)
         with Operator(made.stack, logs / "operator-scale-restart.log") as operator:
             figures += _restart(made, operator)
     for one in figures:
@@ -136,6 +138,25 @@ async def _rest(kube: Kube) -> None:
         await asyncio.sleep(0.5)
 
 
+def _told(made: Crowd) -> None:
+    """Wait until all that was to be told is told: what sweeps find goes into statuses within an interval."""
+    say("scale: waiting until no status is written any more")
+    limit = time.monotonic() + 300.0
+    before = _statuses(made)
+    while time.monotonic() < limit:
+        time.sleep(SYNC_INTERVAL + 10.0)
+        now = _statuses(made)
+        if now == before:
+            return
+        before = now
+
+
+def _statuses(made: Crowd) -> Counter[str]:
+    """Writes to our kinds but pipelines: windows close also while one is suspended, and its status counts them."""
+    found = kube_writes_by_kind(run(kube_metrics(made.site)))
+    return Counter({kind: count for kind, count in found.items() if not kind.startswith("influxpipelines")})
+
+
 def _suspended(item: dict[str, Any]) -> bool:
     return is_ready(item) and not ((item.get("status") or {}).get("windows") or {}).get("running")
 
@@ -151,8 +172,14 @@ def _restart(made: Crowd, operator: Operator) -> list[Figure]:
         lambda scrape: scrape.total("influxops_sweep_duration_seconds_count"), sweeps, 4.0 * SYNC_INTERVAL, 1.0
     )
     in_influx = influx_writes(influx_metrics(made.site)) - influx_writes(influx)
-    in_kube = kube_writes(run(kube_metrics(made.site))) - kube_writes(kube)
-    note = f"{in_influx:.0f} to InfluxDB, {in_kube:.0f} to Kubernetes, up to the end of the second sweeps"
+    wrote = kube_writes_by_kind(run(kube_metrics(made.site))) - kube_writes_by_kind(kube)
+    closing = wrote.pop("influxpipelines/status", 0)
+    in_kube = sum(wrote.values())
+    kinds = ", ".join(f"{name} {count}" for name, count in wrote.items())
+    note = (
+        f"{in_influx:.0f} to InfluxDB, {in_kube} to Kubernetes{f' ({kinds})' if kinds else ''}, up to the end of the second "
+        f"sweeps; besides {closing} statuses of pipelines whose windows close meanwhile"
+    )
     return [
         Figure("scale_restart", TASK_COUNT, seconds, "s", None, "until every task was found right"),
         Figure("scale_restart_writes", TASK_COUNT, in_influx + in_kube, "writes", 0.0, note),

@@ -75,12 +75,15 @@ class Users:
             await self._try(what.replace("_", " "), action())
 
     async def rest(self) -> None:
-        """Suspend what works by the clock: the tasks that run, and the pipelines."""
+        """End what works by the clock: tasks that run are suspended; pipelines go, for their windows close also while they are
+        suspended, and their status tells how many wait.
+        """
         for item in self._observer.of(TASK):
             if item["spec"].get("every") == "30s" and not item["spec"].get("suspend"):
                 await self._patch(item, suspend=True)
-        for item in self._observer.of(PIPELINE):
-            await self._patch(item, suspend=True)
+        for kind in (BACKFILL, PIPELINE):
+            for item in self._observer.of(kind):
+                await self._site.admin.delete(kind, item["metadata"]["name"])
 
     async def resume(self) -> None:
         """No pipeline stays suspended by a user."""
