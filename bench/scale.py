@@ -24,7 +24,7 @@ from bench.crowd import (
 from bench.figures import Figure, percentile
 from bench.following import Following
 from bench.objects import task_name
-from bench.processes import MIB, Operator, bare
+from bench.processes import MIB, Bare, Operator, bare
 from bench.prometheus import Scrape, influx_writes, kube_writes_by_kind
 from bench.relay import Mode
 from bench.setup import influx_metrics, is_ready, kube_metrics, run, say
@@ -55,7 +55,7 @@ def measure(logs: Path) -> list[Figure]:
         )
     with crowd() as made:
         with Operator(made.stack, logs / "operator-scale.log") as operator:
-            figures = run(_life(made, operator, base.seconds, int(base.result["objects"])))
+            figures = run(_life(made, operator, base))
             _told(made)
         with Operator(made.stack, logs / "operator-scale-restart.log") as operator:
             figures += _restart(made, operator)
@@ -65,11 +65,12 @@ def measure(logs: Path) -> list[Figure]:
     return figures
 
 
-async def _life(made: Crowd, operator: Operator, base: float, objects: int) -> list[Figure]:
+async def _life(made: Crowd, operator: Operator, base: Bare) -> list[Figure]:
+    objects = int(base.result["objects"])
     async with Following(made.site) as following, Kube(made.site) as kube:
         patience = 300.0 + TASK_COUNT * 0.15
         done = await following.until_ready(made.well, patience)
-        converged = done - operator.started
+        converged, used = done - operator.started, operator.cpu()
         say(f"scale: the eight are Ready after {converged:.1f} s")
         slow = await following.until_ready([SLOW], patience) - operator.started
         begun = time.monotonic()
@@ -85,8 +86,14 @@ async def _life(made: Crowd, operator: Operator, base: float, objects: int) -> l
     note = "" if grown is None else f"{grown.per_hour:+.1f} ± {grown.error:.1f} MiB an hour while specs change"
     return [
         Figure(
-            "scale_converge", objects, converged, "s", base, "of the eight that are well, beside a dead and a slow one"
+            "scale_converge",
+            objects,
+            converged,
+            "s",
+            base.seconds,
+            "of the eight that are well, beside a dead and a slow one",
         ),
+        Figure("scale_converge_cpu", objects, used, "s", base.result["used"], "processor time until then"),
         Figure("scale_converge_slow", objects, slow, "s", None, "until that with answers 0.5 s late is Ready, too"),
         Figure("scale_change", len(broken), p99, "s", None, f"spec to Ready, {_spread(broken)}"),
         Figure("scale_isolation", len(broken), p99, "s", percentile(well, 99), f"with all ten well {_spread(well)}"),
