@@ -39,12 +39,14 @@ def growth(life: Life) -> Growth | None:
     samples = [one for one in life.samples if one.at - life.began >= WARM_UP]
     if not samples or samples[-1].at - samples[0].at < LEAST:
         return None
+    led = sum(one.leads for one in samples) / len(samples)
+    # Who leads has more connections than who stands by: a change of role is no growth, so one role is looked at.
+    samples = [one for one in samples if one.leads == (led >= 0.5)]
     slopes = {}
     for place, name in enumerate(FIGURES):
         slope = fit([(one.at, one.values[place]) for one in samples])
         if slope is not None:
             slopes[name] = slope
-    led = sum(one.leads for one in samples) / len(samples)
     peak = max(one.values[0] for one in life.samples)
     return Growth(life.name, samples[-1].at - samples[0].at, led, slopes, peak)
 
@@ -139,7 +141,7 @@ def markdown(found: dict[str, Any]) -> str:
             f"{found['windows']}; {found['windows_again']} ran again, {excused} of them after a change of the leader",
         ),
         ("visits, corrected drift", f"{metrics['reconciles']:.0f}, {metrics['drift corrected']:.0f}"),
-        ("sweeps, failed ones", f"{metrics['sweeps']:.0f}, {metrics['sweeps failed']:.0f}"),
+        ("sweeps, failed ones, since each lease was lost", f"{metrics['sweeps']:.0f}, {metrics['sweeps failed']:.0f}"),
         ("requests through the proxies", ", ".join(f"{name} {count}" for name, count in found["requests"].items())),
         ("load average of the last 15 minutes", f"{found['load']}"),
         ("oracles violated", f"{len(found['problems'])}"),

@@ -29,6 +29,19 @@ def test_what_a_process_learns_at_first_is_not_its_growth() -> None:
     assert found.peak == pytest.approx(155.0, abs=0.1)
 
 
+def test_a_change_of_role_is_no_growth() -> None:
+    """A process that begins to lead opens connections; its slope is that of the role it had longer."""
+    made = life(3000)
+    made.samples = [
+        Sample(one.at, one.at > 2500, (*one.values[:2], 20.0 if one.at > 2500 else 9.0, *one.values[3:]))
+        for one in made.samples
+    ]
+    found = growth(made)
+    assert found is not None
+    assert found.slopes["sockets"].per_hour == 0
+    assert found.led == pytest.approx(0.56, abs=0.02)
+
+
 def test_a_short_life_has_no_slope() -> None:
     assert growth(life(WARM_UP + LEAST - 10)) is None
     assert growth(life(WARM_UP + LEAST + 10)) is not None
