@@ -5,12 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 TOOLS := build/tools
 BENCH_OBJECTS ?= 1000,10000
+SOAK_MINUTES ?= 60
+SOAK_OBJECTS ?= 500
+SOAK_SEED ?=
 PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check test unit prove fault verify generate lock audit sbom bench demo down kind clean
+.PHONY: help setup servers check test unit prove fault verify generate lock audit sbom bench soak demo down kind clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +63,9 @@ fault: setup ## Run one plan of a fault matrix and show what passed the proxies:
 
 bench: setup ## Measure, print a table, write build/bench.json; BENCH_OBJECTS=1000,10000
 	$(BIN)/python -m bench --objects $(BENCH_OBJECTS) --output build/bench.json
+
+soak: setup ## A random fault every 10 to 30 s, then judged; SOAK_MINUTES=60 SOAK_OBJECTS=500 SOAK_SEED=, build/soak.json
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) --objects $(SOAK_OBJECTS) $(if $(SOAK_SEED),--seed $(SOAK_SEED)) --output build/soak.json
 
 demo: setup ## Everything at work in a few minutes, on loopback; leaves it up
 	@$(BIN)/python -m devstack.demo

@@ -17,6 +17,7 @@ from typing import Any
 
 import uvloop
 
+from bench.bare_crowd import crowd
 from bench.bare_runs import busy
 from bench.bare_windows import native, windows
 from bench.clients import TASKS, Influx, Kube, in_parallel
@@ -111,6 +112,7 @@ WORK: dict[str, Callable[[Kube, Influx, Job], Awaitable[Result]]] = {
     "drift": drift,
     "idle": idle,
     "busy": busy,
+    "crowd": crowd,
     "windows": windows,
     "native": native,
 }

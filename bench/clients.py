@@ -15,6 +15,7 @@ from bench.site import INFLUX_CONCURRENCY, NAMESPACE, WORKERS, Site
 
 GROUP = "/apis/influxops.dev/v1alpha1"
 TASKS = f"{GROUP}/namespaces/{NAMESPACE}/influxtasks"
+POLICIES = f"{GROUP}/namespaces/{NAMESPACE}/retentionpolicies"
 CONNECTIONS = f"{GROUP}/namespaces/{NAMESPACE}/influxconnections"
 FINALIZER = "influxops.dev/cleanup"
 PAGE = 500
@@ -92,45 +93,48 @@ class Kube(Api):
     def __init__(self, site: Site) -> None:
         super().__init__(site.kube_host, f"Bearer {site.kube_token}", site.kube_ca, limit=64)
 
-    async def pages(self) -> list[dict[str, Any]]:
-        """Every InfluxTask, page by page."""
+    async def pages(self, collection: str = TASKS) -> list[dict[str, Any]]:
+        """Every InfluxTask, or whatever is in another collection, page by page."""
         params = {"limit": str(PAGE)}
         items: list[dict[str, Any]] = []
         while True:
-            page = await self.call("GET", TASKS, params=params)
+            page = await self.call("GET", collection, params=params)
             items += page["items"]
             more = page["metadata"].get("continue")
             if not more:
                 return items
             params["continue"] = more
 
-    async def set_finalizer(self, task: dict[str, Any]) -> None:
+    async def set_finalizer(self, item: dict[str, Any], collection: str = TASKS) -> None:
         """As the operator does it: a JSON patch that tests what it read."""
-        meta = task["metadata"]
+        meta = item["metadata"]
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": meta["uid"]},
             {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
             {"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]},
         ]
-        await self.call("PATCH", f"{TASKS}/{meta['name']}", patch, content="application/json-patch+json")
+        await self.call("PATCH", f"{collection}/{meta['name']}", patch, content="application/json-patch+json")
 
-    async def apply_status(self, name: str, uid: str, status: dict[str, Any]) -> None:
+    async def apply_status(
+        self, name: str, uid: str, status: dict[str, Any], kind: str = "InfluxTask", collection: str = TASKS
+    ) -> None:
         """As the operator does it: server-side apply of the whole status."""
         body = {
             "apiVersion": "influxops.dev/v1alpha1",
-            "kind": "InfluxTask",
+            "kind": kind,
             "metadata": {"namespace": NAMESPACE, "name": name, "uid": uid},
             "status": status,
         }
         params = {"fieldManager": "influxops", "force": "true"}
-        await self.call("PATCH", f"{TASKS}/{name}/status", body, content="application/apply-patch+yaml", params=params)
+        path = f"{collection}/{name}/status"
+        await self.call("PATCH", path, body, content="application/apply-patch+yaml", params=params)
 
 
 class Influx(Api):
-    """The API of InfluxDB, 16 requests at a time."""
+    """The API of InfluxDB, 16 requests at a time unless told otherwise."""
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(site.influx_url, f"Token {site.influx_token}", "", limit=INFLUX_CONCURRENCY)
+    def __init__(self, site: Site, limit: int = INFLUX_CONCURRENCY) -> None:
+        super().__init__(site.influx_url, f"Token {site.influx_token}", "", limit=limit)
         self.org_id = site.org_id
 
     async def pages(self) -> AsyncIterator[list[dict[str, Any]]]:

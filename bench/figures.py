@@ -65,6 +65,12 @@ TARGETS = {
     "busy_lag": Target(30.0, "one sync interval (95th percentile)"),
     "backfill_1": Target(1 / 0.9, "at least 0.9 of the bare loop's rate", of_ratio=True),
     "backfill_16": Target(1 / 0.9, "at least 0.9 of the bare loop's rate", of_ratio=True),
+    "scale_converge": Target(1.2, "at most 1.2 times the bare loop", of_ratio=True),
+    "scale_change": Target(3.0, "under 3 s (99th percentile)"),
+    "scale_isolation": Target(1.2, "at most 1.2 times that with all ten well", of_ratio=True),
+    "scale_restart": Target(15.0, "under 15 s"),
+    "scale_restart_writes": Target(0, "none"),
+    "scale_memory": Target(256, "at most 256 MiB"),
     "late_queries": Target(2.0, "the ledger, and one query a source"),
 }
 

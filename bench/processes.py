@@ -25,6 +25,7 @@ from devstack.stack import Stack
 
 SAMPLE_EVERY = 0.2
 """Seconds between two looks at the memory of the operator."""
+MIB = 1 << 20
 
 
 class Operator:
@@ -50,6 +51,8 @@ class Operator:
         )
         self.log = log
         self.peak = 0
+        self.memory: list[tuple[float, float]] = []
+        """Monotonic seconds and MiB, as looked at."""
         self._ended = threading.Event()
         self._sampler = threading.Thread(target=self._sample, name="memory", daemon=True)
 
@@ -105,7 +108,9 @@ class Operator:
 
     def _sample(self) -> None:
         while not self._ended.wait(SAMPLE_EVERY):
-            self.peak = max(self.peak, self.rss())
+            now = self.rss()
+            self.peak = max(self.peak, now)
+            self.memory.append((time.monotonic(), now / MIB))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
@@ -35,12 +36,18 @@ class Scrape:
 
 def kube_writes(scrape: Scrape) -> float:
     """Writes to our own kinds that the API server has counted."""
+    return sum(kube_writes_by_kind(scrape).values())
+
+
+def kube_writes_by_kind(scrape: Scrape) -> Counter[str]:
+    """The same by resource, such as ``influxtasks/status``."""
     reads = {"GET", "LIST", "WATCH", "CONNECT"}
-    return sum(
-        value
-        for labels, value in scrape.samples("apiserver_request_total")
-        if labels.get("group") == "influxops.dev" and labels.get("verb") not in reads
-    )
+    found: Counter[str] = Counter()
+    for labels, value in scrape.samples("apiserver_request_total"):
+        if labels.get("group") == "influxops.dev" and labels.get("verb") not in reads:
+            names = (labels.get("resource", ""), labels.get("subresource", ""))
+            found["/".join(filter(None, names))] += int(value)
+    return found
 
 
 def influx_requests(scrape: Scrape) -> float:

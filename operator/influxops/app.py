@@ -246,6 +246,7 @@ class Operator:
             self.lag,
             client.answers,
             self.shards,
+            self.source.tasks,
         )
         self.probes = ProbeServer(settings.probe_host_port, self.health, metrics, redactor)
 

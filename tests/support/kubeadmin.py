@@ -70,9 +70,10 @@ class KubeAdmin:
         made: dict[str, Any] = await self.call("POST", self._path(kind), body)
         return made
 
-    async def patch(self, kind: str, name: str, /, **fields: Any) -> None:
-        """Merge into the spec; None takes a field away."""
-        await self.call("PATCH", self._path(kind, name), {"spec": fields}, MERGE)
+    async def patch(self, kind: str, name: str, /, **fields: Any) -> dict[str, Any]:
+        """Merge into the spec; None takes a field away. The object as it is then."""
+        changed: dict[str, Any] = await self.call("PATCH", self._path(kind, name), {"spec": fields}, MERGE)
+        return changed
 
     async def annotate(self, kind: str, name: str, /, **annotations: str) -> None:
         """Set annotations; the names without their group."""

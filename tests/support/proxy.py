@@ -238,7 +238,7 @@ class FaultProxy:
                     await self._tell(watch, line + b"\n")
                 if watch.over:
                     break
-            await watch.end()
+        await watch.end()  # also when the server broke it off
         self._streams.discard(answer)
         return response
 

@@ -38,6 +38,7 @@ class Gauges:
         lag: LoopLag,
         answers: Mapping[tuple[str, str], int],
         shards: Shards,
+        watch_tasks: Callable[[], int],
     ) -> None:
         self._metrics = metrics
         self._context = context
@@ -47,6 +48,7 @@ class Gauges:
         self._lag = lag
         self._answers = answers
         self._shards = shards
+        self._watch_tasks = watch_tasks
         self._counted: dict[tuple[str, str], int] = {}
         self._written = 0
 
@@ -68,6 +70,8 @@ class Gauges:
         metrics.status_pending.set(self._statuses.pending)
         metrics.status_oldest_pending_seconds.set(self._statuses.oldest_pending_seconds)
         metrics.event_loop_lag_seconds.set(self._lag.worst())
+        metrics.asyncio_tasks.labels("main").set(len(asyncio.all_tasks()))
+        metrics.asyncio_tasks.labels("watch").set(self._watch_tasks())
         metrics.status_writes_total.labels("all").inc(self._statuses.writes - self._written)
         self._written = self._statuses.writes
         for answer, count in list(self._answers.items()):

@@ -137,6 +137,11 @@ class Metrics:
         self.event_loop_lag_seconds = gauge(
             "event_loop_lag_seconds", "How late the event loop was in the last minute, at worst."
         )
+        self.asyncio_tasks = gauge(
+            "asyncio_tasks",
+            "Tasks of asyncio that have not ended, by event loop: main, or watch for that of the watches.",
+            ("loop",),
+        )
         self.pipelines = PipelineMetrics(registry)
         self._by_connection: tuple[Counter | Gauge | Histogram, ...] = (
             self.influx_requests_total,

@@ -80,11 +80,17 @@ class KopfSource:
         self._loop_factory = loop_factory
         self._on_gap = on_gap
         self._anew = False
+        self._inner: asyncio.AbstractEventLoop | None = None
         self._sync = Sync(client, self._namespaces, self.synced)
 
     def begin_anew(self) -> None:
         """Start kopf again: its watches would wait for a future that the cluster no longer has."""
         self._anew = True
+
+    def tasks(self) -> int:
+        """Tasks of asyncio in the loop that kopf runs on; 0 while it does not run."""
+        inner = self._inner
+        return 0 if inner is None else len(asyncio.all_tasks(inner))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until ``stop`` is set. Raises nothing but cancellation."""
@@ -185,7 +191,8 @@ class KopfSource:
         scope: dict[str, Any] = (
             {"clusterwide": True} if self._namespaces is None else {"namespaces": list(self._namespaces)}
         )
-        asyncio.get_running_loop().set_exception_handler(_untidy)
+        self._inner = asyncio.get_running_loop()
+        self._inner.set_exception_handler(_untidy)
         session = self._client.access.session((self.activity.middleware,), limit=0)
         try:
             await kopf.operator(
@@ -196,6 +203,7 @@ class KopfSource:
                 **scope,
             )
         finally:
+            self._inner = None
             await session.close()
 
     def _login(self, session: Any) -> kopf.AiohttpSession:

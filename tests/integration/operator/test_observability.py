@@ -15,7 +15,7 @@ METRICS = (
     "influxops_sweep_last_success_timestamp_seconds", "influxops_tasks", "influxops_orphans",
     "influxops_kube_requests_total", "influxops_status_writes_total", "influxops_status_pending",
     "influxops_watch_last_activity_timestamp_seconds", "influxops_leader", "influxops_lease_transitions_total",
-    "influxops_event_loop_lag_seconds", "process_resident_memory_bytes",
+    "influxops_event_loop_lag_seconds", "influxops_asyncio_tasks", "process_resident_memory_bytes",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.figures import TARGETS, Figure, percentile, verdict
-from bench.prometheus import Scrape, influx_requests, influx_writes, kube_writes
+from bench.prometheus import Scrape, influx_requests, influx_writes, kube_writes, kube_writes_by_kind
 
 INFLUX = """\
 # TYPE http_api_requests_total counter
@@ -58,3 +58,4 @@ def test_requests_and_writes_are_counted_from_what_the_servers_say() -> None:
     assert influx_requests(Scrape(INFLUX)) == 27
     assert influx_writes(Scrape(INFLUX)) == 2
     assert kube_writes(Scrape(KUBE)) == 7
+    assert kube_writes_by_kind(Scrape(KUBE)) == {"influxtasks/status": 3, "influxtasks": 4}

@@ -14,7 +14,7 @@ UNITS = ("_seconds", "_total", "_bytes", "_info")
 COUNTS = {
     "influxops_resources", "influxops_queue_depth", "influxops_breaker_state", "influxops_sweep_requests",
     "influxops_tasks", "influxops_orphans", "influxops_status_pending", "influxops_leader", "influxops_shard_connections",
-    "influxops_agenda_windows", "influxops_agenda_depth", "influxops_circuit_open",
+    "influxops_agenda_windows", "influxops_agenda_depth", "influxops_circuit_open", "influxops_asyncio_tasks",
 }  # fmt: skip
 
 
