@@ -52,9 +52,9 @@ class Tape(History):
         """Monotonic seconds."""
         self.book = WindowBook()
 
-    def begin(self, server: str, method: str, path: str, query: str, body: bytes) -> Exchange:
+    def begin(self, server: str, method: str, path: str, query: str, body: bytes, who: str = "") -> Exchange:
         """Take in a request as it comes."""
-        exchange = super().begin(server, method, path, query, body)
+        exchange = super().begin(server, method, path, query, body, who)
         self.requests[server] += 1
         if not exchange.write_id and server == INFLUX and method == "POST" and path in _POINTS:
             exchange.write_id = f"{path}?{query}"
