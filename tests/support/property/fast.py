@@ -87,6 +87,10 @@ class _Source:
     def begin_anew(self) -> None:
         raise AssertionError("nothing was set back, and the operator takes it for that")
 
+    def tasks(self) -> int:
+        """It has no event loop of its own."""
+        return 0
+
     async def run(self, stop: asyncio.Event) -> None:
         world = self._world
         position = await self._list()
