@@ -49,7 +49,7 @@ generate: $(STAMP) ## Write the generated files anew
 	$(BIN)/python -m influxops.api.docgen docs/reference
 	$(BIN)/python -m influxops.cli.docgen docs/reference
 
-test: setup check verify ## The whole suite against real servers (some 25 minutes on two cores, servers cached), TEST_WORKERS=2 at a time
+test: setup check verify ## The whole suite against real servers (some 28 minutes on two cores, servers cached), TEST_WORKERS=2 at a time
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 unit: $(STAMP) ## Only the tests that need no server
