@@ -14,6 +14,7 @@ from influxops.core.keys import Key
 from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.core.shard import label_fault
+from influxops.engine.gates import Gates
 from influxops.engine.handover import Handover
 from influxops.engine.link import Fence, LiveLink, Observer
 from influxops.engine.queue import Priority
@@ -38,6 +39,7 @@ class Connections:
         self._shards = shards
         self._fence = fence
         self._observer = observer
+        self._gates = Gates()
         self._loops: dict[Key, ConnectionLoop] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._asked: dict[Key, str] = {}
@@ -97,7 +99,7 @@ class Connections:
         asked = f"{record.annotations.get(RECONCILE_AT, '')} {record.annotations.get(ACCEPT_TARGET, '')}"
         if loop is None:
             context = self._tools.context
-            link = LiveLink(key, spec, record.generation, self._fence, self._observer, context.clock)
+            link = LiveLink(key, spec, record.generation, self._fence, self._observer, context.clock, self._gates)
             loop = self._loops[key] = ConnectionLoop(link, self._tools, record.uid)
             self._running[key] = asyncio.create_task(loop.run(), name=f"connection {key.namespace}/{key.name}")
             self._enqueue_objects(key, Priority.RESYNC)

@@ -14,6 +14,7 @@ from influxops.core.keys import Key
 from influxops.core.observed import User
 from influxops.core.snapshot import NEVER, Snapshot
 from influxops.engine.breaker import Breaker
+from influxops.engine.gates import Gates
 from influxops.engine.pacer import Pacer
 from influxops.influx.errors import Forbidden, InfluxError, RateLimited, Unauthorized, Unavailable
 from influxops.influx.http import TimedOut
@@ -58,8 +59,10 @@ class LiveLink:
         fence: Fence,
         observer: Observer,
         clock: Callable[[], float],
+        gates: Gates | None = None,
     ) -> None:
         self.key = key
+        self.gates = gates or Gates()
         self.spec = spec
         self.org_id = ""
         self.user: User | None = None

@@ -52,15 +52,22 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window, answered:
         source = await source_of(link, stage, window)
         if stage.replace and stage.target is not None:
             target = stage.target
-            await link.call(
-                "delete_points",
-                lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
-                write=True,
-            )
-        result = await _run(link, stage, window, None if stage.checks else answered)
+            async with link.gates.deleting(link.org_id, target.bucket):
+                await link.call(
+                    "delete_points",
+                    lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
+                    write=True,
+                )
+        async with link.gates.writing(link.org_id, _written_by(stage)):
+            result = await _run(link, stage, window, None if stage.checks else answered)
         return await prove(link, stage, window, Outcome(result), source)
     except InfluxError as error:
         raise meaning(error, stage) from error
+
+
+def _written_by(stage: StagePlan) -> set[str]:
+    """Buckets, as far as they are known."""
+    return {*stage.facts.writes, *([stage.target.bucket] if stage.target is not None else [])}
 
 
 async def _run(link: LiveLink, stage: StagePlan, window: Window, answered: Callable[[], None] | None) -> QueryResult:
