@@ -73,3 +73,22 @@ def test_replace_leaves_no_old_series_and_overwrite_does(lab: Lab) -> None:
     kept = {place: value for place, value in old["Replace"].items() if place not in gone}
     new = counts("Replace", "device", AGAIN) | counts("Overwrite", "device", AGAIN)
     past.same(past.points(lab, "out"), others | kept | old["Overwrite"] | new, "after")
+
+
+def test_windows_that_are_replaced_side_by_side_lose_nothing(lab: Lab) -> None:
+    """All six hours at a time, four times over and without checks. InfluxDB itself loses nearly all of them when deletes and
+    writes of one series meet.
+    """
+    for bucket in ("out", past.LEDGER):
+        lab.influx.new_bucket(bucket)
+    stop = START + HOURS * HOUR
+    lab.influx.write(
+        "raw", *(f"env,sensor=s{n} temperature=1.5 {at}" for at in range(START, stop, 300) for n in range(2))
+    )
+    lab.connect()
+    lab.create(PIPELINE, "side", past.past(START, stop, stages("sensor")[:1]))
+    past.settled(lab, "side", stop)
+    for turn in range(3):
+        done = past.backfilled(lab, f"turn-{turn}", "side", START, stop, reprocess="Completed", maxActiveWindows=HOURS)
+        assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "6/6")
+        past.same(past.points(lab, "out"), counts("Replace", "sensor", range(HOURS)), f"turn {turn}")
