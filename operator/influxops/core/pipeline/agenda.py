@@ -412,6 +412,10 @@ def _same(parent: Cadence, child: Cadence) -> bool:
     return parent == child and parent.tumbling
 
 
-def by_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Oldest window first, and of one window the stages in order."""
-    return sorted(entries, key=lambda entry: (entry.window.stop, entry.order[1]))
+def by_order(entries: Iterable[Entry], most: int | None = None) -> list[Entry]:
+    """Oldest window first, and of one window the stages in order; the first ``most`` of them."""
+
+    def order(entry: Entry) -> tuple[datetime, int]:
+        return entry.window.stop, entry.order[1]
+
+    return sorted(entries, key=order) if most is None else heapq.nsmallest(most, entries, key=order)

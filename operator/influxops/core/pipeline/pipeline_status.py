@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import nsmallest
 from typing import Any
 
 from influxops.core.conditions import Condition, clip, of_outcome, rfc3339, stamp
@@ -108,7 +107,7 @@ def _behind_suspended(agenda: Agenda, suspended: Mapping[str, str]) -> dict[Plac
         return {}
     pending = (entry for entry in agenda.entries.values() if not entry.lane and entry.state is WindowState.PENDING)
     found = {}
-    for entry in nsmallest(_LOOKED_AT, pending, key=lambda entry: (entry.window.stop, entry.order[1])):
+    for entry in by_order(pending, _LOOKED_AT):
         before = agenda.before(entry.place, lambda one: one.lane in suspended)
         if before is not None:
             found[entry.place] = (
