@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from tests.soak.eyes import Eyes
 from tests.soak.tape import Tape
 from tests.support.history import KUBE
 from tests.support.proxy import FaultProxy
 from tests.support.until import until
+from tests.support.watch_server import PATH, watch_server
 
-PATH = "/apis/influxops.dev/v1alpha1/influxtasks"
 LINE = b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "1"}}}\n'
 
 
@@ -26,7 +25,7 @@ class Site:
 
     eyes: Eyes
     client: aiohttp.ClientSession
-    said: list[asyncio.Queue[bytes]]
+    said: list[asyncio.Queue[bytes | None]]
 
     async def watch(self) -> aiohttp.ClientResponse:
         """A watch whose first line has come."""
@@ -38,32 +37,13 @@ class Site:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    said: list[asyncio.Queue[bytes]] = []
-
-    async def watch(request: web.Request) -> web.StreamResponse:
-        lines: asyncio.Queue[bytes] = asyncio.Queue()
-        said.append(lines)
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while line := await lines.get():
-            await response.write(line)
-        assert request.transport is not None
-        request.transport.abort()
-        return response
-
-    app = web.Application()
-    app.router.add_get(PATH, watch)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    tcp = web.TCPSite(runner, "127.0.0.1", 0)
-    await tcp.start()
-    target = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with FaultProxy(KUBE, target, Tape()) as proxy, aiohttp.ClientSession(proxy.url) as client:
+    async with (
+        watch_server(breaks_off=True) as server,
+        FaultProxy(KUBE, server.url, Tape()) as proxy,
+        aiohttp.ClientSession(proxy.url) as client,
+    ):
         proxy.view = eyes = Eyes()
-        yield Site(eyes, client, said)
-        for lines in said:
-            lines.put_nowait(b"")
-    await runner.cleanup()
+        yield Site(eyes, client, server.said)
 
 
 async def test_a_silent_watch_stays_open_and_the_next_one_speaks(site: Site) -> None:
@@ -99,7 +79,7 @@ async def test_a_torn_watch_ends_in_the_middle_of_a_line(site: Site) -> None:
 async def test_a_watch_that_the_server_broke_off_is_over(site: Site) -> None:
     """It ends for the client, too, and cannot be struck any more: nobody writes to it after its end."""
     answer = await site.watch()
-    site.said[0].put_nowait(b"")
+    site.said[0].put_nowait(None)
     await answer.read()
     await until(lambda: site.eyes.silence() == 0)
     assert await site.eyes.tear() == 0

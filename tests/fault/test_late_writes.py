@@ -80,7 +80,7 @@ def ours(view: View, made: World) -> list[dict[str, object]]:
 
 
 async def test_a_late_create_is_found_by_its_mark(two: Pair) -> None:
-    """The task is there twice, until the next sweep sees the mark: the one that status names stays."""
+    """The task is there twice, until the next sweep sees the mark: the older one stays, which status names."""
     made = two.made
     await made.connect()
     await made.rest(sweeps=0)

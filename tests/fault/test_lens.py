@@ -10,15 +10,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from tests.support.history import KUBE, History
 from tests.support.lens import Lens
 from tests.support.proxy import FaultProxy
 from tests.support.until import until
 from tests.support.watch_faults import How, WatchFault
+from tests.support.watch_server import PATH, watch_server
 
-PATH = "/apis/influxops.dev/v1alpha1/influxtasks"
 BOOKMARK = {"type": "BOOKMARK", "object": {"kind": "InfluxTask", "metadata": {"resourceVersion": "99"}}}
 
 
@@ -57,29 +56,12 @@ class Site:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    said: list[asyncio.Queue[bytes | None]] = []
-
-    async def watch(request: web.Request) -> web.StreamResponse:
-        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        said.append(lines)
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while (line := await lines.get()) is not None:
-            await response.write(line)
-        return response
-
-    app = web.Application()
-    app.router.add_get(PATH, watch)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    tcp = web.TCPSite(runner, "127.0.0.1", 0)
-    await tcp.start()
-    target = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with FaultProxy(KUBE, target, History()) as proxy, aiohttp.ClientSession(proxy.url) as client:
-        yield Site(Lens(proxy), proxy, client, said)
-        for lines in said:
-            lines.put_nowait(None)
-    await runner.cleanup()
+    async with (
+        watch_server() as server,
+        FaultProxy(KUBE, server.url, History()) as proxy,
+        aiohttp.ClientSession(proxy.url) as client,
+    ):
+        yield Site(Lens(proxy), proxy, client, server.said)
 
 
 def versions(text: bytes) -> list[str]:

@@ -21,11 +21,10 @@ from tests.soak.strikes import Striker
 from tests.soak.tape import rows_of
 from tests.soak.users import Users
 from tests.soak.windows import doubled, spans
+from tests.support.operator import UNEXPECTED
 from tests.support.oracles import View
 from tests.support.stack import install_crds
 
-UNEXPECTED = ("Traceback (most recent call last)", "please report this")
-"""What tells of a bug in a log."""
 TELL_EVERY = 20.0
 """Seconds between two lines of progress while something is waited for."""
 LEASE_SECONDS = 30.0

@@ -16,6 +16,8 @@ from tests.support.expect import eventually
 
 PROGRAM = Path(sys.executable).with_name("influxops")
 STARTED = "influxops starts"
+UNEXPECTED = ("Traceback (most recent call last)", "please report this")
+"""What a log never holds unless the operator has a bug."""
 SOON = ("--status-interval", "1")
 """A test waits for what a status says, be it routine."""
 

@@ -21,6 +21,7 @@ from tests.support.history import INFLUX, KUBE, Exchange, History
 from tests.support.influx_admin import Admin
 from tests.support.kubeadmin import KubeAdmin
 from tests.support.nursery import Nursery, Operator
+from tests.support.operator import UNEXPECTED
 from tests.support.oracles import View
 from tests.support.proxy import FaultProxy
 
@@ -32,7 +33,6 @@ PATIENCE = max(60.0, expect.PATIENCE)
 """Seconds in which everything must have come to rest after a crash; INFLUXOPS_TEST_PATIENCE is for busy machines."""
 LOOK_AGAIN = 0.3
 """Seconds between two looks at both servers while no write passes."""
-UNEXPECTED = ("Traceback (most recent call last)", "please report this")
 
 _numbers = itertools.count(1)
 

@@ -10,10 +10,7 @@ from devstack.influx import InfluxOrg
 from devstack.stack import Stack
 from tests.support import stack as support
 from tests.support.lab import Lab
-from tests.support.operator import OperatorProcess
-
-BUGS = ("Traceback (most recent call last)", "please report this")
-"""What a log never holds unless the operator has a bug."""
+from tests.support.operator import UNEXPECTED, OperatorProcess
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +29,7 @@ def operator(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process.leads()
         yield process
         assert process.stop() == 0, process.tail()
-        bugs = [line[:3000] for line in process.text().splitlines() if any(word in line for word in BUGS)]
+        bugs = [line[:3000] for line in process.text().splitlines() if any(word in line for word in UNEXPECTED)]
         assert not bugs, bugs[:3]
 
 
