@@ -1,4 +1,6 @@
-"""The objects of a run. Every task has a script of its own, so that nothing is quick because it was seen before."""
+"""The objects of a run. Every task has a script of its own, and the scripts are of a hundred shapes: as in a fleet that came
+from templates, many differ in their strings alone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,9 @@ from bench.site import CONNECTION, NAMESPACE, SYNC_INTERVAL, Site
 
 TARGET_BUCKET = "downsampled"
 SECRET = "influx-token"
+_FUNCTIONS = ("mean", "max", "min", "sum", "count")
+_LIMITS = 20
+"""With those functions a hundred scripts that differ in more than their strings."""
 _MESSAGE = {
     "type": "Property",
     "key": {"type": "Identifier", "name": "msg"},
@@ -35,12 +40,14 @@ def task_name(number: int) -> str:
 
 
 def user_script(number: int, bucket: str) -> str:
-    """A downsampling script as people write it; the measurement makes each one different."""
+    """A downsampling script as people write it; function and limit make its shape, the measurement makes each one different."""
+    function, limit = _FUNCTIONS[number % len(_FUNCTIONS)], 1000 + number // len(_FUNCTIONS) % _LIMITS
     return (
         f'from(bucket: "{bucket}")\n'
         "    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n"
         f'    |> filter(fn: (r) => r._measurement == "m{number:05d}" and r._field == "value")\n'
-        "    |> aggregateWindow(every: 5m, fn: mean, createEmpty: false)\n"
+        f"    |> filter(fn: (r) => r._value < {limit}.0)\n"
+        f"    |> aggregateWindow(every: 5m, fn: {function}, createEmpty: false)\n"
         f'    |> to(bucket: "{TARGET_BUCKET}")\n'
     )
 

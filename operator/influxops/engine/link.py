@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 from influxops.api.connection import InfluxConnectionSpec
-from influxops.core.flux.facts import ScriptFacts
+from influxops.core.flux.memo import ScriptMemo
 from influxops.core.keys import Key
 from influxops.core.observed import User
 from influxops.core.snapshot import NEVER, Snapshot
@@ -74,7 +74,7 @@ class LiveLink:
         """Objects that lack a right: they come again with another token, not by time."""
         self.recreating: Key | None = None
         self.awaiting_turn: set[Key] = set()
-        self.facts: dict[str, ScriptFacts] = {}
+        self.scripts = ScriptMemo()
         self.port: InfluxPort | None = None
         self.breaker = Breaker(clock)
         self.wake = asyncio.Event()

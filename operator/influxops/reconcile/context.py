@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from influxops.api.connection import InfluxConnectionSpec
-from influxops.core.flux.facts import ScriptFacts
+from influxops.core.flux.memo import ScriptMemo
 from influxops.core.keys import Key
 from influxops.core.observed import User
 from influxops.core.outcome import Reason
@@ -56,8 +56,8 @@ class Link(Protocol):
     """The task of this connection that is being replaced by a new one now."""
     awaiting_turn: set[Key]
     """Those that come after it."""
-    facts: dict[str, ScriptFacts]
-    """sha256 of a user's script -> its facts; bounded."""
+    scripts: ScriptMemo
+    """The facts of users' scripts."""
 
     async def call(self, operation: str, request: Callable[[InfluxPort], Awaitable[T]], *, write: bool = False) -> T:
         """Send a request within the connection's limits; errors of ``influx.errors`` pass through."""

@@ -8,7 +8,7 @@ from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.template import Template
 from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
-from influxops.core.flux.facts import ScriptFacts, facts_of
+from influxops.core.flux.facts import ScriptFacts
 from influxops.core.flux.render import to_user_place
 from influxops.core.marker import sha256
 from influxops.core.outcome import Reason, Wait
@@ -20,8 +20,6 @@ from influxops.library.catalogue import at_hand
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.references import NotUsable, owner_of, poll_after
 from influxops.reconcile.state import TaskState
-
-MAX_FACTS = 512
 
 
 class Scripted(Protocol):
@@ -99,22 +97,17 @@ async def _configmap(context: Context, record: Record, name: str, key: str, link
 
 
 async def script_facts(link: Link, script: str) -> ScriptFacts:
-    """The facts of a script, from the server's syntax tree; remembered by the script's digest.
+    """The facts of a script, from the server's syntax tree of it or of one of its shape.
 
     Raises SpecFault(InvalidScript) with line and column in the user's own text for bad syntax.
     """
-    digest = sha256(script)
-    known = link.facts.get(digest)
+    known = link.scripts.get(script)
     if known is not None:
         return known
     try:
-        facts = facts_of(script, await link.call("ast", lambda port: port.ast(script)))
+        return link.scripts.learn(script, await link.call("ast", lambda port: port.ast(script)))
     except ScriptInvalid as error:
         raise _fault(error, (error.line, error.column) if error.line else None) from None
-    while len(link.facts) >= MAX_FACTS:
-        link.facts.pop(next(iter(link.facts)))
-    link.facts[digest] = facts
-    return facts
 
 
 async def desired(

@@ -93,7 +93,7 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
     body: list[Node] = file.get("body") or []
     cut = max([package_end, *(places.end(node) for node in imports)])
     options = [node["assignment"] for node in body if is_option(node, "task")]
-    nodes = _nodes(file)
+    nodes = nodes_of(file)
     calls = [node for node in nodes if node.get("type") == "CallExpression"]
     packages = frozenset(_defined([], imports))
     reads, writes, opaque = _buckets(calls, packages)
@@ -138,7 +138,7 @@ class Places:
         return self.starts[line] + len(raw.decode(errors="replace"))
 
 
-def _nodes(root: Node) -> list[Node]:
+def nodes_of(root: Node) -> list[Node]:
     """Every node of the tree, without recursion: scripts may nest deeper than Python likes."""
     found: list[Node] = []
     stack: list[Any] = [root]

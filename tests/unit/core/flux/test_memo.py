@@ -1,0 +1,59 @@
+"""What is remembered of scripts, and what is not believed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from influxops.core.flux import memo as memo_module
+from influxops.core.flux.facts import facts_of, nodes_of
+from influxops.core.flux.memo import ScriptMemo
+from influxops.core.flux.shape import shape_of
+from tests.support.fake_influx import RECORDED
+
+SCRIPTS: list[dict[str, Any]] = [
+    one for one in json.loads(RECORDED.read_text("utf-8")).values() if one["ast"] and shape_of(one["script"])
+]
+
+
+def test_a_tree_that_does_not_bear_the_shape_out_tells_of_its_own_script_alone() -> None:
+    """As a text with quotes would that means something else than it seems."""
+    assert SCRIPTS
+    for recorded in SCRIPTS:
+        script, tree = recorded["script"], copy.deepcopy(recorded["ast"])
+        shape = shape_of(script)
+        assert shape is not None
+        assert shape.strings
+        for node in nodes_of(tree):
+            if node.get("type") == "StringLiteral" and node["value"] == shape.strings[-1]:
+                assert isinstance(node, dict)
+                node["type"] = "TextPart"
+        memo = ScriptMemo()
+        facts = memo.learn(script, tree)
+        assert memo.get(script) == facts == facts_of(script, tree)
+        assert memo.get(script.replace(f'"{shape.strings[-1]}"', '"another"')) is None
+
+
+def test_the_tree_that_was_learned_from_is_left_as_it_was() -> None:
+    assert SCRIPTS
+    for recorded in SCRIPTS:
+        before = copy.deepcopy(recorded["ast"])
+        ScriptMemo().learn(recorded["script"], recorded["ast"])
+        assert recorded["ast"] == before
+
+
+def test_what_was_not_asked_for_the_longest_is_forgotten(monkeypatch: Any) -> None:
+    monkeypatch.setattr(memo_module, "MAX_ENTRIES", 2)
+    memo = ScriptMemo()
+    first, second, third = ({"script": f"x{n} = 1", "ast": _tree()} for n in range(3))
+    memo.learn(first["script"], first["ast"])
+    memo.learn(second["script"], second["ast"])
+    assert memo.get(first["script"]) is not None
+    memo.learn(third["script"], third["ast"])
+    assert memo.get(second["script"]) is None
+    assert memo.get(first["script"]) is not None
+
+
+def _tree() -> dict[str, Any]:
+    return {"files": [{"body": [], "imports": []}]}
