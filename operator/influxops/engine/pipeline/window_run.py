@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from influxops.core.pipeline.checks import Evidence, judge, needs
 from influxops.core.pipeline.plan import StagePlan
-from influxops.core.pipeline.result import QueryResult, Series, Written
+from influxops.core.pipeline.result import QueryResult, Series, Target, Written
 from influxops.core.pipeline.script import in_users_places, window_script
 from influxops.core.pipeline.task_cadence import SlotCadence
 from influxops.core.pipeline.window import Window
@@ -24,6 +25,9 @@ from influxops.influx.errors import (
     Unavailable,
 )
 from influxops.influx.http import TimedOut
+
+UNANSWERED = 10.0
+"""Seconds that a bucket is kept after a delete without an answer, which may still be under way."""
 
 
 class Abandoned(Exception):
@@ -51,18 +55,26 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window, answered:
     try:
         source = await source_of(link, stage, window)
         if stage.replace and stage.target is not None:
-            target = stage.target
-            async with link.gates.deleting(link.org_id, target.bucket):
-                await link.call(
-                    "delete_points",
-                    lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
-                    write=True,
-                )
+            await _delete(link, stage.target, window)
         async with link.gates.writing(link.org_id, _written_by(stage)):
             result = await _run(link, stage, window, None if stage.checks else answered)
         return await prove(link, stage, window, Outcome(result), source)
     except InfluxError as error:
         raise meaning(error, stage) from error
+
+
+async def _delete(link: LiveLink, target: Target, window: Window) -> None:
+    """Delete the window's points, with nobody else at work in the bucket."""
+    async with link.gates.deleting(link.org_id, target.bucket):
+        try:
+            await link.call(
+                "delete_points",
+                lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
+                write=True,
+            )
+        except Unavailable:
+            await asyncio.sleep(UNANSWERED)
+            raise
 
 
 def _written_by(stage: StagePlan) -> set[str]:
