@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from influxops.api.common import FINALIZER, RECONCILE_AT, RECREATE
 from influxops.api.errors import SpecInvalid
-from influxops.api.influxtask import Adoption, InfluxTaskSpec
+from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
-from influxops.core.conditions import settled_generation
 from influxops.core.desired import DesiredTask, SpecFault
-from influxops.core.observed import Task, TaskRecord, TaskStatus
+from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
-from influxops.core.ownership import Claim, Match, match
-from influxops.core.pending import MAX_DIFF, task_actions, task_basis
-from influxops.core.plan import CreateTask, DeleteTask, Plan, RecreateTask, Refusal, Step, UpdateTask
-from influxops.core.record import Record, unpack
+from influxops.core.ownership import Claim, match
+from influxops.core.plan import CreateTask, DeleteTask, Plan, RecreateTask, Step, UpdateTask
+from influxops.core.record import Record
 from influxops.core.task_plan import plan_task
 from influxops.influx.errors import InfluxError, Unavailable
 from influxops.kube.references import connection_of
 from influxops.reconcile import script as scripts
-from influxops.reconcile.approval import Shown, asks, hold
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import confirm, ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, no_bucket, owner_of, park, poll_after, usable_link
 from influxops.reconcile.rerun_policy import rerun_policy
 from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_found import find
+from influxops.reconcile.task_held import held_back, held_for
 from influxops.reconcile.task_known import known_good
 from influxops.reconcile.task_recreate import (
     RUN_ENDS,
     activate,
     end_turn,
-    goes_on,
     not_now,
     recreate_step,
     still_runs,
@@ -104,7 +101,7 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
         return _done(context, state, known, spec)
     if state.plan is not None and state.outcome is not None and not state.recheck:
         marked = len(link.snapshot.marked(owner_of(context, record)))
-        if marked <= 1 and state.held_for == _held_for(record, link, state) and state.held is not None:
+        if marked <= 1 and state.held_for == held_for(record, link, state) and state.held is not None:
             return state.held
     if state.task_id and state.handled_reconcile_at != record.annotations.get(RECONCILE_AT, ""):
         await refresh(context, link, state.task_id)
@@ -144,7 +141,7 @@ async def _converge(context: Context, record: Record, spec: InfluxTaskSpec, link
         for action in plan.actions
     ):
         await _check_once(link, state, desired, user_script)
-    held = await _held(context, record, spec, link, state, desired, plan) if plan.actions else None
+    held = await held_back(context, record, spec, link, state, desired, plan) if plan.actions else None
     if held is not None:
         return held
     for action in plan.actions[:1]:
@@ -222,93 +219,6 @@ async def _check_once(link: Link, state: TaskState, desired: DesiredTask, user_s
     if state.checked != desired.digest:
         await scripts.check(link, desired, user_script)
         state.checked = desired.digest
-
-
-async def _held(
-    context: Context,
-    record: Record,
-    spec: InfluxTaskSpec,
-    link: Link,
-    state: TaskState,
-    desired: DesiredTask,
-    plan: Plan,
-) -> Outcome | None:
-    """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
-    if goes_on(plan) and not context.preview:  # a plan that is only shown shows this, too
-        return None
-    settled = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
-    # The script that is wanted is the one that was stored last: if another one is there, somebody else put it there.
-    by_hand = any(isinstance(a, CreateTask) or (isinstance(a, UpdateTask) and a.send_flux) for a in plan.actions)
-    wished = any(isinstance(action, RecreateTask) for action in plan.actions)
-    same = state.script_hash == HASH + desired.digest and not state.parked_step and not wished
-    drift = same and (settled == record.generation or by_hand)
-    if not asks(spec, drift=drift):
-        return None
-    current = await refresh(context, link, plan.task_id) if plan.task_id else None
-    limit = None if context.preview else MAX_DIFF
-
-    def shown(task: Task | None) -> Shown:
-        return Shown(task_actions(plan, desired, task, limit=limit), task_basis(desired, task))
-
-    # Between the two steps of a changed schedule the task is inactive by our own doing, also after a restart.
-    before_park = None
-    if current is not None and current.status is not desired.status and desired.status is TaskStatus.ACTIVE:
-        before_park = shown(replace(current, status=TaskStatus.ACTIVE))
-    now = before_park if state.parked_step and before_park is not None else shown(current)
-    interval = float(link.spec.sync_interval.seconds)
-    held = hold(context, record, spec, now, before_park, state.plan, drift=drift, interval=interval)
-    if held is None:
-        return None
-    state.plan = held.plan
-    state.held = held.outcome
-    state.held_name = desired.name
-    state.held_for = _held_for(record, link, state)
-    if isinstance(held.outcome, Done):
-        state.drifted = True
-        state.verified = (record.generation, link.generation)
-    return held.outcome
-
-
-def _held_for(record: Record, link: Link, state: TaskState) -> tuple[Any, ...]:
-    """What a plan that waits was made for: while it is the same, nothing need be asked to know that it still waits."""
-    snapshot = link.snapshot
-    return (
-        record.generation,
-        link.generation,
-        tuple(sorted(record.annotations.items())),
-        tuple(
-            snapshot.tasks.get(str(one.get("id") or state.task_id)) for one in (state.plan or {}).get("actions") or []
-        ),
-        tuple(sorted(task.id for task in snapshot.named(state.held_name))),
-    )
-
-
-def find(
-    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState, desired: DesiredTask
-) -> Match:
-    """Which stored task is this resource's."""
-    snapshot = link.snapshot
-    claim = Claim(
-        owner=owner_of(context, record),
-        uid=record.uid,
-        task_id=state.task_id,
-        name=desired.name,
-        digests=frozenset({desired.digest, state.script_hash.removeprefix(HASH)} - {""}),
-        adopt=spec.adoption is Adoption.ADOPT,
-        import_id=spec.import_id or "",
-    )
-    by_id = snapshot.tasks.get(state.task_id) if state.task_id else None
-    imported = snapshot.tasks.get(claim.import_id) if claim.import_id else None
-    found = match(claim, snapshot.marked(claim.owner), by_id, snapshot.named(desired.name), imported)
-    if found.adoptable is None:
-        return found
-    # A task whose mark somebody has wiped off is still that of the object whose status names it.
-    task_id = found.adoptable.id
-    other = next((key for key, one in context.tasks.items() if one.task_id == task_id and key != record.key), None)
-    if other is None or context.objects.get(other) is None:
-        return found
-    message = f"task {task_id} is the one of {other}, although its mark is lost: release that object first"
-    return Match(refusal=Refusal(Reason.CONFLICT, message))
 
 
 async def _step(

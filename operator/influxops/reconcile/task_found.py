@@ -1,0 +1,42 @@
+"""Which stored task is an InfluxTask's."""
+
+from __future__ import annotations
+
+from influxops.api.influxtask import Adoption, InfluxTaskSpec
+from influxops.core.desired import DesiredTask
+from influxops.core.outcome import Reason
+from influxops.core.ownership import Claim, Match, match
+from influxops.core.plan import Refusal
+from influxops.core.record import Record
+from influxops.reconcile.context import Context, Link
+from influxops.reconcile.references import owner_of
+from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_writes import HASH
+
+
+def find(
+    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState, desired: DesiredTask
+) -> Match:
+    """Which stored task is this resource's."""
+    snapshot = link.snapshot
+    claim = Claim(
+        owner=owner_of(context, record),
+        uid=record.uid,
+        task_id=state.task_id,
+        name=desired.name,
+        digests=frozenset({desired.digest, state.script_hash.removeprefix(HASH)} - {""}),
+        adopt=spec.adoption is Adoption.ADOPT,
+        import_id=spec.import_id or "",
+    )
+    by_id = snapshot.tasks.get(state.task_id) if state.task_id else None
+    imported = snapshot.tasks.get(claim.import_id) if claim.import_id else None
+    found = match(claim, snapshot.marked(claim.owner), by_id, snapshot.named(desired.name), imported)
+    if found.adoptable is None:
+        return found
+    # A task whose mark somebody has wiped off is still that of the object whose status names it.
+    task_id = found.adoptable.id
+    other = next((key for key, one in context.tasks.items() if one.task_id == task_id and key != record.key), None)
+    if other is None or context.objects.get(other) is None:
+        return found
+    message = f"task {task_id} is the one of {other}, although its mark is lost: release that object first"
+    return Match(refusal=Refusal(Reason.CONFLICT, message))
