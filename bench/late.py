@@ -73,7 +73,7 @@ async def _looks(site: Site, span: Range) -> tuple[list[float], list[float], flo
             for _ in range(TIMES):
                 bare.append(await _count(influx, span))
                 before, began = influx_queries(influx_metrics(site)), time.perf_counter()
-                found = await LateLook().look(link, plan, datetime.now(UTC))
+                found = await LateLook().look(link, plan, datetime.now(UTC), {})
                 looks.append(time.perf_counter() - began)
                 requests = influx_queries(influx_metrics(site)) - before
                 places = [(change.record.window.start, change.now - change.was) for change in found.changes]

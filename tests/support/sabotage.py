@@ -52,6 +52,13 @@ def forget_the_guard() -> None:
     _replace(bucket_plan.shortening, lambda *_: None)
 
 
+def never_look_back() -> None:
+    """Find no window whose source has changed."""
+    from influxops.core.pipeline import late
+
+    _replace(late.changed, lambda *_: [])
+
+
 def never_quiet() -> None:
     """Take every status for a new one, and write it."""
     from influxops.kube import status

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class _NoWaiting(selectors.DefaultSelector):
@@ -32,6 +35,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds of virtual time."""
         return self._virtual
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """Run it at once, for time must not pass while a thread is at work."""
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001  (it is told to who waits)
+            done.set_exception(error)
+        return done
 
     def pass_by(self, seconds: float) -> None:
         """Move the clock."""

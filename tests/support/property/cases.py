@@ -130,6 +130,27 @@ CASES = (
         """,
     ),
     Case(
+        "late-points-while-nobody-looks",
+        "Points that come while the operator or InfluxDB is away, or the pipeline is not there, are in all buckets in the end.",
+        """
+        apply_pipeline(suspended=False)
+        rest()
+        outage(server='influx', down=True)
+        late_point(window=1)
+        crash()
+        rest()
+        delete(kind='InfluxPipeline', name='roll')
+        breathe()
+        late_point(window=2)
+        apply_pipeline(suspended=False)
+        backfill(name='again', windows=2, reprocess='Completed')
+        crash_at(skip=3, moment='committed')
+        late_point(window=0)
+        rest()
+        """,
+        "never_look_back",
+    ),
+    Case(
         "operators-clock-ahead-of-influxdb",
         "Runs were asked for from a moment in the server's future: it refused, and nothing of the connection was worked any more.",
         """

@@ -22,6 +22,7 @@ import structlog
 from influxops.app import Edges, Operator
 from influxops.core.keys import Kind
 from influxops.core.observed import Bucket, Task, TaskStatus
+from influxops.core.pipeline.window import Window
 from influxops.influx import errors as influx_errors
 from influxops.influx.settings import ConnectionSettings, Pace
 from influxops.kube.access import Access
@@ -32,8 +33,10 @@ from influxops.telemetry.redact import Redactor
 from influxops.watch.projection import key_of, project
 from tests.support.fake_influx import RECORDED, FakeInflux
 from tests.support.fake_kube import FakeKube, FakeTransport
+from tests.support.fake_points import Point, Program
 from tests.support.property.port import INSTANCE, Moment, Object, Server, Write
-from tests.support.property.scripts import SCRIPTS
+from tests.support.property.rolling import SOURCES
+from tests.support.property.scripts import ROLLING, SCRIPTS
 from tests.support.virtual_time import VirtualLoop
 
 LATENCY = 0.004
@@ -45,6 +48,8 @@ PATIENCE = 900.0
 SWEEP = 30.0
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _IN_VERBS = {"create": "create", "update": "update", "delete": "delete"}
+_OF_WINDOWS = frozenset({"run_script", "write_points"})
+"""Calls that change points alone: faults strike them, and they are not told as writes."""
 _METHODS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 _UNCOUNTED = frozenset({"events", "leases"})
 
@@ -154,7 +159,7 @@ class _Life:
         edges = Edges(
             influx=cast("Any", functools.partial(_Client, world, self)),
             source=cast("Any", lambda _, sink, __, *, loop_factory, on_gap: _Source(world, sink, on_gap)),
-            now=world.operators_time,
+            now=world.operators_now,
             clock=clock,
         )
         operator = Operator(settings, client, INSTANCE, Redactor(), edges)
@@ -181,10 +186,10 @@ class _Life:
         def lost() -> Exception:
             return Unavailable(f"{method} {path}: ServerDisconnectedError")
 
-        return await self.send(Server.KUBE, act, lost, counted=counted)
+        return await self.send(Server.KUBE, act, lost, changes=counted)
 
     async def send(
-        self, server: Server, act: Callable[[], Awaitable[Any]], lost: Callable[[], Exception], *, counted: bool
+        self, server: Server, act: Callable[[], Awaitable[Any]], lost: Callable[[], Exception], *, changes: bool
     ) -> Any:
         """One request on its way to a server and back."""
         self.check()
@@ -193,7 +198,7 @@ class _Life:
         world = self._world
         if world.down[server]:
             raise lost()
-        fault = world.fault_for(server) if counted else None
+        fault = world.fault_for(server) if changes else None
         if fault is not None and fault.moment is Moment.BEFORE:
             self._strike(fault)
             raise lost()
@@ -235,6 +240,7 @@ class _Client:
         method = getattr(self._world.influx, name)
         verb, _, what = name.partition("_")
         counted = verb in _IN_VERBS
+        changes = counted or name in _OF_WINDOWS
 
         async def call(*arguments: Any, **named: Any) -> Any:
             await self._pace()
@@ -247,7 +253,7 @@ class _Client:
                     self._world.wrote(Write(Server.INFLUX, verb, what, one))
                 return answer
 
-            return await self._life.send(Server.INFLUX, act, _lost, counted=counted)
+            return await self._life.send(Server.INFLUX, act, _lost, changes=changes)
 
         return call
 
@@ -256,7 +262,7 @@ class _Client:
             self._check_token()
             return [page async for page in self._world.influx.list_tasks(org_id)]
 
-        for page in await self._life.send(Server.INFLUX, act, _lost, counted=False):
+        for page in await self._life.send(Server.INFLUX, act, _lost, changes=False):
             yield page
 
     async def close(self) -> None:
@@ -316,6 +322,7 @@ class FastWorld:
         self.loop.set_exception_handler(self._unhandled)
         self.namespace = "ns"
         self.tokens = ("token-one", "token-two")
+        self.look_every = "30s"
         self.connection: Object = {
             "url": "https://influx.example",
             "org": "acme",
@@ -326,14 +333,16 @@ class FastWorld:
         self.up = asyncio.Event()
         self.up.set()
         self.news = asyncio.Event()
-        self.kube = FakeKube(now=self.time_of_day, on_news=self.news.set)
-        self.influx = _Server(now=self.time_of_day)
+        self.kube = FakeKube(now=self.now, on_news=self.news.set)
+        self.influx = _Server(now=self.now)
         self.org_id = self.influx.orgs["acme"]
         recorded = json.loads(RECORDED.read_text(encoding="utf-8")).values()
         tree = next(one["ast"] for one in recorded if one["script"] == SCRIPTS["one"])
         for script in SCRIPTS.values():
             if script.startswith(SCRIPTS["one"]):
                 self.influx.teach(script, ast=tree)
+        for stage, source in SOURCES.items():
+            self.influx.teach_program(ROLLING[stage], Program(source, stage, _copied))
         self._offset = timedelta()
         self._writes: list[Write] = []
         self._faults: list[_Fault] = []
@@ -345,13 +354,13 @@ class FastWorld:
 
     # time
 
-    def time_of_day(self) -> datetime:
+    def now(self) -> datetime:
         """What the servers' clocks show."""
         return NOON + timedelta(seconds=self.loop.time())
 
-    def operators_time(self) -> datetime:
+    def operators_now(self) -> datetime:
         """What the operator's clock shows."""
-        return self.time_of_day() + self._offset
+        return self.now() + self._offset
 
     def breathe(self) -> None:
         self._run(asyncio.sleep(random.choice((0.02, 0.2, 3.0, 40.0))))
@@ -404,6 +413,17 @@ class FastWorld:
     def delete_bucket(self, bucket_id: str) -> None:
         if bucket_id in self.influx.buckets:
             self._run(self.influx.delete_bucket(bucket_id))
+
+    def write_point(self, bucket: str, line: str) -> None:
+        self._run(self.influx.write_points(self.org_id, bucket, [line]))
+
+    def points(self, bucket: str) -> list[tuple[datetime, float]]:
+        found = next(one for one in self.influx.buckets.values() if one.name == bucket)
+        return [
+            (point.moment, float(point.value))
+            for point in self.influx.points.get(found.id, {}).values()
+            if point.measurement == "env"
+        ]
 
     # faults
 
@@ -507,6 +527,10 @@ class FastWorld:
 
 
 _numbers = itertools.count()
+
+
+def _copied(_: Window, points: list[Point]) -> list[Point]:
+    return [point for point in points if point.measurement == "env"]
 
 
 def _task(task: Task) -> Object:

@@ -10,14 +10,18 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from tests.support.property.judge import BUCKETS
 from tests.support.property.port import Moment, Server, World
-from tests.support.property.walk import BUCKETS, CONNECTION, POLICY, TASK, Walk
+from tests.support.property.rolling import BACKFILL, NAME, PIPELINE, WINDOWS
+from tests.support.property.sight import CONNECTION, POLICY, TASK
+from tests.support.property.walk import Walk
 
 SEED = int(os.environ.get("INFLUXOPS_PROPERTY_SEED", "1"))
 """Which walks are drawn; the same number draws the same ones."""
 
 names = st.sampled_from(("alpha", "beta"))
 policies = st.sampled_from(tuple(BUCKETS))
+backfills = st.sampled_from(("past", "again"))
 flags = st.booleans()
 specs = st.fixed_dictionaries(
     {},
@@ -61,9 +65,11 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.world.close()
 
-    @initialize(spec=specs, retention=st.sampled_from(("7d", "30d", "infinite")), settled=flags)
-    def begin(self, spec: dict[str, Any], retention: str, *, settled: bool) -> None:
+    @initialize(spec=specs, retention=st.sampled_from(("7d", "30d", "infinite")), rolling=flags, settled=flags)
+    def begin(self, spec: dict[str, Any], retention: str, *, rolling: bool, settled: bool) -> None:
         """Nearly every step needs an object to be about."""
+        if rolling:
+            self.step("apply_pipeline", suspended=False)
         self.step("apply_task", object_name="alpha", **spec)
         self.step("apply_policy", name="keep", retention=retention, approved=False, deletion="Orphan")
         if settled:
@@ -86,6 +92,26 @@ class Machine(RuleBasedStateMachine):
     @rule(name=policies)
     def delete_policy(self, name: str) -> None:
         self.step("delete", kind=POLICY, name=name)
+
+    @rule(suspended=flags)
+    def apply_pipeline(self, *, suspended: bool) -> None:
+        self.step("apply_pipeline", suspended=suspended)
+
+    @rule(kind=st.just(PIPELINE), name=st.just(NAME))
+    def delete_pipeline(self, kind: str, name: str) -> None:
+        self.step("delete", kind=kind, name=name)
+
+    @rule(window=st.integers(0, WINDOWS - 1))
+    def late_point(self, window: int) -> None:
+        self.step("late_point", window=window)
+
+    @rule(name=backfills, windows=st.integers(1, WINDOWS), reprocess=st.sampled_from(("None", "Failed", "Completed")))
+    def backfill(self, name: str, windows: int, reprocess: str) -> None:
+        self.step("backfill", name=name, windows=windows, reprocess=reprocess)
+
+    @rule(name=backfills)
+    def delete_backfill(self, name: str) -> None:
+        self.step("delete", kind=BACKFILL, name=name)
 
     @rule(name=names)
     def replace(self, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -56,6 +57,8 @@ class World(Protocol):
     """The spec of an InfluxConnection that leads to this world's organization."""
     tokens: tuple[str, str]
     """Two valid tokens."""
+    look_every: str
+    """How often a pipeline looks for late points."""
 
     # people
 
@@ -86,6 +89,12 @@ class World(Protocol):
     def delete_bucket(self, bucket_id: str) -> None:
         """Delete a bucket by hand; nothing happens when it is gone."""
 
+    def write_point(self, bucket: str, line: str) -> None:
+        """Write line protocol, times in nanoseconds."""
+
+    def points(self, bucket: str) -> list[tuple[datetime, float]]:
+        """Times and values of the points of measurement ``env``."""
+
     # faults
 
     def start(self) -> None:
@@ -110,6 +119,12 @@ class World(Protocol):
         """No fault waits any more, and both servers are there. The clock stays as it is."""
 
     # time
+
+    def now(self) -> datetime:
+        """What the servers' clocks show."""
+
+    def operators_now(self) -> datetime:
+        """What the operator's clock shows."""
 
     def breathe(self) -> None:
         """Give the operator a moment."""

@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +63,7 @@ class RealWorld:
             "syncInterval": "1s",
         }
         self._clock = 0.0
+        self.look_every = "1s"
         self._random = random.Random(1)
         self._writes: list[Write] = []
         self._open: list[Exchange] = []
@@ -101,6 +103,17 @@ class RealWorld:
     def delete_bucket(self, bucket_id: str) -> None:
         self._edit("DELETE", f"buckets/{bucket_id}")
 
+    def write_point(self, bucket: str, line: str) -> None:
+        status, text = self._influx.raw("POST", "write", line, orgID=self.org_id, bucket=bucket, precision="ns")
+        assert status == 204, text
+
+    def points(self, bucket: str) -> list[tuple[datetime, float]]:
+        rows = self._influx.rows(
+            f'from(bucket: "{bucket}") |> range(start: 0, stop: 2100-01-01T00:00:00Z) '
+            '|> filter(fn: (r) => r._measurement == "env") |> group()'
+        )
+        return [(datetime.fromisoformat(row["_time"]), float(row["_value"])) for row in rows]
+
     # faults
 
     def start(self) -> None:
@@ -110,13 +123,13 @@ class RealWorld:
         self._call(self._made.strike)
 
     def crash_at(self, skip: int, moment: Moment) -> None:
-        rule = Rule(lambda exchange: bool(exchange.write_id), _KILLS[moment], skip=skip)
+        rule = Rule(_struck, _KILLS[moment], skip=skip)
         for proxy in (self._made.influx, self._made.kube):
             self._call(proxy.add, rule)
 
     def lose_answer(self, server: Server, skip: int) -> None:
         proxy = self._made.influx if server is Server.INFLUX else self._made.kube
-        self._call(proxy.add, Rule(lambda exchange: bool(exchange.write_id), LOST, skip=skip))
+        self._call(proxy.add, Rule(_struck, LOST, skip=skip))
 
     def outage(self, server: Server, *, down: bool) -> None:
         proxy = self._made.influx if server is Server.INFLUX else self._made.kube
@@ -136,6 +149,12 @@ class RealWorld:
             proxy.down = False
 
     # time
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def operators_now(self) -> datetime:
+        return self.now() + timedelta(seconds=self._clock)
 
     def breathe(self) -> None:
         time.sleep(self._random.choice((0.02, 0.1, 0.5, 1.5)))
@@ -193,6 +212,11 @@ class RealWorld:
             function(*arguments)
 
         self._do(act())
+
+
+def _struck(exchange: Exchange) -> bool:
+    """Whether a fault may strike it: what changes tasks, buckets, objects or points."""
+    return bool(exchange.write_id) or (exchange.server == INFLUX and exchange.changes)
 
 
 def _only(thing: Object, fields: tuple[str, ...]) -> Object:

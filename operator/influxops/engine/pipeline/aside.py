@@ -96,21 +96,25 @@ class Aside:
 
     async def _look_for_late(self, link: LiveLink, course: Course, now: datetime) -> None:
         """Look whether the sources of settled windows have changed, and run those again that have."""
+        course.fresh = {}
         try:
             if not await course.writer.settle(PATIENCE):
                 self._late.postpone(now)
                 return
-            found = await self._late.look(link, course.plan, now)
             if self._old.due(course.plan, now):
                 course.too_late = await self._old.look(link, course.plan, now)
                 self._voice.too_late(course.too_late)
                 course.dirty = True
+            # Last, for what it finds is taken in before anything else can end.
+            found = await self._late.look(link, course.plan, now, course.fresh)
         except (InfluxError, NotLeader) as error:
             self._late.postpone(self._context.now())
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 self._voice.blind(str(error))
             return
+        finally:
+            course.fresh = None
         self._trouble = ""
         self._late.ended(self._context.now())
         self._voice.late(found)

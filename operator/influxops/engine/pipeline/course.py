@@ -43,6 +43,10 @@ class Course:
     """Of those, the ones that ran again for late data."""
     too_late: Found = ()
     """Old windows whose source has changed and that are not run again."""
+    fresh: dict[Place, int] | None = None
+    """While late data is looked for: windows that have succeeded since, with their revision. What the look has read of the ledger may
+    not tell of them yet.
+    """
     dirty: bool = True
     """Whether something has changed that the status tells."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from influxops.core.pipeline.agenda import Place
 from influxops.core.pipeline.invalid import invalidated
 from influxops.core.pipeline.late import Change, changed, watched_stages
 from influxops.core.pipeline.plan import PipelinePlan
@@ -63,8 +65,10 @@ class LateLook:
         moment = self.next_at(plan)
         return moment is not None and moment <= now
 
-    async def look(self, link: LiveLink, plan: PipelinePlan, now: datetime) -> Found:
-        """Look once. Errors of InfluxDB pass through, and the look is due again."""
+    async def look(self, link: LiveLink, plan: PipelinePlan, now: datetime, fresh: Mapping[Place, int]) -> Found:
+        """Look once. Errors of InfluxDB pass through, and the look is due again. ``fresh`` gets the windows that succeed meanwhile, with
+        their revision: one that is made of a window that has changed may have run before that runs again.
+        """
         since = now - timedelta(seconds=plan.allowed or 0)
         records = await link.run(
             "ledger_records",
@@ -79,11 +83,12 @@ class LateLook:
             if mine and stage.source is not None:
                 counts = await count_windows(link, stage.source, [one.window for one in mine], stage.timeout)
                 changes += changed(mine, counts, expiry_of(link, stage.source, now))
-        known = {(one.stage, one.window): one for one in records if one.cause is not Cause.GIVEN_UP}
+        known = {(one.stage, one.window): one.revision for one in records if one.cause is not Cause.GIVEN_UP}
+        known |= fresh
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
         reruns = invalidated(plan, changed_places, now, known=known)
         again = tuple(
-            WindowRecord(stage, window, WindowState.READY, revision=known[stage, window].revision + 1, cause=cause)
+            WindowRecord(stage, window, WindowState.READY, revision=known[stage, window] + 1, cause=cause)
             for stage, window, cause in reruns
             if (stage, window) in known
         )

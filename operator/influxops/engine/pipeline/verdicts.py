@@ -46,6 +46,8 @@ class Verdicts:
         if not settled:
             return  # its source changed while it ran; what counts is the next run
         course.writer.put(record)
+        if course.fresh is not None:
+            course.fresh[entry.place] = record.revision
         course.succeeded += 1
         course.late_windows += entry.cause is Cause.LATE_DATA
         last = course.last.get(entry.stage)

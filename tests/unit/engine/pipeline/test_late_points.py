@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,47 @@ async def test_a_late_point_runs_its_window_and_what_is_made_of_it_once_more(des
         start = plan.begin + timedelta(hours=1)
         assert sorted(again) == [("a", start, 1), ("b", start, None)], f"after look {look}"
     assert len(desk.fake.ran) == 8
+
+
+async def test_what_succeeds_while_a_look_counts_is_made_anew_all_the_same(desk: PipelineDesk) -> None:
+    """A stage runs over a window for the first time while its parent's late point is being found: the ledger that the look has read
+    does not know of that run, and it has read the parent's old points.
+    """
+    child, answer, counting = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    run, count, ran = desk.fake.run_script, desk.fake.count_by_time, 0
+
+    async def slow_run(*arguments: Any, **named: Any) -> Any:
+        nonlocal ran
+        ran += 1
+        if ran == 2:
+            await child.wait()
+        return await run(*arguments, **named)
+
+    async def slow_count(*arguments: Any, **named: Any) -> Any:
+        found = await count(*arguments, **named)
+        counting.set()
+        await answer.wait()
+        return found
+
+    desk.fake.run_script = slow_run  # type: ignore[method-assign]
+    plan = hours(PLAN, 1, allowed=86400, check_every=3600)
+    desk.start(plan)
+    await until(lambda: ran == 2)
+    course = desk.loop.course
+    assert course is not None
+    await until(lambda: not course.writer.waiting)
+    await desk.fake.write_points(desk.link.org_id, "raw", [f"m f=1 {int(plan.begin.timestamp())}000000000"])
+    desk.fake.count_by_time = slow_count  # type: ignore[method-assign]
+    desk.loop._aside._late.begin()
+    desk.loop.wake.set()
+    await until(counting.is_set)
+    child.set()
+    await until(lambda: not len(course.agenda))
+    answer.set()
+    await until(lambda: desk.loop._aside._look is not None and desk.loop._aside._look.done())
+    await until(lambda: settled(desk))
+    records = await desk.ledger(plan.owner)
+    assert sorted((one.stage, one.revision) for one in records) == [("a", 2), ("b", 2)]
 
 
 async def test_a_look_that_fails_is_told_once_and_not_made_again_at_once(desk: PipelineDesk) -> None:
