@@ -151,6 +151,20 @@ CASES = (
         "never_look_back",
     ),
     Case(
+        "clock-set-back-while-late-points-come",
+        "The next look for late points was due by the time of day, so that a clock set back put it off by as much.",
+        """
+        apply_pipeline(suspended=False)
+        breathe()
+        late_point(window=0)
+        step_clock(minutes=-90)
+        rest()
+        late_point(window=1)
+        step_clock(minutes=-90)
+        """,
+        "never_look_back",
+    ),
+    Case(
         "operators-clock-ahead-of-influxdb",
         "Runs were asked for from a moment in the server's future: it refused, and nothing of the connection was worked any more.",
         """

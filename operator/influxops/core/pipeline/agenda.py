@@ -10,7 +10,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.edges import children_of, parents_of
@@ -251,6 +251,12 @@ class Agenda:
         entry.lane = entry.backfill = uid
         if entry.state is WindowState.READY and entry.not_before is None:
             self._queue(entry)
+
+    def earlier(self, by: timedelta) -> None:
+        """The clock was set back by so much: attempts that wait for a time wait no longer than they did."""
+        for entry in self.entries.values():
+            entry.not_before = entry.not_before and entry.not_before - by
+        self._waiting = [(due - by, place) for due, place in self._waiting]
 
     # what can be told
 

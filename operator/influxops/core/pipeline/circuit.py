@@ -59,6 +59,10 @@ class Circuit:
         if self.state is CircuitState.HALF_OPEN:
             self.state, self.until = CircuitState.OPEN, now
 
+    def earlier(self, by: timedelta) -> None:
+        """The clock was set back by so much."""
+        self.until = self.until and self.until - by
+
     def close(self) -> None:
         """What made the stage fail has been changed."""
         self.failures, self.state, self.until = 0, CircuitState.CLOSED, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from influxops.core.keys import Key
 from influxops.engine.link import LiveLink
@@ -60,6 +60,11 @@ class Aside:
         if self._backfills.unsettled and not _busy(self._choice) and self._context.clock() >= self._choose_from:
             choice = self._backfills.turn(link, course.plan, course.agenda, now)
             self._choice = self._start(self._chosen(course, choice), "backfills of")
+
+    def earlier(self, by: timedelta) -> None:
+        """The clock was set back by so much."""
+        self._late.earlier(by)
+        self._old.earlier(by)
 
     def next_at(self, course: Course) -> datetime | None:
         """When the next look is due."""

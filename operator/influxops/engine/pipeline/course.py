@@ -111,6 +111,12 @@ class Course:
             self.writer.watermark(settled, now)
             self.dirty = True
 
+    def earlier(self, by: timedelta) -> None:
+        """The clock was set back by so much."""
+        self.agenda.earlier(by)
+        for circuit in self.circuits.values():
+            circuit.earlier(by)
+
     def revive(self, now: datetime, which: Callable[[Entry], bool]) -> list[Entry]:
         """Let failed windows run again, and have the ledger remember it."""
         revived = self.agenda.revive(now, which)

@@ -53,6 +53,11 @@ class LateLook:
         """A look could not be made: not another one before a while."""
         self._not_before = now + AGAIN
 
+    def earlier(self, by: timedelta) -> None:
+        """The clock was set back by so much."""
+        self._last = self._last and self._last - by
+        self._not_before -= by
+
     def next_at(self, plan: PipelinePlan) -> datetime | None:
         """When the next look is due, long ago for the first one; None without lateness."""
         if plan.allowed is None:

@@ -12,6 +12,7 @@ from influxops.core.pipeline.agenda import Entry
 from influxops.core.pipeline.circuit import CircuitState
 from influxops.core.pipeline.pipeline_status import PipelineFacts
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.set_back import SetBack
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.aside import Aside
 from influxops.engine.pipeline.backfills import Backfills
@@ -83,6 +84,7 @@ class PipelineLoop:
         """Whether failed windows are to run again at the next turn."""
         self._trouble = ""
         self._tries = 0
+        self._set_back = SetBack()
         self._counts = SourceCounts(tools.context.clock)
         self._writer: LedgerWriter | None = None
 
@@ -193,6 +195,11 @@ class PipelineLoop:
             self._retry = False
             self._revive_all(course)
         now = self._context.now()
+        back = self._set_back.by(now, self._context.clock())
+        if back:
+            log.warning("the clock was set back", pipeline=str(self.key), seconds=back.total_seconds())
+            course.earlier(back)
+            self._aside.earlier(back)
         self._voice.given_up(course.add_due(now), course.plan.max_windows)
         link = self.link()
         if link is not None and self._context.clock() >= self._paused_until:

@@ -28,6 +28,10 @@ class OldLook:
     def __init__(self) -> None:
         self._due: datetime | None = None
 
+    def earlier(self, by: timedelta) -> None:
+        """The clock was set back by so much."""
+        self._due = self._due and self._due - by
+
     def due(self, plan: PipelinePlan, now: datetime) -> bool:
         """Whether it is time; the first question after a start only sets the clock."""
         if plan.allowed is None:

@@ -97,6 +97,17 @@ def test_a_retry_waits_for_its_time_and_for_its_turn() -> None:
     assert entry.attempt == 2
 
 
+def test_a_retry_waits_no_longer_for_a_clock_that_was_set_back() -> None:
+    agenda = Agenda(CHAIN)
+    entry = agenda.add("a", hour(0), NOW)
+    start(agenda)
+    agenda.failed(entry, NOW, "no", NOW + HOUR)
+    agenda.earlier(3 * HOUR)
+    assert agenda.next_retry() == NOW - 2 * HOUR
+    assert agenda.take(NOW - 2.5 * HOUR, every) is None
+    assert agenda.take(NOW - 2 * HOUR, every) is entry
+
+
 def test_a_retry_of_a_window_that_was_dropped_meanwhile_is_forgotten() -> None:
     agenda = Agenda(CHAIN)
     entry = agenda.add("a", hour(0), NOW)

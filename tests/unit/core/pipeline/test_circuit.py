@@ -38,6 +38,13 @@ def test_an_open_one_admits_exactly_one_window_when_its_time_is_over() -> None:
     assert not circuit.admits(later(1000))
 
 
+def test_an_open_one_stays_open_no_longer_for_a_clock_that_was_set_back() -> None:
+    circuit = opened()
+    circuit.earlier(timedelta(seconds=100))
+    assert not circuit.admits(later(-41))
+    assert circuit.admits(later(-40))
+
+
 def test_the_trial_decides() -> None:
     circuit = opened()
     circuit.started()
