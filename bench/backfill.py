@@ -35,7 +35,7 @@ from bench.windows import (
 )
 from devstack.stack import Stack
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "4"))
 FORCED_AT_ONE = 30
 """Forced runs one after the other: each takes more than a second."""
 CHECKED = "checked"

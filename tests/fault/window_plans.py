@@ -29,7 +29,7 @@ STRUCK: dict[str, dict[str, tuple[int, ...]]] = {
         "ledger-read": (1,),
         "time-count": (1,),
         "run": _to(6),
-        "ledger-write": (1, 2),
+        "ledger-write": (1,),
         "status": (1,),
     },
     "late-replace": {"delete": _to(4), "run": _to(6), "ledger-write": (1,)},
