@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from influxops.cli.cluster import Context, Kubeconfig, Namespace, existing, home, with_client
+from influxops.cli.cluster import Context, Kubeconfig, Namespace, existing, with_client
+from influxops.cli.meant import home
 from influxops.core.conditions import rfc3339
 from influxops.core.keys import Key, Kind
 from influxops.core.pipeline.backfill_times import parse_end, understood

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from influxops.cli.meant import key_of
 from influxops.cli.names import names, namespaces, run_ids
 from influxops.core.keys import Key, Kind
 from influxops.settings import ConfigError
@@ -55,39 +56,6 @@ Url = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
-_KINDS = {
-    "influxtask": Kind.TASK,
-    "task": Kind.TASK,
-    "itask": Kind.TASK,
-    "retentionpolicy": Kind.POLICY,
-    "policy": Kind.POLICY,
-    "rp": Kind.POLICY,
-    "influxconnection": Kind.CONNECTION,
-    "connection": Kind.CONNECTION,
-    "iconn": Kind.CONNECTION,
-    "influxpipeline": Kind.PIPELINE,
-    "pipeline": Kind.PIPELINE,
-    "ipl": Kind.PIPELINE,
-    "influxbackfill": Kind.BACKFILL,
-    "backfill": Kind.BACKFILL,
-    "ibf": Kind.BACKFILL,
-}
-
-
-def key_of(name: str, namespace: str) -> Key:
-    """The object that a user means. Raises ConfigError for an unknown kind."""
-    kind, slash, rest = name.partition("/")
-    if not slash:
-        return Key(Kind.TASK, namespace, name)
-    word = kind.lower().partition(".")[0]
-    found = _KINDS.get(word) or _KINDS.get(word.removesuffix("s")) or _KINDS.get(word.removesuffix("ies") + "y")
-    if found is None:
-        raise ConfigError(
-            f"{kind!r} is no kind of influxops: write influxtask, retentionpolicy, influxconnection, influxpipeline or "
-            "influxbackfill"
-        )
-    return Key(found, namespace, rest)
-
 
 def task_key(name: str, namespace: str) -> Key:
     """The InfluxTask that a user means. Raises ConfigError for another kind."""
@@ -95,15 +63,6 @@ def task_key(name: str, namespace: str) -> Key:
     if key.kind is not Kind.TASK:
         raise ConfigError(f"{key} has no runs: name an InfluxTask")
     return key
-
-
-def home(namespace: str, kubeconfig: str, context: str) -> str:
-    """The namespace that a user means: the given one, else that of the kubeconfig's context, as with kubectl."""
-    if namespace:
-        return namespace
-    from influxops.kube.access import context_namespace  # here, so that --help starts fast
-
-    return context_namespace(kubeconfig or None, context or None) or "default"
 
 
 def with_client(kubeconfig: str, context: str, work: Callable[[KubeClient], Awaitable[T]]) -> T:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from influxops.cli.cluster import Context, Kubeconfig, Namespace, Url, existing, home, task_key, with_client
+from influxops.cli.cluster import Context, Kubeconfig, Namespace, Url, existing, task_key, with_client
+from influxops.cli.meant import home
 from influxops.cli.names import names
 from influxops.cli.output import TOKEN, write
 from influxops.core.keys import Key, Kind

@@ -18,10 +18,10 @@ from influxops.cli.cluster import (
     RunId,
     Url,
     existing,
-    home,
     task_key,
     with_client,
 )
+from influxops.cli.meant import home
 from influxops.cli.run_rows import length
 from influxops.cli.runs import check_run_id, run_of, seconds
 from influxops.core.conditions import rfc3339

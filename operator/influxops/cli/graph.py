@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from influxops.cli.cluster import Context, Kubeconfig, Namespace, existing, home, with_client
+from influxops.cli.cluster import Context, Kubeconfig, Namespace, existing, with_client
+from influxops.cli.meant import home
 from influxops.cli.names import pipelines
 from influxops.cli.output import write
 from influxops.cli.pipelines import pipeline_key

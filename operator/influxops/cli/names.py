@@ -24,7 +24,7 @@ def names(ctx: typer.Context, incomplete: str) -> Found:
     kind, slash, _ = incomplete.partition("/")
 
     async def work(client: KubeClient) -> Found:
-        from influxops.cli.cluster import key_of
+        from influxops.cli.meant import key_of
 
         key = key_of(incomplete, _namespace(ctx))
         found = await client.list_keys(key.kind, [key.namespace])
@@ -75,7 +75,7 @@ def run_ids(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (as a
     """Runs in the status of the task that was named before."""
 
     async def work(client: KubeClient) -> Found:
-        from influxops.cli.cluster import key_of
+        from influxops.cli.meant import key_of
 
         key = key_of(str(ctx.params.get("name") or ""), _namespace(ctx))
         status = (await client.get(*key) or {}).get("status") or {}
@@ -105,7 +105,7 @@ def _ask(ctx: typer.Context, work: Callable[[KubeClient], Awaitable[Found]]) -> 
 
 
 def _namespace(ctx: typer.Context) -> str:
-    from influxops.cli.cluster import home
+    from influxops.cli.meant import home
 
     given = (str(ctx.params.get(name) or "") for name in ("namespace", "kubeconfig", "context"))
     return home(*given)

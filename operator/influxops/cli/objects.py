@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from influxops.api.common import APPROVE, RECONCILE_AT, RECREATE
-from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, home, key_of, with_client
+from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, with_client
+from influxops.cli.meant import home, key_of
 from influxops.core.keys import Key, Kind
 from influxops.core.pipeline.backfill_status import terminal
 from influxops.kube.references import connection_of

@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import (
-    Context,
-    Instance,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Url,
-    existing,
-    home,
-    task_key,
-    with_client,
-)
+from influxops.cli.cluster import Context, Instance, Kubeconfig, Name, Namespace, Url, existing, task_key, with_client
 from influxops.cli.forms import Form, Listing, Output, show
+from influxops.cli.meant import home
 from influxops.cli.names import run_ids
 from influxops.cli.run_rows import COLUMNS, footer, item, row
 from influxops.cli.table import printable

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, Url, home, with_client
+from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, Url, with_client
 from influxops.cli.forms import Form, Listing, Output, show
+from influxops.cli.meant import home
 from influxops.cli.runs import seconds
 from influxops.cli.top_rows import COLUMNS, Sort, Usage, item, ranked, row
 

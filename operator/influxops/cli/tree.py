@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, Url, home, key_of, with_client
+from influxops.cli.cluster import AllNamespaces, Context, Kubeconfig, Namespace, Url, with_client
 from influxops.cli.forms import Column, Form, Listing, Output, show
+from influxops.cli.meant import home, key_of
 from influxops.cli.names import names
 from influxops.core.tree import Node, lines
 from influxops.settings import ConfigError

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from influxops.cli.cluster import Context, Instance, Kubeconfig, Namespace, Url, existing, home, with_client
+from influxops.cli.cluster import Context, Instance, Kubeconfig, Namespace, Url, existing, with_client
 from influxops.cli.forms import Form, Output, dump
+from influxops.cli.meant import home
 from influxops.cli.names import stages
 from influxops.cli.output import colored, write
 from influxops.cli.pipelines import PipelineName, pipeline_key
