@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from influxops.cli.meant import home, key_of
+from influxops.core.keys import Kind
+
 if TYPE_CHECKING:
     from influxops.kube.client import KubeClient
 
@@ -24,8 +27,6 @@ def names(ctx: typer.Context, incomplete: str) -> Found:
     kind, slash, _ = incomplete.partition("/")
 
     async def work(client: KubeClient) -> Found:
-        from influxops.cli.meant import key_of
-
         key = key_of(incomplete, _namespace(ctx))
         found = await client.list_keys(key.kind, [key.namespace])
         return [(f"{kind}/{one.key.name}" if slash else one.key.name, key.kind.value) for one in found]
@@ -37,8 +38,6 @@ def pipelines(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (wh
     """InfluxPipelines."""
 
     async def work(client: KubeClient) -> Found:
-        from influxops.core.keys import Kind
-
         found = await client.list_keys(Kind.PIPELINE, [_namespace(ctx)])
         return [(one.key.name, Kind.PIPELINE.value) for one in found]
 
@@ -49,8 +48,6 @@ def stages(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (as ab
     """Stages of the pipeline that was named before."""
 
     async def work(client: KubeClient) -> Found:
-        from influxops.core.keys import Kind
-
         # Behind an option without its value click has not told the arguments from each other yet.
         name = str(ctx.params.get("name") or next(iter(ctx.args), "")).rpartition("/")[2]
         spec = (await client.get(Kind.PIPELINE, _namespace(ctx), name) or {}).get("spec") or {}
@@ -63,8 +60,6 @@ def namespaces(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (a
     """Namespaces that hold an InfluxTask."""
 
     async def work(client: KubeClient) -> Found:
-        from influxops.core.keys import Kind
-
         found = await client.list_keys(Kind.TASK)
         return [(name, "namespace") for name in sorted({one.key.namespace for one in found})]
 
@@ -75,8 +70,6 @@ def run_ids(ctx: typer.Context, incomplete: str) -> Found:  # noqa: ARG001 (as a
     """Runs in the status of the task that was named before."""
 
     async def work(client: KubeClient) -> Found:
-        from influxops.cli.meant import key_of
-
         key = key_of(str(ctx.params.get("name") or ""), _namespace(ctx))
         status = (await client.get(*key) or {}).get("status") or {}
         return [(run["id"], f"{run['state']}, for {run['scheduledFor']}") for run in status.get("history") or []]
@@ -105,7 +98,5 @@ def _ask(ctx: typer.Context, work: Callable[[KubeClient], Awaitable[Found]]) -> 
 
 
 def _namespace(ctx: typer.Context) -> str:
-    from influxops.cli.meant import home
-
     given = (str(ctx.params.get(name) or "") for name in ("namespace", "kubeconfig", "context"))
     return home(*given)

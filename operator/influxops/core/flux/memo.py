@@ -30,13 +30,13 @@ class ScriptMemo:
 
     def learn(self, script: str, tree: Node) -> ScriptFacts:
         """The facts of a script from the server's tree. Raises ValueError when the tree is not of the known form."""
-        facts = facts_of(script, tree)
         shape = shape_of(script)
         general = general_facts(script, shape, tree) if shape is not None else None
         if shape is not None and general is not None:
             _put(self._shapes, sha256(shape.text), general)
-        else:
-            _put(self._scripts, sha256(script), facts)
+            return facts_with(general, shape.strings)
+        facts = facts_of(script, tree)
+        _put(self._scripts, sha256(script), facts)
         return facts
 
 
