@@ -7,310 +7,37 @@ a kill or an outage falls between them.
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import json
-import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import structlog
-
-from influxops.app import Edges, Operator
-from influxops.core.keys import Kind
 from influxops.core.observed import Bucket, Task, TaskStatus
 from influxops.core.pipeline.window import Window
-from influxops.influx import errors as influx_errors
-from influxops.influx.settings import ConnectionSettings, Pace
-from influxops.kube.access import Access
-from influxops.kube.client import KubeClient
-from influxops.kube.errors import Unavailable, from_answer
-from influxops.settings import Settings
-from influxops.telemetry.redact import Redactor
-from influxops.watch.projection import key_of, project
 from tests.support.fake_influx import RECORDED, FakeInflux
-from tests.support.fake_kube import FakeKube, FakeTransport
+from tests.support.fake_kube import FakeKube
 from tests.support.fake_points import Point, Program
-from tests.support.property.port import INSTANCE, Moment, Object, Server, Write
+from tests.support.property.complaints import Complaints
+from tests.support.property.fast_life import Fault, Life
+from tests.support.property.port import Moment, Object, Server, Write
 from tests.support.property.rolling import SOURCES
-from tests.support.property.scripts import ROLLING, SCRIPTS
+from tests.support.property.scripts import SCRIPTS
 from tests.support.virtual_time import VirtualLoop
+from tests.support.windowed import copy
 
-LATENCY = 0.004
-"""Virtual seconds of one way of a request."""
 RESTART = 0.5
 """Virtual seconds until a killed process is there again."""
 PATIENCE = 900.0
 """Virtual seconds in which everything must have settled: more than what is let go after five minutes."""
 SWEEP = 30.0
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-_IN_VERBS = {"create": "create", "update": "update", "delete": "delete"}
-_OF_WINDOWS = frozenset({"run_script", "write_points"})
-"""Calls that change points alone: faults strike them, and they are not told as writes."""
-_METHODS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
-_UNCOUNTED = frozenset({"events", "leases"})
 
 
 class _Server(FakeInflux):
     async def check_script(self, org_id: str, flux: str) -> None:
         """Every script that parses is well typed here: the types are not what is tried."""
-
-
-@dataclass
-class _Fault:
-    server: Server | None
-    moment: Moment
-    skip: int
-    kill: bool
-
-
-class _Activity:
-    """Of a watch that is always heard."""
-
-    newest = 0
-
-    def last(self, _: Kind) -> float:
-        return asyncio.get_running_loop().time()
-
-    def age(self) -> float:
-        return 0.0
-
-
-class _Source:
-    """Tells the engine what the fake API server tells its watchers. A long outage is a gap: deletions in it are never told."""
-
-    def __init__(self, world: FastWorld, sink: Any, on_gap: Callable[[], None]) -> None:
-        self.synced = asyncio.Event()
-        self.activity = _Activity()
-        self._world = world
-        self._sink = sink
-        self._on_gap = on_gap
-
-    def begin_anew(self) -> None:
-        raise AssertionError("nothing was set back, and the operator takes it for that")
-
-    def tasks(self) -> int:
-        """It has no event loop of its own."""
-        return 0
-
-    async def run(self, stop: asyncio.Event) -> None:
-        world = self._world
-        position = await self._list()
-        self.synced.set()
-        while not stop.is_set():
-            if world.down[Server.KUBE]:
-                position = await self._gap(position)
-            elif position < len(world.kube.news):
-                await asyncio.sleep(random.uniform(0.001, 0.1))
-                if not world.down[Server.KUBE] and position < len(world.kube.news):
-                    self._deliver(position)
-                    position += 1
-            else:
-                world.news.clear()
-                await world.news.wait()
-
-    async def _list(self) -> int:
-        world = self._world
-        await world.up.wait()
-        for kind in Kind:
-            for item in world.kube.request("GET", f"/apis/influxops.dev/v1alpha1/{kind.plural}")[1]["items"]:
-                self._sink.upsert(project(kind, item))
-        return len(world.kube.news)
-
-    async def _gap(self, position: int) -> int:
-        began = asyncio.get_running_loop().time()
-        await self._world.up.wait()
-        await asyncio.sleep(random.uniform(0.1, 2.0))
-        if asyncio.get_running_loop().time() - began < 5.0:
-            return position
-        position = await self._list()
-        self._on_gap()
-        return position
-
-    def _deliver(self, position: int) -> None:
-        event = self._world.kube.news[position]
-        if event.type == "DELETED":
-            self._sink.remove(key_of(event.kind, event.body), event.body["metadata"]["uid"])
-        else:
-            self._sink.upsert(project(event.kind, event.body))
-
-
-class _Life:
-    """One process of the operator, from its start to its kill."""
-
-    def __init__(self, world: FastWorld) -> None:
-        self.alive = True
-        self._world = world
-
-    def check(self) -> None:
-        """A process that is dead does nothing any more."""
-        if not self.alive:
-            raise asyncio.CancelledError
-
-    async def run(self) -> None:
-        world = self._world
-        client = KubeClient(Access())
-        client._api = cast("Any", FakeTransport(self._kube))
-        settings = Settings(namespaces=(world.namespace,), instance_id=INSTANCE, leader_elect=False, workers=4)
-        clock = asyncio.get_running_loop().time
-        edges = Edges(
-            influx=cast("Any", functools.partial(_Client, world, self)),
-            source=cast("Any", lambda _, sink, __, *, loop_factory, on_gap: _Source(world, sink, on_gap)),
-            now=world.operators_now,
-            clock=clock,
-        )
-        operator = Operator(settings, client, INSTANCE, Redactor(), edges)
-        ending = asyncio.Event()
-        for part in (operator.source, operator.statuses, operator.events):
-            world.keep(part.run(ending))
-        await operator.source.synced.wait()
-        world.keep(operator.relist.run(ending))
-        await operator.engine.start()
-
-    async def _kube(self, method: str, path: str, body: Any, content: str, query: Any) -> Any:
-        parts = path.split("/")
-        counted = method != "GET" and not _UNCOUNTED & set(parts)
-        what = "/".join(parts[6:])
-
-        async def act() -> Any:
-            code, answer = self._world.kube.request(method, path, body, content, query)
-            if code >= 400:
-                raise from_answer(f"{method} {path}", code, answer)
-            if counted:
-                self._world.wrote(Write(Server.KUBE, _METHODS[method], what, parts[-1]))
-            return answer
-
-        def lost() -> Exception:
-            return Unavailable(f"{method} {path}: ServerDisconnectedError")
-
-        return await self.send(Server.KUBE, act, lost, changes=counted)
-
-    async def send(
-        self, server: Server, act: Callable[[], Awaitable[Any]], lost: Callable[[], Exception], *, changes: bool
-    ) -> Any:
-        """One request on its way to a server and back."""
-        self.check()
-        await asyncio.sleep(LATENCY)
-        self.check()
-        world = self._world
-        if world.down[server]:
-            raise lost()
-        fault = world.fault_for(server) if changes else None
-        if fault is not None and fault.moment is Moment.BEFORE:
-            self._strike(fault)
-            raise lost()
-        try:
-            answer = await act()
-        finally:
-            if fault is not None and fault.moment is Moment.COMMITTED:
-                self._strike(fault)
-            if not self.alive:
-                raise asyncio.CancelledError
-        await asyncio.sleep(LATENCY)
-        self.check()
-        if world.down[server] or (fault is not None and not fault.kill):
-            raise lost()
-        if fault is not None:
-            world.loop.call_soon(self._end)  # when it has taken in the answer
-        return answer
-
-    def _end(self) -> None:
-        if self.alive:
-            self._world.kill()
-
-    def _strike(self, fault: _Fault) -> None:
-        if fault.kill and self.alive:
-            self._world.kill()
-            raise asyncio.CancelledError
-
-
-class _Client:
-    """An ``InfluxPort`` of one process: the server behind a network that can fail."""
-
-    def __init__(self, world: FastWorld, life: _Life, settings: ConnectionSettings, pace: Pace) -> None:
-        self._world = world
-        self._life = life
-        self._token = settings.token
-        self._pace = pace
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self._world.influx, name)
-        verb, _, what = name.partition("_")
-        counted = verb in _IN_VERBS
-        changes = counted or name in _OF_WINDOWS
-
-        async def call(*arguments: Any, **named: Any) -> Any:
-            await self._pace()
-
-            async def act() -> Any:
-                self._check_token()
-                answer = await method(*arguments, **named)
-                if counted:
-                    one = answer.id if verb == "create" else str(arguments[0])
-                    self._world.wrote(Write(Server.INFLUX, verb, what, one))
-                return answer
-
-            return await self._life.send(Server.INFLUX, act, _lost, changes=changes)
-
-        return call
-
-    async def list_tasks(self, org_id: str) -> AsyncIterator[list[Task | str]]:
-        async def act() -> list[list[Task | str]]:
-            self._check_token()
-            return [page async for page in self._world.influx.list_tasks(org_id)]
-
-        for page in await self._life.send(Server.INFLUX, act, _lost, changes=False):
-            yield page
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    def _check_token(self) -> None:
-        if self._token not in self._world.tokens:
-            raise influx_errors.Unauthorized("InfluxDB: unauthorized access")
-
-
-def _lost() -> Exception:
-    return influx_errors.Unavailable("InfluxDB: ServerDisconnectedError")
-
-
-class _Complaints(logging.Handler):
-    """Keeps what the operator says of its own bugs."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
-        if "please report this" in text or record.exc_info:
-            self.said.append(text)
-
-    def open(self) -> None:
-        """Listen, and let nothing less grave be worked out."""
-        structlog.configure(
-            processors=[
-                structlog.stdlib.filter_by_level,
-                structlog.processors.format_exc_info,
-                structlog.processors.KeyValueRenderer(),
-            ],
-            logger_factory=structlog.stdlib.LoggerFactory(),
-            wrapper_class=structlog.stdlib.BoundLogger,
-        )
-        logger = logging.getLogger("influxops")
-        self._before = logger.level
-        logger.setLevel(logging.ERROR)
-        logger.addHandler(self)
-
-    def shut(self) -> None:
-        """Leave the logs as they were."""
-        logger = logging.getLogger("influxops")
-        logger.removeHandler(self)
-        logger.setLevel(self._before)
-        structlog.reset_defaults()
 
 
 class FastWorld:
@@ -342,14 +69,14 @@ class FastWorld:
             if script.startswith(SCRIPTS["one"]):
                 self.influx.teach(script, ast=tree)
         for stage, source in SOURCES.items():
-            self.influx.teach_program(ROLLING[stage], Program(source, stage, _copied))
+            self.influx.teach_program(copy(source, stage), Program(source, stage, _copied))
         self._offset = timedelta()
         self._writes: list[Write] = []
-        self._faults: list[_Fault] = []
-        self._life: _Life | None = None
+        self._faults: list[Fault] = []
+        self._life: Life | None = None
         self._parts: set[asyncio.Task[Any]] = set()
         self._bugs: list[str] = []
-        self._complaints = _Complaints()
+        self._complaints = Complaints()
         self._complaints.open()
 
     # time
@@ -436,10 +163,10 @@ class FastWorld:
         self._run(asyncio.sleep(RESTART))
 
     def crash_at(self, skip: int, moment: Moment) -> None:
-        self._faults.append(_Fault(None, moment, skip, kill=True))
+        self._faults.append(Fault(None, moment, skip, kill=True))
 
     def lose_answer(self, server: Server, skip: int) -> None:
-        self._faults.append(_Fault(server, Moment.COMMITTED, skip, kill=False))
+        self._faults.append(Fault(server, Moment.COMMITTED, skip, kill=False))
 
     def outage(self, server: Server, *, down: bool) -> None:
         self.down[server] = down
@@ -482,7 +209,7 @@ class FastWorld:
         """The operator has changed something."""
         self._writes.append(write)
 
-    def fault_for(self, server: Server) -> _Fault | None:
+    def fault_for(self, server: Server) -> Fault | None:
         """The fault that strikes a write which is sent now."""
         for fault in self._faults:
             if fault.server in {None, server}:
@@ -499,7 +226,7 @@ class FastWorld:
 
     def _begin(self) -> None:
         if self._life is None:
-            self._life = _Life(self)
+            self._life = Life(self)
             self.keep(self._life.run())
 
     def _end(self) -> None:

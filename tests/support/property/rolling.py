@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from tests.support import windowed
 from tests.support.property.port import Object, World
-from tests.support.property.scripts import ROLLING
 
 PIPELINE, BACKFILL = "InfluxPipeline", "InfluxBackfill"
 NAME = "roll"
-LEDGER = "influxops-ledger"
 EVERY = timedelta(hours=6)
 WINDOWS = 4
 """That have closed when a walk begins."""
@@ -27,7 +26,7 @@ class Rolling:
 
     def prepare(self) -> None:
         """Make the buckets, and a point in each window."""
-        for name in (*SOURCES, LEDGER):
+        for name in (*SOURCES, windowed.LEDGER):
             self._world.new_bucket(name, 0)
         for window in range(WINDOWS):
             self.add_point(window)
@@ -41,31 +40,24 @@ class Rolling:
     def pipeline(self, *, suspended: bool) -> Object:
         """The spec."""
         stages = [
-            {
-                "name": name,
-                "flux": ROLLING[name],
-                "source": {"bucket": source, "measurement": "env"},
-                "destination": {"bucket": name, "measurement": "env"},
-                **({"dependsOn": [source]} if source in SOURCES else {}),
-            }
+            windowed.stage(
+                name,
+                source,
+                source={"bucket": source, "measurement": "env"},
+                destination={"bucket": name, "measurement": "env"},
+                dependsOn=[source] if source in SOURCES else [],
+            )
             for name, source in SOURCES.items()
         ]
-        return {
-            "connectionRef": {"name": "main"},
-            "window": {"every": "6h"},
-            "begin": _stamp(self.begin),
-            "lateness": {"allowed": "60d", "checkEvery": self._world.look_every},
-            "retry": {"limit": 2, "backoff": {"initial": "1s", "factor": 2.0, "jitter": 0.0}},
-            "suspend": suspended,
-            "stages": stages,
-        }
+        lateness = {"allowed": "60d", "checkEvery": self._world.look_every}
+        return windowed.pipeline(self.begin, "6h", *stages, lateness=lateness, suspend=suspended)
 
     def backfill(self, windows: int, reprocess: str) -> Object:
         """The spec of one over the first windows."""
         return {
             "pipelineRef": {"name": NAME},
-            "start": _stamp(self.begin),
-            "stop": _stamp(self.begin + windows * EVERY),
+            "start": windowed.stamp(self.begin),
+            "stop": windowed.stamp(self.begin + windows * EVERY),
             "reprocess": reprocess,
         }
 
@@ -98,10 +90,6 @@ class Rolling:
 def _floor(moment: datetime) -> datetime:
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return moment - since % EVERY
-
-
-def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _told(points: set[tuple[datetime, float]]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 _ONE = 'from(bucket: "raw")\n  |> range(start: -1h)\n  |> aggregateWindow(every: 5m, fn: mean)\n  |> to(bucket: "hourly")\n'
 SCRIPTS = {
     "one": _ONE,
@@ -12,8 +10,3 @@ SCRIPTS = {
     "broken": 'from(bucket: "raw" |> range(start: -1h)\n',
 }
 """Name -> script; ``broken`` does not parse."""
-ROLLING = {
-    stage: (Path(__file__).parent.with_name("scripts") / f"roll-{stage}.flux").read_text(encoding="utf-8")
-    for stage in ("first", "second")
-}
-"""Stage of the pipeline -> script."""

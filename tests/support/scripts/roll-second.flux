@@ -1,4 +1,2 @@
-from(bucket: "first")
-    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
-    |> filter(fn: (r) => r._measurement == "env")
-    |> to(bucket: "second")
+from(bucket: "first") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "env") |> to(bucket: "second")

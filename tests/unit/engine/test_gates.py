@@ -21,30 +21,26 @@ class Inside:
         self.deleters = 0
         self.most = 0
 
-    def judge(self) -> None:
+    async def stay(self, role: str, longest: float) -> None:
+        """Be one of them for some time, at most so many seconds."""
+        setattr(self, role, getattr(self, role) + 1)
         assert self.deleters <= 1
         assert not (self.deleters and self.writers)
         self.most = max(self.most, self.writers)
+        try:
+            await asyncio.sleep(random.uniform(0, longest))
+        finally:
+            setattr(self, role, getattr(self, role) - 1)
 
 
 async def write(gates: Gates, inside: Inside, *buckets: str) -> None:
     async with gates.writing(ORG, buckets):
-        inside.writers += 1
-        inside.judge()
-        try:
-            await asyncio.sleep(random.uniform(0, 0.002))
-        finally:
-            inside.writers -= 1
+        await inside.stay("writers", 0.002)
 
 
 async def delete(gates: Gates, inside: Inside, bucket: str) -> None:
     async with gates.deleting(ORG, bucket):
-        inside.deleters += 1
-        inside.judge()
-        try:
-            await asyncio.sleep(random.uniform(0, 0.001))
-        finally:
-            inside.deleters -= 1
+        await inside.stay("deleters", 0.001)
 
 
 async def test_a_delete_is_alone_in_its_bucket_and_writes_are_not() -> None:
