@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from influxops.api.common import FINALIZER
@@ -14,6 +15,7 @@ from influxops.core.observed import TaskRecord
 from influxops.core.outcome import Outcome
 from influxops.core.record import Record, pack
 from influxops.core.snapshot import Snapshot
+from influxops.engine.compare import enqueue_changed, states_of
 from influxops.engine.link import LiveLink
 from influxops.kube.cache import Cache
 from influxops.preview.world import NoWrites, Silent, Uncounted
@@ -69,6 +71,11 @@ class _Fake(FakeInflux):
 class _Recorder(Silent):
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.drifts = 0
+        """How often a change by somebody else was set back."""
+
+    def drift(self, key: Key, *, corrected: bool) -> None:
+        self.drifts += corrected
 
     def action(self, key: Key, action: str, reason: str, **fields: Any) -> None:
         self.steps.append(str(fields.get("step", action)))
@@ -126,6 +133,8 @@ class Desk:
                 assert not isinstance(task, str)
                 snapshot.put_task(TaskRecord.of(task))
         self.link.snapshot = snapshot
+        tools: Any = SimpleNamespace(context=self.context, enqueue=lambda *_: None)
+        await enqueue_changed(tools, self.link, states_of(tools, self.link))
 
     async def start(self) -> str:
         """Let the task be made; its id."""

@@ -45,7 +45,7 @@ async def enqueue_changed(tools: Tools, link: LiveLink, states: Mapping[Key, Tas
     instance = tools.context.instance
     for key, state in states.items():
         if sweep.differs(state, Owner.of(instance, key), link.snapshot):
-            state.drifted = True
+            state.drifted = state.drifted or not state.parked_step  # a paused task is off because we have paused it
             tools.enqueue(key, Priority.RESYNC)
         elif state.plan is not None:
             tools.enqueue(key, Priority.RESYNC)  # what it was made for may be as it should be again
