@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from devstack.kubeconfig import write_kubeconfig
 from devstack.stack import Stack
@@ -65,6 +66,7 @@ class Pair:
             case Loss.RESET:
                 door.down = True
             case Loss.STOPPED:
+                _until_it_sleeps(process.pid)
                 os.kill(process.pid, signal.SIGSTOP)
             case Loss.KILLED:
                 process.kill()
@@ -100,6 +102,30 @@ class Pair:
             found += self.made.faults_in_log()
         self.made.operator = kept
         return found
+
+
+def _until_it_sleeps(pid: int) -> None:
+    """Wait until a process has sent what it has begun. One that is stopped between its look at the lease and the sending
+    sends once it goes on, lease or not: no client can help that, and what such a write does tests/fault/test_late_writes.py
+    shows. The proxies are held up meanwhile, so there will be nothing for it to do.
+    """
+    limit = time.monotonic() + 10.0
+    before: list[tuple[str, ...]] = []
+    while (now := _threads(pid)) != before or any(state != "S" for _, state, *_ in now):
+        assert time.monotonic() < limit, f"it is never at rest: {now}"
+        before = now
+
+
+def _threads(pid: int) -> list[tuple[str, ...]]:
+    """Id, state (S: it sleeps) and number of switches of each thread: one that waits for another to let it go on sleeps as well."""
+    found = []
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        lines = dict(
+            line.split(":\t", 1) for line in status.read_text("ascii", "replace").splitlines() if ":\t" in line
+        )
+        switches = (lines["voluntary_ctxt_switches"], lines["nonvoluntary_ctxt_switches"])
+        found.append((lines["Pid"], lines["State"][0], *switches))
+    return sorted(found)
 
 
 def by(who: str, write_id: str) -> Callable[[Exchange], bool]:

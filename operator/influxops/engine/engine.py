@@ -32,6 +32,9 @@ AGAIN = 0.05
 STEPS = 8
 """After so many steps in a row that did not end in Done, the next ones wait as after failures."""
 
+OVERWRITTEN = 5.0
+"""Seconds until a status that somebody else has written over is put right: two writers who disagree must not argue at full speed."""
+
 
 class Engine:
     """The sink of the watch and the owner of the workers."""
@@ -74,7 +77,7 @@ class Engine:
         change = self._cache.upsert(record)
         if Change.STALE in change:
             return
-        self._statuses.seen(record)
+        overwritten = self._statuses.seen(record)
         if not self.leading:
             return
         if not change.echo:
@@ -86,6 +89,8 @@ class Engine:
             self._queue.add(
                 record.key, Priority.RESYNC
             )  # its loop has ended it: the visit cleans up, and deletes it in time
+        elif overwritten and record.key.kind is not Kind.CONNECTION:  # each of its turns says it anew
+            self._queue.add(record.key, Priority.RESYNC, after=OVERWRITTEN)
 
     def replace(self, record: Record) -> None:
         """An object is in this state now, however old it looks: the cluster was set back in time.

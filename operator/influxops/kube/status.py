@@ -1,5 +1,8 @@
 """Writes status: only when it differs from what stands there, never faster than allowed.
 
+The times of conditions alone are no difference. Two operators that both believe that they lead, each with the second in
+which it saw an object become Ready, would overwrite each other for ever.
+
 Two ways in. ``now`` is for the result of a reconcile: it writes at once and raises what goes wrong, for the queue to
 repeat. ``later`` is for what runs report: it is merged with what waits for the same object and written in its turn.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +31,8 @@ PARALLEL = 8
 REFUSED_FOR = 300.0
 """Seconds until a status that the API has refused for its content, or for that of its object, is tried again."""
 
+_TIMES = re.compile(rb'"lastTransitionTime":"[^"]*"')  # within a string its quotes would be escaped
+
 
 class StatusTarget(Protocol):
     """Who can write a status; ``KubeClient`` can."""
@@ -44,6 +50,7 @@ class _Last:
 
     uid: str
     digest: bytes
+    """Empty when what stands there is not known."""
     version: int
 
 
@@ -76,6 +83,8 @@ class StatusWriter:
         self._refused: dict[Key, tuple[str, bytes, float]] = {}
         """Object -> uid, digest and until when: what the API would not have, so that it is not asked again at each sweep."""
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
+        self._sent: dict[Key, bytes] = {}
+        """Object -> digest of the write that is under way: the watch may tell of it before its answer does."""
         self._turning: dict[Key, Pending] = {}
         """What was taken off the schedule and is about to be written, unless something newer is written before."""
         self._offered = asyncio.Event()
@@ -90,13 +99,22 @@ class StatusWriter:
         """How long the oldest of them has waited."""
         return self._schedule.oldest(_time())
 
-    def seen(self, record: Record) -> None:
-        """Take note of the status that a watch reports, unless it is older than our last write."""
+    def seen(self, record: Record) -> bool:
+        """Take note of the status that a watch reports, unless it is older than our last write.
+
+        Tells whether somebody else has written over a status that this process speaks for.
+        """
         version = _version(record.resource_version)
         last = self._last.get(record.key)
-        if last is None or last.uid != record.uid or version > last.version:
-            digest = b"" if record.mangled else _hash(plain(record.packed_status))
-            self._last[record.key] = _Last(record.uid, digest, version)
+        if last is not None and last.uid != record.uid:
+            last = None
+        if last is not None and version <= last.version:
+            return False
+        digest = b"" if record.mangled else _digest(plain(record.packed_status))
+        self._last[record.key] = _Last(record.uid, digest, version)
+        if last is None or digest in {last.digest, self._sent.get(record.key)}:
+            return False
+        return self.may(record.key)
 
     def rewind(self, record: Record) -> None:
         """Take note of the status that stands there now, although a newer one was known: the cluster was set back."""
@@ -135,7 +153,8 @@ class StatusWriter:
     def later(self, key: Key, uid: str, status: Mapping[str, Any], *, urgent: bool) -> None:
         """Write in its turn if it then differs. ``urgent``: the outcome changed. The newest content wins."""
         last = self._last.get(key)
-        if key not in self._schedule and last is not None and last.uid == uid and last.digest == _digest(status):
+        stands = last is not None and (last.uid, last.digest) == (uid, _digest(canonical(status)))
+        if stands and key not in self._schedule:
             self.skipped += 1
             return
         self._schedule.offer(key, uid, status, _time(), urgent=urgent)
@@ -191,14 +210,15 @@ class StatusWriter:
     async def _write(self, key: Key, uid: str, status: Mapping[str, Any]) -> bool:
         if not self.may(key):
             return False
-        digest = _digest(status)
+        digest = _digest(canonical(status))
         last = self._last.get(key)
         if last is not None and last.uid == uid and last.digest == digest:
             self.skipped += 1
             return False
         refused = self._refused.get(key)
-        if refused is not None and refused[:2] == (uid, _timeless(status)) and _time() < refused[2]:
+        if refused is not None and refused[:2] == (uid, digest) and _time() < refused[2]:
             return False
+        self._sent[key] = digest
         try:
             known = str(last.version) if last is not None and last.uid == uid and last.version else None
             answer = await self._target.apply_status(key, uid, status, known)
@@ -210,15 +230,19 @@ class StatusWriter:
             return False
         except KubeError as error:
             if isinstance(error, Unprocessable):
-                self._refused[key] = (uid, _timeless(status), _time() + REFUSED_FOR)
+                self._refused[key] = (uid, digest, _time() + REFUSED_FOR)
             # The write may have happened: what stands there is not known, but the version is still worth a try.
             if last is not None:
                 self._last[key] = _Last(last.uid, b"", last.version)
             self.failed += 1
             raise
+        finally:
+            del self._sent[key]
         self.writes += 1
         self._refused.pop(key, None)
-        self._last[key] = _Last(uid, digest, _version(answer["metadata"]["resourceVersion"]))
+        version, last = _version(answer["metadata"]["resourceVersion"]), self._last.get(key)
+        if last is None or last.uid != uid or version >= last.version:  # the watch may have told of a newer one before
+            self._last[key] = _Last(uid, digest, version)
         self._schedule.written(key, _time())
         if self.on_written is not None:
             self.on_written(key, answer)
@@ -245,18 +269,9 @@ class StatusWriter:
                 self._locks[key] = (lock, users - 1)
 
 
-def _digest(status: Mapping[str, Any]) -> bytes:
-    return _hash(canonical(status))
-
-
-def _timeless(status: Mapping[str, Any]) -> bytes:
-    """The digest without the times of conditions, which move with every try when nothing was ever written."""
-    conditions = [{**one, "lastTransitionTime": ""} for one in status.get("conditions") or []]
-    return _digest({**status, "conditions": conditions})
-
-
-def _hash(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).digest()
+def _digest(status: bytes) -> bytes:
+    """Of the canonical JSON of a status, without the times of conditions."""
+    return hashlib.blake2b(_TIMES.sub(b'"lastTransitionTime":""', status), digest_size=16).digest()
 
 
 def _version(text: str) -> int:

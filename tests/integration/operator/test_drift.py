@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from tests.integration.operator.test_pipeline import buckets, spec_of
 from tests.support.expect import condition
-from tests.support.lab import HOURLY, TASK, Lab
+from tests.support.fake_kube import MERGE
+from tests.support.lab import CONNECTION, HOURLY, PIPELINE, POLICY, TASK, Lab
 
 OTHER = 'from(bucket: "raw") |> range(start: -5m)\n'
 
@@ -110,6 +114,31 @@ def test_our_own_double_is_deleted(lab: Lab, task_id: str) -> None:
     lab.influx.new_task(stored["flux"], stored["description"])
     lab.in_influx("one task", lab.influx.tasks, lambda tasks: [task["id"] for task in tasks] == [task_id])
     assert lab.influx.task(task_id)["flux"] == stored["flux"]
+
+
+def test_a_status_that_was_written_over_is_right_again(lab: Lab, task_id: str) -> None:
+    """Somebody with rights enough, or a backup that was restored with its statuses: of every kind, without an edit of the spec."""
+    lab.policy("kept", "kept", "30d")
+    buckets(lab)
+    lab.create(PIPELINE, "env", spec_of(datetime.now(UTC) - timedelta(hours=2)))
+    objects = {
+        (TASK, "cpu"): "taskID",
+        (POLICY, "kept"): "bucketID",
+        (PIPELINE, "env"): "",
+        (CONNECTION, "main"): "orgID",
+    }
+    right = {one: lab.synced(*one)["status"] for one in objects}
+    assert right[TASK, "cpu"]["taskID"] == task_id
+    moment = "2020-01-01T00:00:00Z"
+    wrong = {"type": "Ready", "status": "False", "reason": "Nonsense", "message": "-", "lastTransitionTime": moment}
+    for one, field in objects.items():
+        status = {"conditions": [wrong], "observedGeneration": 0, **({field: None} if field else {})}
+        code, answer = lab.call("PATCH", f"{lab.path(*one)}/status", {"status": status}, MERGE)
+        assert (code, answer["status"]["conditions"][0]["reason"]) == (200, "Nonsense")
+    for one, field in objects.items():
+        status = lab.synced(*one)["status"]
+        assert status.get(field) == right[one].get(field)
+        assert status["observedGeneration"] == right[one]["observedGeneration"]
 
 
 def test_a_strangers_task_of_the_same_name_is_in_the_way(lab: Lab) -> None:

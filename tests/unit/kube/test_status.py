@@ -16,6 +16,8 @@ from influxops.kube.status import REFUSED_FOR, StatusWriter
 from tests.support.kubeobjects import record, task
 from tests.support.until import until
 
+READY = {"type": "Ready", "status": "True"}
+
 
 class Target:
     """Takes statuses; answers with what is queued in ``errors`` first."""
@@ -80,6 +82,52 @@ async def test_a_status_that_somebody_else_changed_is_written_again() -> None:
     writer = StatusWriter(target)
     await writer.now(task(), "u1", {"n": 1})
     writer.seen(record(version=2000, status={"n": "by hand"}))
+    assert await writer.now(task(), "u1", {"n": 1})
+
+
+async def test_the_times_of_conditions_alone_are_no_difference() -> None:
+    """Two operators that both believe that they lead saw the object become Ready in different seconds: neither overwrites the other."""
+
+    def status(second: int, reason: str = "Synced") -> dict[str, Any]:
+        moment = f"2026-01-01T00:00:{second:02d}Z"
+        message = f'"lastTransitionTime":"{reason}"'
+        return {"conditions": [{**READY, "reason": reason, "message": message, "lastTransitionTime": moment}]}
+
+    writer = StatusWriter(Target())
+    await writer.now(task(), "u1", status(1))
+    assert not writer.seen(record(version=2000, status=status(2)))
+    assert not await writer.now(task(), "u1", status(1))
+    assert await writer.now(task(), "u1", status(1, "Drifted"))
+
+
+async def test_it_tells_when_somebody_else_has_written_over_a_status() -> None:
+    """And not of our own writes, whether the watch tells of them before or after their answer; nor where others may write."""
+    target = Target()
+    writer = StatusWriter(target)
+    assert not writer.seen(record(version=1, status={"n": "of a former leader"}))
+    target.gate = asyncio.Event()
+    write = asyncio.create_task(writer.now(task(), "u1", {"n": 1}))
+    await until(lambda: bool(writer._sent))
+    assert not writer.seen(record(version=1001, status={"n": 1}))
+    target.gate.set()
+    await write
+    assert not writer.seen(record(version=1002, status={"n": 1}))
+    assert writer.seen(record(version=1003, status={"n": "by hand"}))
+    assert not writer.seen(record(version=1003, status={"n": "by hand"}))
+    writer.may = lambda _: False
+    assert not writer.seen(record(version=1004, status={"n": 4}))
+
+
+async def test_an_answer_that_comes_late_does_not_hide_what_was_written_over_it() -> None:
+    """The watch told of the newer status before the answer to the older write was there."""
+    target = Target()
+    target.gate = asyncio.Event()
+    writer = StatusWriter(target)
+    write = asyncio.create_task(writer.now(task(), "u1", {"n": 1}))  # version 1001
+    await until(lambda: bool(writer._sent))
+    writer.seen(record(version=1002, status={"n": "by hand"}))
+    target.gate.set()
+    await write
     assert await writer.now(task(), "u1", {"n": 1})
 
 
