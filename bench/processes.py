@@ -81,7 +81,7 @@ class Operator:
         """Wait until something counted has grown to a number; the monotonic time of it.
 
         A scrape costs the operator some milliseconds. So while the end is far off it is asked seldom: not before a
-        third of the time that is left at the speed so far.
+        third of the time that is left at the speed so far, but each second.
         """
         began = time.monotonic()
         while (count := measure(self.scrape())) < wanted:
@@ -89,7 +89,7 @@ class Operator:
             if now - began > timeout:
                 raise TimeoutError(f"{count:g} of {wanted:g} reached in {timeout:.0f} s; see {self.log}")
             left = (now - began) * (wanted - count) / count if count else 0.0
-            time.sleep(min(5.0, max(every, left / 3)))
+            time.sleep(min(1.0, max(every, left / 3)))
         return time.monotonic()
 
     def cpu(self) -> float:
