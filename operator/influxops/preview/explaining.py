@@ -30,6 +30,7 @@ from influxops.preview.world import Silent
 from influxops.reconcile.context import Context
 from influxops.reconcile.script import check, desired
 from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_visit import TaskVisit
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ async def preview_context(source: Source, link: PreviewLink) -> AsyncIterator[Co
 async def _subject(source: Source, record: Record, link: PreviewLink, at: datetime | None) -> Subject:
     spec = read(InfluxTaskSpec, record.spec(), "spec")
     async with preview_context(source, link) as context:
-        task, script = await desired(context, record, spec, link, TaskState(record.uid))
+        task, script = await desired(TaskVisit(context, record, link, TaskState(record.uid)), spec)
     await check(link, task, script)
     moment = at or datetime.now(UTC) - timedelta(seconds=task.schedule.offset)
     slot = task.schedule.slot_at_or_before(moment) or moment.replace(microsecond=0)

@@ -33,6 +33,7 @@ from influxops.reconcile.references import NotUsable, connection_key, no_bucket,
 from influxops.reconcile.rerun_policy import pauses
 from influxops.reconcile.script import script_facts, user_script
 from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_visit import TaskVisit
 
 LOOK = 5.0
 """Seconds between looks for a pipeline or task that is missing or not ready."""
@@ -131,7 +132,7 @@ async def _task_plan(context: Context, record: Record, spec: InfluxBackfillSpec)
 async def _plan(
     context: Context, found: Record, task: InfluxTaskSpec, link: Link, spec: InfluxBackfillSpec
 ) -> PipelinePlan:
-    script = await user_script(context, found, task, link, TaskState(uid=found.uid))
+    script = await user_script(TaskVisit(context, found, link, TaskState(uid=found.uid)), task)
     facts = await script_facts(link, script)
     desired = desired_task(task, script, facts, owner_of(context, found), found.uid, link.spec.policy, None)
     try:

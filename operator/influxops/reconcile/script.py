@@ -12,14 +12,13 @@ from influxops.core.flux.facts import ScriptFacts
 from influxops.core.flux.render import to_user_place
 from influxops.core.marker import sha256
 from influxops.core.outcome import Reason, Wait
-from influxops.core.record import Record
 from influxops.core.template import TemplateFault
 from influxops.influx.errors import ScriptInvalid
 from influxops.kube.errors import Forbidden as KubeForbidden
 from influxops.library.catalogue import at_hand
-from influxops.reconcile.context import Context, Link
-from influxops.reconcile.references import NotUsable, owner_of, poll_after
-from influxops.reconcile.state import TaskState
+from influxops.reconcile.context import Link
+from influxops.reconcile.references import NotUsable, poll_after
+from influxops.reconcile.task_visit import TaskVisit
 
 
 class Scripted(Protocol):
@@ -34,16 +33,14 @@ class Scripted(Protocol):
         """The template that renders to it."""
 
 
-async def user_script(
-    context: Context, record: Record, spec: Scripted, link: Link, state: TaskState, where: str = "spec"
-) -> str:
+async def user_script(visit: TaskVisit, spec: Scripted, where: str = "spec") -> str:
     """The script as the user means it: inline, or rendered from a template. Raises SpecFault and NotUsable.
 
     ``where`` is the path of what has the script, for messages.
     """
     template = spec.template
     if template is None or template.config_map_key_ref is None:
-        state.configmap = ("", "", "")
+        visit.state.configmap = ("", "", "")
     if template is None:
         return spec.flux or ""
     known = _at_hand(template, where)
@@ -51,11 +48,11 @@ async def user_script(
         text, values = known
     elif template.config_map_key_ref is not None:
         ref = template.config_map_key_ref
-        text, values = await _configmap(context, record, ref.name, ref.key, link, state), template.values
+        text, values = await _configmap(visit, ref.name, ref.key), template.values
     else:
         raise SpecFault(f"{where}.template has neither inline nor configMapKeyRef nor library")
     try:
-        return await context.renderer.render(text, values)
+        return await visit.context.renderer.render(text, values)
     except TemplateFault as fault:
         raise SpecFault(f"{_where(template, where)}: {fault}", Reason.INVALID_SCRIPT) from None
 
@@ -75,8 +72,9 @@ def _where(template: Template, where: str) -> str:
     return f"{where}.template.inline" if ref is None else f"ConfigMap {ref.name}, key {ref.key}"
 
 
-async def _configmap(context: Context, record: Record, name: str, key: str, link: Link, state: TaskState) -> str:
-    namespace = record.key.namespace
+async def _configmap(visit: TaskVisit, name: str, key: str) -> str:
+    context, state = visit.context, visit.state
+    namespace = visit.record.key.namespace
     try:
         exists, text = await context.configmaps.text(namespace, name, key)
     except KubeForbidden as error:
@@ -89,7 +87,7 @@ async def _configmap(context: Context, record: Record, name: str, key: str, link
             Wait(
                 Reason.DEPENDENCY_NOT_READY,
                 f"{what} (spec.template.configMapKeyRef) does not exist: create it",
-                after=poll_after(context, state.waiting_since, link.spec.sync_interval.seconds),
+                after=poll_after(context, state.waiting_since, visit.link.spec.sync_interval.seconds),
             )
         )
     state.configmap = (name, key, sha256(text))
@@ -110,18 +108,16 @@ async def script_facts(link: Link, script: str) -> ScriptFacts:
         raise _fault(error, (error.line, error.column) if error.line else None) from None
 
 
-async def desired(
-    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState
-) -> tuple[DesiredTask, str]:
+async def desired(visit: TaskVisit, spec: InfluxTaskSpec) -> tuple[DesiredTask, str]:
     """The task as it should be, and the user's script. Raises SpecFault and NotUsable."""
-    script = await user_script(context, record, spec, link, state)
+    link = visit.link
+    script = await user_script(visit, spec)
     if not script.strip():
         raise SpecFault("the script is empty: write Flux into spec.flux or spec.template", Reason.INVALID_SCRIPT)
     facts = await script_facts(link, script)
     limits = link.spec.policy.allowed_buckets
     buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
-    owner = owner_of(context, record)
-    return desired_task(spec, script, facts, owner, record.uid, link.spec.policy, buckets), script
+    return desired_task(spec, script, facts, visit.owner, visit.record.uid, link.spec.policy, buckets), script
 
 
 async def check(link: Link, task: DesiredTask, script: str) -> None:

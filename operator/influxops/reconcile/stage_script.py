@@ -15,6 +15,7 @@ from influxops.reconcile.pipeline_state import PipelineState
 from influxops.reconcile.references import NotUsable, connection_key, poll_after
 from influxops.reconcile.script import Scripted, user_script
 from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_visit import TaskVisit
 
 
 async def stage_script(
@@ -27,7 +28,9 @@ async def stage_script(
     source: Scripted = task if task is not None else stage
     memory = TaskState(uid=record.uid, waiting_since=state.waiting_since)
     try:
-        script = await user_script(context, record, source, link, memory, f"{where}.taskRef" if task else where)
+        script = await user_script(
+            TaskVisit(context, record, link, memory), source, f"{where}.taskRef" if task else where
+        )
     finally:
         state.waiting_since = memory.waiting_since
     if not script.strip():

@@ -14,8 +14,9 @@ from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import confirm, let_go, let_go_marked
-from influxops.reconcile.references import connection_key, first_answer, hopeless, owner_of, release_again
+from influxops.reconcile.references import connection_key, first_answer, hopeless, release_again
 from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_visit import TaskVisit
 from influxops.reconcile.task_writes import HASH, delete_stored, refresh, settle_unknown
 
 
@@ -52,9 +53,9 @@ async def finish_task(context: Context, record: Record, state: TaskState) -> Out
     await confirm(context, record)
     try:
         if orphan:
-            await _orphan(context, record, link, state)
+            await _orphan(TaskVisit(context, record, link, state))
         else:
-            await _delete(context, record, link, state)
+            await _delete(TaskVisit(context, record, link, state))
     except InfluxError as error:
         if orphan:
             again = release_again(context, record)
@@ -76,71 +77,74 @@ def _held_up(link: Link, why: str) -> Wait:
     )
 
 
-async def _delete(context: Context, record: Record, link: Link, state: TaskState) -> None:
+async def _delete(visit: TaskVisit) -> None:
     """Delete every stored task that is this resource's own; copies that somebody made stay."""
-    await settle_unknown(context, link, state)
-    for task in _mine(context, record, link, state):
-        await delete_stored(context, record, link, task.id, "its InfluxTask was deleted")
+    await settle_unknown(visit)
+    for task in _mine(visit):
+        await delete_stored(visit, task.id, "its InfluxTask was deleted")
 
 
-def _mine(context: Context, record: Record, link: Link, state: TaskState) -> list[TaskRecord]:
+def _mine(visit: TaskVisit) -> list[TaskRecord]:
     """The task in status, whatever became of it, and our doubles of it; copies that somebody made are not ours.
 
     Without an id in status (killed before it was written, or rebuilt from Git) the marker alone decides.
     """
-    every = link.snapshot.marked(owner_of(context, record))
+    every = visit.link.snapshot.marked(visit.owner)
     marked = [task for task in every if task.marker is not None and task.marker.ordinary]
-    under_way = [task for task in every if task not in marked and (task.intact or task.id == state.task_id)]
+    under_way = [task for task in every if task not in marked and (task.intact or task.id == visit.state.task_id)]
     heirs = {task.marker.replaced_by for task in under_way if task.marker is not None and task.marker.replaced_by}
-    settled = _settled(context, record, link, state, marked)
+    settled = _settled(visit, marked)
     settled += [task for task in marked if task.id in heirs and task not in settled]
     return [*under_way, *settled]
 
 
-def _settled(
-    context: Context, record: Record, link: Link, state: TaskState, marked: list[TaskRecord]
-) -> list[TaskRecord]:
+def _settled(visit: TaskVisit, marked: list[TaskRecord]) -> list[TaskRecord]:
     """The same without those that replace another task, or are replaced."""
-    stored = link.snapshot.tasks.get(state.task_id) if state.task_id else None
+    state = visit.state
+    stored = visit.link.snapshot.tasks.get(state.task_id) if state.task_id else None
     if not state.task_id:
-        own = [task for task in marked if task.intact and task.marker is not None and task.marker.uid == record.uid]
+        own = [
+            task for task in marked if task.intact and task.marker is not None and task.marker.uid == visit.record.uid
+        ]
         return own or (marked if len(marked) == 1 else [])
     digests = {state.script_hash.removeprefix(HASH), stored.digest if stored else ""} - {""}
     mine = [task for task in marked if task.id != state.task_id and task.intact and task.digest in digests]
-    known = stored.marker is None or stored.marker.owner == owner_of(context, record) if stored is not None else False
+    known = stored.marker is None or stored.marker.owner == visit.owner if stored is not None else False
     if stored is not None and known and (stored.marker is None or stored.marker.ordinary):
         mine.append(stored)
     return mine
 
 
-async def _orphan(context: Context, record: Record, link: Link, state: TaskState) -> None:
+async def _orphan(visit: TaskVisit) -> None:
     """Take our marker off and leave the task running; tried once, because letting go must not be held up.
 
     Of two tasks, one of which replaces the other, the one stays that runs, or should.
     """
-    mine = _mine(context, record, link, state)
+    mine = _mine(visit)
     settled = {task.id for task in mine if task.marker is None or task.marker.ordinary}
     for known in sorted(mine, key=lambda task: bool(task.marker and task.marker.replaces)):
         marker = known.marker
         if marker is not None and (marker.replaces or marker.replaced_by in settled):
-            await delete_stored(context, record, link, known.id, "another task has its place")
+            await delete_stored(visit, known.id, "another task has its place")
         else:
-            status = None if marker is None or marker.ordinary or record.spec().get("suspend") else TaskStatus.ACTIVE
-            await _release(context, record, link, known.id, status)
+            status = (
+                None if marker is None or marker.ordinary or visit.record.spec().get("suspend") else TaskStatus.ACTIVE
+            )
+            await _release(visit, known.id, status)
 
 
-async def _release(context: Context, record: Record, link: Link, task_id: str, status: TaskStatus | None) -> None:
-    task = await refresh(context, link, task_id)
+async def _release(visit: TaskVisit, task_id: str, status: TaskStatus | None) -> None:
+    task = await refresh(visit, task_id)
     if task is None:
         return
     marker, body = read_script(task.flux)
-    if marker is None or marker.owner != owner_of(context, record):
+    if marker is None or marker.owner != visit.owner:
         return
-    updated = await link.call(
+    updated = await visit.link.call(
         "release_task", lambda port: port.update_task(task_id, status=status or task.status, flux=body), write=True
     )
-    link.snapshot.put_task(TaskRecord.of(updated), context.clock())
-    context.recorder.action(record.key, "release", Reason.DELETING, task=task_id)
+    visit.link.snapshot.put_task(TaskRecord.of(updated), visit.context.clock())
+    visit.context.recorder.action(visit.record.key, "release", Reason.DELETING, task=task_id)
 
 
 async def _let_go_later(context: Context, record: Record, why: str) -> Outcome:

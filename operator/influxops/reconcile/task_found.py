@@ -7,21 +7,17 @@ from influxops.core.desired import DesiredTask
 from influxops.core.outcome import Reason
 from influxops.core.ownership import Claim, Match, match
 from influxops.core.plan import Refusal
-from influxops.core.record import Record
-from influxops.reconcile.context import Context, Link
-from influxops.reconcile.references import owner_of
-from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_visit import TaskVisit
 from influxops.reconcile.task_writes import HASH
 
 
-def find(
-    context: Context, record: Record, spec: InfluxTaskSpec, link: Link, state: TaskState, desired: DesiredTask
-) -> Match:
+def find(visit: TaskVisit, spec: InfluxTaskSpec, desired: DesiredTask) -> Match:
     """Which stored task is this resource's."""
-    snapshot = link.snapshot
+    state = visit.state
+    snapshot = visit.link.snapshot
     claim = Claim(
-        owner=owner_of(context, record),
-        uid=record.uid,
+        owner=visit.owner,
+        uid=visit.record.uid,
         task_id=state.task_id,
         name=desired.name,
         digests=frozenset({desired.digest, state.script_hash.removeprefix(HASH)} - {""}),
@@ -35,8 +31,10 @@ def find(
         return found
     # A task whose mark somebody has wiped off is still that of the object whose status names it.
     task_id = found.adoptable.id
-    other = next((key for key, one in context.tasks.items() if one.task_id == task_id and key != record.key), None)
-    if other is None or context.objects.get(other) is None:
+    other = next(
+        (key for key, one in visit.context.tasks.items() if one.task_id == task_id and key != visit.record.key), None
+    )
+    if other is None or visit.context.objects.get(other) is None:
         return found
     message = f"task {task_id} is the one of {other}, although its mark is lost: release that object first"
     return Match(refusal=Refusal(Reason.CONFLICT, message))

@@ -12,24 +12,16 @@ from influxops.core.observed import Task, TaskStatus
 from influxops.core.outcome import Done, Outcome
 from influxops.core.pending import MAX_DIFF, task_actions, task_basis
 from influxops.core.plan import CreateTask, Plan, RecreateTask, UpdateTask
-from influxops.core.record import Record, unpack
+from influxops.core.record import unpack
 from influxops.reconcile.approval import Shown, asks, hold
-from influxops.reconcile.context import Context, Link
-from influxops.reconcile.state import TaskState
 from influxops.reconcile.task_recreate import goes_on
+from influxops.reconcile.task_visit import TaskVisit
 from influxops.reconcile.task_writes import HASH, refresh
 
 
-async def held_back(
-    context: Context,
-    record: Record,
-    spec: InfluxTaskSpec,
-    link: Link,
-    state: TaskState,
-    desired: DesiredTask,
-    plan: Plan,
-) -> Outcome | None:
+async def held_back(visit: TaskVisit, spec: InfluxTaskSpec, desired: DesiredTask, plan: Plan) -> Outcome | None:
     """Why the plan is not applied now, if so; it then stands in ``state.plan``."""
+    context, record, state = visit.context, visit.record, visit.state
     if goes_on(plan) and not context.preview:  # a plan that is only shown shows this, too
         return None
     settled = state.verified[0] if state.verified else settled_generation(unpack(state.packed_status))
@@ -40,7 +32,7 @@ async def held_back(
     drift = same and (settled == record.generation or by_hand)
     if not asks(spec, drift=drift):
         return None
-    current = await refresh(context, link, plan.task_id) if plan.task_id else None
+    current = await refresh(visit, plan.task_id) if plan.task_id else None
     limit = None if context.preview else MAX_DIFF
 
     def shown(task: Task | None) -> Shown:
@@ -51,27 +43,28 @@ async def held_back(
     if current is not None and current.status is not desired.status and desired.status is TaskStatus.ACTIVE:
         before_park = shown(replace(current, status=TaskStatus.ACTIVE))
     now = before_park if state.parked_step and before_park is not None else shown(current)
-    interval = float(link.spec.sync_interval.seconds)
+    interval = float(visit.link.spec.sync_interval.seconds)
     held = hold(context, record, spec, now, before_park, state.plan, drift=drift, interval=interval)
     if held is None:
         return None
     state.plan = held.plan
     state.held = held.outcome
     state.held_name = desired.name
-    state.held_for = held_for(record, link, state)
+    state.held_for = held_for(visit)
     if isinstance(held.outcome, Done):
         state.drifted = True
-        state.verified = (record.generation, link.generation)
+        state.verified = (record.generation, visit.link.generation)
     return held.outcome
 
 
-def held_for(record: Record, link: Link, state: TaskState) -> tuple[Any, ...]:
+def held_for(visit: TaskVisit) -> tuple[Any, ...]:
     """What a plan that waits was made for: while it is the same, nothing need be asked to know that it still waits."""
-    snapshot = link.snapshot
+    state = visit.state
+    snapshot = visit.link.snapshot
     return (
-        record.generation,
-        link.generation,
-        tuple(sorted(record.annotations.items())),
+        visit.record.generation,
+        visit.link.generation,
+        tuple(sorted(visit.record.annotations.items())),
         tuple(
             snapshot.tasks.get(str(one.get("id") or state.task_id)) for one in (state.plan or {}).get("actions") or []
         ),

@@ -12,8 +12,8 @@ from influxops.core.record import Record
 from influxops.core.schedule import of_texts
 from influxops.core.succession import Wish, filled_script, seconds_to_a_gap, stub_script
 from influxops.influx.errors import Conflict, Forbidden, NotFound
-from influxops.reconcile.context import Context, Link
-from influxops.reconcile.state import TaskState
+from influxops.reconcile.context import Link
+from influxops.reconcile.task_visit import TaskVisit
 from influxops.reconcile.task_writes import refresh
 
 RUN_ENDS = 5.0
@@ -24,9 +24,9 @@ TURN = 0.5
 """Seconds between two looks, of all tasks of a connection that wait for their turn together: many do not ask more often."""
 
 
-def wish_of(record: Record, link: Link) -> Wish:
+def wish_of(visit: TaskVisit) -> Wish:
     """Which task the resource's annotation names, and whose the new one will be."""
-    return Wish(record.annotations.get(RECREATE, ""), link.user.id if link.user is not None else "")
+    return Wish(visit.record.annotations.get(RECREATE, ""), visit.link.user.id if visit.link.user is not None else "")
 
 
 def goes_on(plan: Plan) -> bool:
@@ -40,16 +40,17 @@ def _carries_on(action: Action) -> bool:
     return isinstance(action, RecreateTask) and action.step is not Step.CREATE
 
 
-def not_now(context: Context, record: Record, link: Link, action: Action) -> Outcome | None:
+def not_now(visit: TaskVisit, action: Action) -> Outcome | None:
     """What a replacement waits for before it is begun, and before the old task is switched off. None: nothing.
 
     One at a time of a connection, and never where a slot would be lost.
     """
+    record, link = visit.record, visit.link
     if not isinstance(action, RecreateTask) or action.step not in {Step.CREATE, Step.RETIRE}:
         return None
     stored = link.snapshot.tasks.get(action.task_id)
     schedule = of_texts(stored.every, stored.cron, stored.offset) if stored is not None else None
-    wait = seconds_to_a_gap(schedule, context.now())
+    wait = seconds_to_a_gap(schedule, visit.context.now())
     if action.step is Step.RETIRE:
         message = f"task {action.task_id} is replaced by task {action.new_id} after its next run"
         return Wait(Reason.UPDATING, message, after=wait) if wait else None
@@ -57,7 +58,7 @@ def not_now(context: Context, record: Record, link: Link, action: Action) -> Out
     if wait:
         return Done(Reason.SYNCED, f"{right}; it is recreated after its next run", after=wait)
     other = link.recreating
-    first = context.objects.get(other) if other is not None and other != record.key else None
+    first = visit.context.objects.get(other) if other is not None and other != record.key else None
     if first is not None and not first.deleting:
         link.awaiting_turn.add(record.key)
         after = TURN * len(link.awaiting_turn)
@@ -77,10 +78,9 @@ def end_turn(link: Link | None, record: Record, outcome: Outcome) -> None:
         link.awaiting_turn.discard(record.key)
 
 
-async def recreate_step(
-    context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask, action: RecreateTask
-) -> Wait:
+async def recreate_step(visit: TaskVisit, desired: DesiredTask, action: RecreateTask) -> Wait:
     """Do one step, after a fresh look at what it changes. Raises Conflict when that is not as it was."""
+    link = visit.link
     match action.step:
         case Step.CREATE:
             made = await link.call(
@@ -89,60 +89,55 @@ async def recreate_step(
                 write=True,
             )
         case Step.FILL:
-            await _unchanged(context, link, action.new_id)
+            await _unchanged(visit, action.new_id)
             made = await _patch(link, action.new_id, TaskStatus.INACTIVE, filled_script(desired, action.task_id))
         case Step.RETIRE:
-            await _unchanged(context, link, action.new_id)
-            old = await _unchanged(context, link, action.task_id)
+            await _unchanged(visit, action.new_id)
+            old = await _unchanged(visit, action.task_id)
             body = read_script(old.flux)[1]
-            script = stamp_script(desired.owner, record.uid, body, replaced_by=action.new_id)
+            script = stamp_script(desired.owner, visit.record.uid, body, replaced_by=action.new_id)
             made = await _patch(link, action.task_id, TaskStatus.INACTIVE, script)
-            state.parked_step = True
+            visit.state.parked_step = True
         case Step.ACTIVATE:
-            return await activate(context, record, link, state, action, desired.owner, desired.status)
-    return _told(context, record, link, state, action, made)
+            return await activate(visit, action, desired.owner, desired.status)
+    return _told(visit, action, made)
 
 
-async def activate(
-    context: Context,
-    record: Record,
-    link: Link,
-    state: TaskState,
-    action: RecreateTask,
-    owner: Owner,
-    status: TaskStatus,
-) -> Wait:
+async def activate(visit: TaskVisit, action: RecreateTask, owner: Owner, status: TaskStatus) -> Wait:
     """Let the new one run; what the spec says now comes afterwards."""
-    new = await _unchanged(context, link, action.new_id)
-    made = await _patch(link, action.new_id, status, stamp_script(owner, record.uid, read_script(new.flux)[1]))
-    state.task_id = action.new_id
-    return _told(context, record, link, state, action, made)
+    new = await _unchanged(visit, action.new_id)
+    made = await _patch(
+        visit.link, action.new_id, status, stamp_script(owner, visit.record.uid, read_script(new.flux)[1])
+    )
+    visit.state.task_id = action.new_id
+    return _told(visit, action, made)
 
 
-def _told(context: Context, record: Record, link: Link, state: TaskState, action: RecreateTask, made: Task) -> Wait:
-    state.next_run = ""
-    link.snapshot.put_task(TaskRecord.of(made), context.clock())
+def _told(visit: TaskVisit, action: RecreateTask, made: Task) -> Wait:
+    visit.state.next_run = ""
+    visit.link.snapshot.put_task(TaskRecord.of(made), visit.context.clock())
     new_id = action.new_id or made.id
-    context.recorder.action(
-        record.key, "recreate", Reason.UPDATING, task=action.task_id, new_task=new_id, step=action.step.value
+    visit.context.recorder.action(
+        visit.record.key, "recreate", Reason.UPDATING, task=action.task_id, new_task=new_id, step=action.step.value
     )
     return Wait(Reason.UPDATING, f"task {action.task_id} is being replaced by task {new_id}", again=True)
 
 
-def tell(context: Context, record: Record, link: Link, action: DeleteTask) -> None:
+def tell(visit: TaskVisit, action: DeleteTask) -> None:
     """Say what has come in whose place."""
-    user = f": it has the rights of InfluxDB user {link.user.name}" if link.user is not None else ""
+    user = f": it has the rights of InfluxDB user {visit.link.user.name}" if visit.link.user is not None else ""
     message = f"task {action.replaced_by} has taken the place of task {action.task_id}{user}"
-    context.recorder.event(record, Reason.UPDATING, message)
+    visit.context.recorder.event(visit.record, Reason.UPDATING, message)
 
 
-async def still_runs(context: Context, link: Link, state: TaskState, task_id: str) -> bool:
+async def still_runs(visit: TaskVisit, task_id: str) -> bool:
     """Whether the old task is in its last run. Deleted meanwhile, the run would end without a record (measured on 2.7.12)."""
-    state.retiring_since = state.retiring_since or context.clock()
-    if context.clock() - state.retiring_since > LONGEST_RUN:
+    state = visit.state
+    state.retiring_since = state.retiring_since or visit.context.clock()
+    if visit.context.clock() - state.retiring_since > LONGEST_RUN:
         return False
     try:
-        runs = await link.call("list_runs", lambda port: port.list_runs(task_id, 10))
+        runs = await visit.link.call("list_runs", lambda port: port.list_runs(task_id, 10))
     except (Forbidden, NotFound):
         return False
     busy = any(run.state in UNFINISHED for run in runs)
@@ -151,10 +146,10 @@ async def still_runs(context: Context, link: Link, state: TaskState, task_id: st
     return busy
 
 
-async def _unchanged(context: Context, link: Link, task_id: str) -> Task:
+async def _unchanged(visit: TaskVisit, task_id: str) -> Task:
     """Read a task now. Raises Conflict when it is not the one that was planned for."""
-    planned = link.snapshot.tasks.get(task_id)
-    task = await refresh(context, link, task_id)
+    planned = visit.link.snapshot.tasks.get(task_id)
+    task = await refresh(visit, task_id)
     if task is None or TaskRecord.of(task) != planned:
         raise Conflict(f"task {task_id} has changed since it was last read")
     return task

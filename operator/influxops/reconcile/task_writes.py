@@ -8,68 +8,67 @@ from influxops.core.desired import DesiredTask
 from influxops.core.observed import Task, TaskRecord, TaskStatus
 from influxops.core.outcome import Reason
 from influxops.core.plan import UpdateTask
-from influxops.core.record import Record
 from influxops.core.task_plan import in_sync, must_park
 from influxops.influx.errors import NotFound
-from influxops.reconcile.context import Context, Link
-from influxops.reconcile.references import owner_of
-from influxops.reconcile.state import TaskState
+from influxops.reconcile.task_visit import TaskVisit
 
 HASH = "sha256:"
 """What ``status.scriptHash`` begins with."""
 
 
-async def refresh(context: Context, link: Link, task_id: str) -> Task | None:
+async def refresh(visit: TaskVisit, task_id: str) -> Task | None:
     """Read one task now, and keep the snapshot in step; None when it is gone.
 
     Ids are unique in the whole server: with a token that sees more than one organization, an id that status remembers
     from before the connection led here would find a task that is no concern of this organization.
     """
+    link = visit.link
     try:
         task = await link.call("get_task", lambda port: port.get_task(task_id))
     except NotFound:
         task = None
     if task is None or task.org_id != link.org_id:
-        link.snapshot.drop_task(task_id, context.clock())
+        link.snapshot.drop_task(task_id, visit.context.clock())
         return None
-    link.snapshot.put_task(TaskRecord.of(task), context.clock())
+    link.snapshot.put_task(TaskRecord.of(task), visit.context.clock())
     return task
 
 
-async def settle_unknown(context: Context, link: Link, state: TaskState) -> None:
+async def settle_unknown(visit: TaskVisit) -> None:
     """After a write whose answer was lost, look again before anything else is written."""
+    link, state = visit.link, visit.state
     snapshot = link.snapshot
     if state.unknown_since is None:
         return
     if not snapshot.complete or snapshot.started <= state.unknown_since:
         if state.task_id:
-            await refresh(context, link, state.task_id)
+            await refresh(visit, state.task_id)
         name = state.unknown_name
         for task in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
-            snapshot.put_task(TaskRecord.of(task), context.clock())
+            snapshot.put_task(TaskRecord.of(task), visit.context.clock())
     state.unknown_since = None
 
 
-async def create(context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask) -> None:
+async def create(visit: TaskVisit, desired: DesiredTask) -> None:
     """Create the task, active. An answer that is lost leads to a look by name before anything else is written."""
+    context, link = visit.context, visit.link
     task = await link.call(
         "create_task",
         lambda port: port.create_task(link.org_id, desired.script, desired.description),
         write=True,
     )
     link.snapshot.put_task(TaskRecord.of(task), context.clock())
-    state.task_id = task.id
-    state.next_run = ""
-    context.recorder.action(record.key, "create", Reason.CREATING, task=task.id, task_name=desired.name)
-    context.recorder.event(record, Reason.CREATING, f"created task {task.id} ({desired.name!r}) in InfluxDB")
+    visit.state.task_id = task.id
+    visit.state.next_run = ""
+    context.recorder.action(visit.record.key, "create", Reason.CREATING, task=task.id, task_name=desired.name)
+    context.recorder.event(visit.record, Reason.CREATING, f"created task {task.id} ({desired.name!r}) in InfluxDB")
 
 
-async def update(
-    context: Context, record: Record, link: Link, state: TaskState, desired: DesiredTask, action: UpdateTask
-) -> bool:
+async def update(visit: TaskVisit, desired: DesiredTask, action: UpdateTask) -> bool:
     """Send one PATCH. True when it only parked the task, or found another one than was planned for."""
+    context, record, link, state = visit.context, visit.record, visit.link, visit.state
     planned = link.snapshot.tasks.get(action.task_id)
-    current = await refresh(context, link, action.task_id)
+    current = await refresh(visit, action.task_id)
     if current is None:
         return True
     stored = TaskRecord.of(current)
@@ -128,15 +127,15 @@ def _reason(action: UpdateTask, *, drift: bool) -> Reason:
     return Reason.DRIFTED if drift else Reason.UPDATING
 
 
-async def delete_stored(context: Context, record: Record, link: Link, task_id: str, why: str) -> None:
+async def delete_stored(visit: TaskVisit, task_id: str, why: str) -> None:
     """Delete one stored task after a fresh look that it is still ours. Gone already is as good."""
-    task = await refresh(context, link, task_id)
+    task = await refresh(visit, task_id)
     if task is None:
         return
     marker = TaskRecord.of(task).marker
-    if marker is not None and marker.owner != owner_of(context, record):
+    if marker is not None and marker.owner != visit.owner:
         return
     with contextlib.suppress(NotFound):
-        await link.call("delete_task", lambda port: port.delete_task(task_id), write=True)
-    link.snapshot.drop_task(task_id, context.clock())
-    context.recorder.action(record.key, "delete", Reason.DELETING, task=task_id, why=why)
+        await visit.link.call("delete_task", lambda port: port.delete_task(task_id), write=True)
+    visit.link.snapshot.drop_task(task_id, visit.context.clock())
+    visit.context.recorder.action(visit.record.key, "delete", Reason.DELETING, task=task_id, why=why)
