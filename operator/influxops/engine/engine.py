@@ -89,7 +89,7 @@ class Engine:
             self._queue.add(
                 record.key, Priority.RESYNC
             )  # its loop has ended it: the visit cleans up, and deletes it in time
-        elif overwritten and record.key.kind is not Kind.CONNECTION:  # each of its turns says it anew
+        elif overwritten and self._connections.link(record.key) is None:  # one with a loop says it anew in each turn
             self._queue.add(record.key, Priority.RESYNC, after=OVERWRITTEN)
 
     def replace(self, record: Record) -> None:

@@ -148,7 +148,11 @@ class StatusWriter:
         async with self._only(key):
             self._schedule.drop(key)
             self._turning.pop(key, None)
-            return await self._write(key, uid, status)
+            try:
+                return await self._write(key, uid, status)
+            except NotFound:
+                self._wait_for_its_end(Pending(key, uid, status, urgent=True, since=_time(), not_before=_time()))
+                return False
 
     def later(self, key: Key, uid: str, status: Mapping[str, Any], *, urgent: bool) -> None:
         """Write in its turn if it then differs. ``urgent``: the outcome changed. The newest content wins."""
@@ -200,12 +204,27 @@ class StatusWriter:
                 await self._write(entry.key, entry.uid, entry.status)
         except NotLeader:
             self.clear()
+        except NotFound:
+            self._wait_for_its_end(entry)
         except (Unavailable, Conflict) as error:
-            self._schedule.retry(entry, _time(), getattr(error, "retry_after", None))
-            self._offered.set()
             log.debug("the status of %s could not be written, tried again: %s", entry.key, error)
+            self._again(entry, getattr(error, "retry_after", None))
         except KubeError as error:
-            log.error("the status of %s was refused: %s", entry.key, error)
+            log.log(
+                logging.DEBUG if entry.attempts else logging.ERROR, "the status of %s was refused: %s", entry.key, error
+            )
+            # Nobody may come by to say it once more, and a right or a CRD may only not be known yet to an API that has just started.
+            self._again(entry, REFUSED_FOR if isinstance(error, Unprocessable) else None)
+
+    def _wait_for_its_end(self, entry: Pending) -> None:
+        """The API knows no such object: the watch will say so too, or else it is there, and takes the status later."""
+        last = self._last.get(entry.key)
+        if last is not None and last.uid == entry.uid:
+            self._again(entry, None)
+
+    def _again(self, entry: Pending, retry_after: float | None) -> None:
+        self._schedule.retry(entry, _time(), retry_after)
+        self._offered.set()
 
     async def _write(self, key: Key, uid: str, status: Mapping[str, Any]) -> bool:
         if not self.may(key):
@@ -222,13 +241,14 @@ class StatusWriter:
         try:
             known = str(last.version) if last is not None and last.uid == uid and last.version else None
             answer = await self._target.apply_status(key, uid, status, known)
-        except (NotFound, Replaced) as error:
-            # Gone, or made anew: the watch tells of the new one.
+        except Replaced as error:
             log.debug("%s is not the object of uid %s any more: %s", key, uid, error)
-            self._forget(key)
+            self._forget(key)  # the watch tells of the new one
             self.on_lost(key)
             return False
         except KubeError as error:
+            if isinstance(error, NotFound):
+                self.on_lost(key)
             if isinstance(error, Unprocessable):
                 self._refused[key] = (uid, digest, _time() + REFUSED_FOR)
             # The write may have happened: what stands there is not known, but the version is still worth a try.

@@ -128,6 +128,15 @@ def test_a_status_that_was_written_over_is_right_again(lab: Lab, task_id: str) -
         (CONNECTION, "main"): "orgID",
     }
     right = {one: lab.synced(*one)["status"] for one in objects}
+    label = {"influxops.dev/shard": "Not_A_Shard"}
+    lab.create(
+        CONNECTION,
+        "bad",
+        {"url": "https://x.example", "org": "x", "tokenSecretRef": {"name": "x", "key": "x"}},
+        labels=label,
+    )
+    objects[CONNECTION, "bad"] = ""
+    right[CONNECTION, "bad"] = lab.rests(CONNECTION, "bad", "InvalidSpec")["status"]
     assert right[TASK, "cpu"]["taskID"] == task_id
     moment = "2020-01-01T00:00:00Z"
     wrong = {"type": "Ready", "status": "False", "reason": "Nonsense", "message": "-", "lastTransitionTime": moment}
@@ -136,7 +145,7 @@ def test_a_status_that_was_written_over_is_right_again(lab: Lab, task_id: str) -
         code, answer = lab.call("PATCH", f"{lab.path(*one)}/status", {"status": status}, MERGE)
         assert (code, answer["status"]["conditions"][0]["reason"]) == (200, "Nonsense")
     for one, field in objects.items():
-        status = lab.synced(*one)["status"]
+        status = lab.rests(*one, condition({"status": right[one]})["reason"])["status"]
         assert status.get(field) == right[one].get(field)
         assert status["observedGeneration"] == right[one]["observedGeneration"]
 

@@ -108,3 +108,33 @@ def test_runs_that_fail_are_repaired(lab: Lab) -> None:
     slots = [begin + n * 5 * SECOND for n in range(1, int((on - begin) / (5 * SECOND)) + 1)]
     found = successes(influx, task_id)
     assert {stamp(slot): found[stamp(slot)] for slot in slots} == {stamp(slot): 1 for slot in slots}
+
+
+def test_late_points_have_the_slot_run_again(lab: Lab) -> None:
+    """A point comes into a window that InfluxDB's own run has read: its slot runs once more, and what is behind follows; no other."""
+    influx = lab.influx
+    prepare(influx, "out", "behind")
+    influx.write("raw", *points(soon() - 60 * SECOND, 600, SECOND))
+    lab.connect()
+    lab.task("cpu", copy("raw", "out"), every="5s", window={"period": "5s"})
+    task_id = lab.task_id("cpu")
+    begin = soon()
+    spec = pipeline(
+        begin,
+        "5s",
+        {**observed(), "source": {"bucket": "raw", "measurement": "env"}},
+        stage("behind", "out", dependsOn=["out"]),
+        lateness={"allowed": "1h", "checkEvery": "1s"},
+    )
+    lab.create(PIPELINE, "env", spec)
+    lab.in_influx("windows have run", lambda: states(influx, "behind"), lambda all_: len(all_) >= 2)
+    influx.write("raw", f"env,sensor=late temperature=1.5 {int(begin.timestamp())}")
+    lab.in_influx(
+        "the late point is behind both", lambda: times(influx, "behind"), lambda all_: all_.count(stamp(begin)) == 2
+    )
+    assert times(influx, "out").count(stamp(begin)) == 2
+    found = successes(influx, task_id)
+    assert found[stamp(begin + 5 * SECOND)] == 2
+    assert {n for slot, n in found.items() if slot != stamp(begin + 5 * SECOND)} == {1}
+    first = windows(influx)["out", stamp(begin)]
+    assert (first["cause"], first["revision"]) == ("LateData", "2")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from influxops.core.keys import Key
-from influxops.kube.errors import NotFound, NotLeader, Unavailable, Unprocessable
+from influxops.kube.errors import Forbidden, NotFound, NotLeader, Unauthorized, Unavailable, Unprocessable
 from influxops.kube.status import REFUSED_FOR, StatusWriter
 from tests.support.kubeobjects import record, task
 from tests.support.until import until
@@ -180,6 +180,45 @@ async def test_after_an_unknown_outcome_the_same_status_is_written_again() -> No
     with pytest.raises(Unavailable):
         await writer.now(task(), "u1", {"n": 2})
     assert await writer.now(task(), "u1", {"n": 1})
+
+
+@pytest.mark.parametrize(
+    "error", [Forbidden("no right yet"), NotFound("no such kind yet", status=404), Unauthorized("expired")]
+)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_refusal_that_passes_loses_no_status(
+    error: Exception, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that has just started knows neither roles nor CRDs; the last status of an object may have nobody who says it again."""
+    monkeypatch.setattr("influxops.kube.status_schedule.BACKOFF", (0.01, 0.01))
+    target = Target()
+    writer = StatusWriter(target)
+    writer.seen(record(version=1))
+    target.errors = [error] * 3
+    async with running(writer):
+        if at_once and isinstance(error, NotFound):
+            assert not await writer.now(task(), "u1", {"n": 1})
+        else:
+            writer.later(task(), "u1", {"n": 1}, urgent=True)
+        await until(lambda: bool(target.applied))
+    assert target.applied == [("a", {"n": 1})]
+
+
+async def test_what_waits_for_an_object_that_seems_gone_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("influxops.kube.status_schedule.BACKOFF", (0.01, 0.01))
+    target = Target()
+    writer = StatusWriter(target)
+    writer.seen(record(version=1))
+    target.errors = [NotFound("gone", status=404)] * 100
+    async with running(writer):
+        writer.later(task(), "u1", {"n": 1}, urgent=True)
+        await until(lambda: len(target.errors) < 98)
+        writer.gone(task(), "u1")
+        await until(lambda: not writer.pending and not writer._locks)
+        left = len(target.errors)
+        writer.later(task("b"), "u2", {"n": 2}, urgent=True)
+        await until(lambda: len(target.errors) < left)
+        await until(lambda: not writer.pending and not writer._locks)
 
 
 async def test_an_object_that_is_gone_is_forgotten_without_an_error() -> None:

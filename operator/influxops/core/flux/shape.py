@@ -88,7 +88,10 @@ def general_facts(script: str, shape: Shape, tree: Node) -> ScriptFacts | None:
     tree does not bear the shape out.
     """
     found = Places(script)
-    literals = [node for node in nodes_of(tree) if node.get("type") == "StringLiteral"]
+    nodes = list(nodes_of(tree))
+    if any(_MARK in str(node.get("value", "")) for node in nodes):
+        return None  # written with escapes, and not to be told from ours
+    literals = [node for node in nodes if node.get("type") == "StringLiteral"]
     at = {found.start(node): node for node in literals if "location" in node}
     values: dict[int, str] = {}
     for number, (place, string) in enumerate(zip(shape.places, shape.strings, strict=True)):

@@ -111,6 +111,7 @@ class Agenda:
         if known is not None:
             if known.lane and not backfill:
                 self._adopt(known)
+                known.cause = known.cause if cause is Cause.SCHEDULE else cause
             known.backfill = known.backfill or backfill
             self._meet(known, cause, revision, now)
             return known

@@ -177,20 +177,22 @@ class PipelineLoop:
 
     async def _turn(self) -> float:
         """One turn; the seconds until the next unless something wakes it."""
-        course = self.course
-        if course is None or course.plan != self._wanted:
+        course, wanted = self.course, self._wanted
+        if course is None or course.plan != wanted:
             if self.busy:
                 return IDLE  # the last of them wakes us
             await self._aside.stop()
-            if self._wanted is None:
+            if wanted is None:
                 self.course = None
                 return IDLE
             link = self.link()
             if link is None:
                 return PAUSE
-            if not await self._close_ledger(self._wanted):
+            if not await self._close_ledger(wanted):
                 return PAUSE
-            course = await self._load(link, self._wanted)
+            if self._wanted is not wanted:
+                return 0.0  # another plan has come meanwhile, perhaps with another ledger
+            course = await self._load(link, wanted)
         if self._retry:
             self._retry = False
             self._revive_all(course)
@@ -302,7 +304,7 @@ class PipelineLoop:
         except InfluxError as error:
             raise meaning(error, stage) from error
         if stage.native is not None:
-            return count, await run_native(link, stage, stage.native, entry.window, now, entry.attempt)
+            return count, await run_native(link, stage, stage.native, entry, now)
 
         def answered() -> None:
             course.agenda.answered(entry)

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from influxops.core.observed import UNFINISHED, Run, RunState
+from influxops.core.pipeline.agenda import Entry
 from influxops.core.pipeline.plan import NativeTask, StagePlan
+from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.result import QueryResult, Series, Written
 from influxops.core.pipeline.window import Window
 from influxops.core.slots import started_last
@@ -20,28 +22,40 @@ LOOK_EVERY = 1.0
 GRACE = timedelta(seconds=10)
 """After the start of a slot, before a run that is missing is taken for missed: InfluxDB starts one within a second or two."""
 
+CONFIRM = timedelta(seconds=2)
+"""From a look that saw a run under way, or the first look, to a run that is asked for: a run that has just ended is for a moment in
+neither of InfluxDB's lists (docs/adr/0014).
+"""
+_ANEW = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.BACKFILL})
+"""Why a window that has succeeded is to run once more."""
+
 
 async def run_native(
-    link: LiveLink, stage: StagePlan, native: NativeTask, window: Window, now: Callable[[], datetime], attempt: int
+    link: LiveLink, stage: StagePlan, native: NativeTask, entry: Entry, now: Callable[[], datetime]
 ) -> Outcome:
-    """See the slot of the window through. The first attempt takes what InfluxDB's own schedule did; each further one asks for
-    a run, unless one succeeded meanwhile. Raises AttemptFailed and Abandoned.
+    """See the slot of the entry's window through. The first attempt takes what InfluxDB's own schedule did; each further one asks
+    for a run, unless one succeeded meanwhile. Where the window runs again because what it reads has changed, or a backfill says
+    so, a run counts only that nobody had begun before. Raises AttemptFailed and Abandoned.
     """
+    window = entry.window
     try:
         source = await source_of(link, stage, window)
         until = now() + timedelta(seconds=stage.timeout)
         due = window.stop + timedelta(seconds=native.offset) + GRACE
         runs = await _runs(link, native, window)
+        former = {run.id for run in runs} if entry.revision > 1 and entry.cause in _ANEW else set()
         failed = {run.id for run in runs if run.state not in UNFINISHED}
-        asked = False
+        asked, quiet = False, now()
         while True:
-            run = _latest(runs)
+            run = _latest([one for one in runs if one.id not in former])
             if run is not None and run.state is RunState.SUCCESS:
                 return await _proven(link, stage, window, run, source)
-            fresh = run is not None and (attempt == 1 or run.id not in failed)
+            fresh = run is not None and (entry.attempt == 1 or run.id not in failed)
             if run is not None and run.state not in UNFINISHED and fresh:
                 raise AttemptFailed(run.error or f"run {run.id} of task {native.task_id} {run.state.value}")
-            if (run is None or run.state not in UNFINISHED) and not asked and now() >= due:
+            if any(one.state in UNFINISHED for one in runs):
+                quiet = now()
+            if not asked and now() >= max(due, quiet + CONFIRM):
                 await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
                 asked = True
             if now() >= until:

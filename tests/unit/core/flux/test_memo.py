@@ -55,5 +55,32 @@ def test_what_was_not_asked_for_the_longest_is_forgotten(monkeypatch: Any) -> No
     assert memo.get(first["script"]) is not None
 
 
+def test_a_string_that_is_written_with_escapes_is_not_taken_for_a_mark() -> None:
+    """Its value is ours all the same: the facts of the script are those of its own tree."""
+    script = 'x = "allowed"\nfrom(bucket: "\\xee\\x80\\x800")'
+    tree = _from("\ue0000")
+    memo = ScriptMemo()
+    assert memo.learn(script, tree) == facts_of(script, tree)
+    assert memo.learn(script, tree).reads == {"\ue0000"}
+
+
+def _from(bucket: str) -> dict[str, Any]:
+    """The tree of that script."""
+
+    def text(value: str, line: int, column: int, length: int) -> dict[str, Any]:
+        place = {"start": {"line": line, "column": column}, "end": {"line": line, "column": column + length}}
+        return {"type": "StringLiteral", "value": value, "location": place}
+
+    key = {"type": "Identifier", "name": "bucket"}
+    named = {"type": "Property", "key": key, "value": text(bucket, 2, 14, 15)}
+    call = {
+        "type": "CallExpression",
+        "callee": {"type": "Identifier", "name": "from"},
+        "arguments": [{"type": "ObjectExpression", "properties": [named]}],
+    }
+    x = {"type": "VariableAssignment", "id": {"type": "Identifier", "name": "x"}, "init": text("allowed", 1, 5, 9)}
+    return {"files": [{"imports": [], "body": [x, {"type": "ExpressionStatement", "expression": call}]}]}
+
+
 def _tree() -> dict[str, Any]:
     return {"files": [{"body": [], "imports": []}]}

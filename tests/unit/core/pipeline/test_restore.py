@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from influxops.core.pipeline.agenda import Place
+from influxops.core.pipeline.agenda import Agenda, Place
 from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import next_window
@@ -32,6 +32,19 @@ SHAPES = [
         "end": StageOf(cadence("1d"), ("day",)),
     },
 ]
+
+
+def test_late_data_in_a_window_that_a_backfill_waits_for_outlives_both() -> None:
+    """The backfill is deleted and the process ends before the window has run: the mark in the ledger has it run all the same."""
+    plan = replace(plan_of({"a": StageOf()}, begin=BEGIN), allowed=86_400)
+    now = BEGIN + 12 * HOUR
+    window = plan.stages["a"].cadence.latest(BEGIN + 3 * HOUR)
+    agenda = Agenda(plan)
+    agenda.add("a", window, now, cause=Cause.BACKFILL, revision=2, backfill="b")
+    mark = again(agenda.add("a", window, now, cause=Cause.LATE_DATA, revision=2))
+    agenda.drop_backfill("b", now)
+    assert ("a", window) in agenda
+    assert ("a", window) in restore(plan, now, [mark], now)
 
 
 @dataclass

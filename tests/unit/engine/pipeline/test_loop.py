@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from influxops.core.pipeline.circuit import CircuitState
+from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.result import QueryResult, Source
 from influxops.core.record import pack
@@ -120,6 +121,28 @@ async def test_a_ledger_whose_bucket_is_gone_does_not_keep_a_plan_with_another_o
     await until(lambda: desk.loop.course is not None and desk.loop.course.plan.bucket == "other", 15.0)
     del desk.fake.always["write_points"]
     await until(lambda: settled(desk))
+    assert len(await desk.ledger(plan.owner, "other")) == 4
+
+
+async def test_a_plan_that_changes_its_ledger_while_the_former_one_is_closed_writes_into_its_own(
+    desk: PipelineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second edit comes while the first is about to begin: no record goes to the ledger that nobody reads."""
+    plan = hours(PLAN, 2)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    first, second = replace(plan, max_active=3), replace(plan, bucket="other")
+    close = desk.loop._close_ledger
+
+    async def slowly(wanted: PipelinePlan) -> bool:
+        done = await close(wanted)
+        if wanted is first:
+            desk.loop.configure(second)
+        return done
+
+    monkeypatch.setattr(desk.loop, "_close_ledger", slowly)
+    desk.loop.configure(first)
+    await until(lambda: desk.loop.course is not None and desk.loop.course.plan is second and settled(desk))
     assert len(await desk.ledger(plan.owner, "other")) == 4
 
 
