@@ -67,12 +67,10 @@ def _bars(
             yield _Bar("LedgerTooShort", name, plan.bucket, edge, "could not be kept in mind, for this is the ledger")
 
 
-def _sources(plan: PipelinePlan, name: str, windows: Mapping[str, list[Window]]) -> set[str]:
+def _sources(plan: PipelinePlan, name: str, windows: Mapping[str, list[Window]]) -> frozenset[str]:
     """Buckets that a stage reads; without those that stages before it write in this very backfill."""
-    stage = plan.stages[name]
-    reads = {stage.source.bucket} if stage.source else set(stage.facts.reads)
     made = {bucket for parent in plan.graph.ancestors(name) if parent in windows for bucket in _targets(plan, parent)}
-    return reads - made
+    return plan.stages[name].inputs - made
 
 
 def _targets(plan: PipelinePlan, name: str) -> set[str]:

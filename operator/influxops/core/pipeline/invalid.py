@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime
 
 from influxops.core.pipeline.cadence import Cadence
@@ -20,12 +20,14 @@ def invalidated(
     until: datetime,
     *,
     known: Container[StageWindow] = (),
+    lost: Callable[[str, Window], bool] = lambda *_: False,
 ) -> list[tuple[str, Window, Cause]]:
     """The changed windows (LATE_DATA) and every window of a later stage that is made of one of them (UPSTREAM), each once:
     stage by stage, parents first, and oldest first within a stage.
 
     A descendant counts only when it ran before: its stop is not after ``until``, and it starts at the plan's ``begin`` or
-    later, or is ``known`` to have run (by a backfill). Raises KeyError for a stage that the plan lacks.
+    later, or is ``known`` to have run (by a backfill). One that is ``lost`` (what it reads is there in part only) is left out,
+    and with it what would be made of it alone. Raises KeyError for a stage that the plan lacks.
     """
     causes: dict[str, dict[Window, Cause]] = {name: {} for name in plan.graph.order}
     for name, window in changed:
@@ -34,7 +36,7 @@ def invalidated(
         for child in plan.graph.children[parent]:
             for window in _made_of(causes[parent], plan.stages[parent].cadence, plan.stages[child].cadence):
                 ran = window.stop <= until and (window.start >= plan.begin or (child, window) in known)
-                if ran:
+                if ran and not lost(child, window):
                     causes[child].setdefault(window, Cause.UPSTREAM)
     return [(name, window, cause) for name, found in causes.items() for window, cause in sorted(found.items())]
 

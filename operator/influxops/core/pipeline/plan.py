@@ -63,6 +63,11 @@ class StagePlan:
     waits: str = ""
     """What is missing before any window of this stage may start, such as a bucket; empty when nothing is."""
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Buckets that it reads, as far as they are known."""
+        return frozenset({self.source.bucket}) if self.source else self.facts.reads
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from influxops.core.pipeline.expiry import expires_before
@@ -24,7 +24,8 @@ async def count_windows(
     return counts_of(windows, by_step, step)
 
 
-def expiry_of(link: LiveLink, source: Source, now: datetime) -> datetime | None:
-    """Windows of this source that start before may be read in part only; None when nothing expires, as far as is known."""
-    bucket = link.snapshot.buckets.get(source.bucket)
-    return expires_before(now, bucket.retention) if bucket is not None else None
+def expiry_of(link: LiveLink, buckets: Iterable[str], now: datetime) -> datetime | None:
+    """Windows that start before may be read from these buckets in part only; None when nothing expires, as far as is known."""
+    known = (link.snapshot.buckets.get(name) for name in buckets)
+    edges = (expires_before(now, bucket.retention) for bucket in known if bucket is not None)
+    return max((edge for edge in edges if edge is not None), default=None)

@@ -31,6 +31,8 @@ class Found:
     """Windows whose own source has changed."""
     expired: tuple[Change, ...] = ()
     """Of those, the ones whose source is about to expire or has begun to; they are told and not run."""
+    partial: tuple[Place, ...] = ()
+    """Windows that are made of some that run again, and cannot run themselves: their own source has begun to expire."""
 
 
 class LateLook:
@@ -87,17 +89,25 @@ class LateLook:
             mine = [one for one in records if one.stage == name and one.window.start >= since and _compared(one)]
             if mine and stage.source is not None:
                 counts = await count_windows(link, stage.source, [one.window for one in mine], stage.timeout)
-                changes += changed(mine, counts, expiry_of(link, stage.source, now))
+                changes += changed(mine, counts, expiry_of(link, [stage.source.bucket], now))
         known = {(one.stage, one.window): one.revision for one in records if one.cause is not Cause.GIVEN_UP}
         known |= fresh
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
-        reruns = invalidated(plan, changed_places, now, known=known)
+        expiry = {name: expiry_of(link, stage.inputs, now) for name, stage in plan.stages.items()}
+
+        def lost(stage: str, window: Window) -> bool:
+            edge = expiry[stage]
+            return edge is not None and window.start < edge
+
+        reruns = invalidated(plan, changed_places, now, known=known, lost=lost)
+        whole = invalidated(plan, changed_places, now, known=known)
+        held = tuple((stage, window) for stage, window, _ in whole if lost(stage, window) and (stage, window) in known)
         again = tuple(
             WindowRecord(stage, window, WindowState.READY, revision=known[stage, window] + 1, cause=cause)
             for stage, window, cause in reruns
             if (stage, window) in known
         )
-        return Found(again, tuple(c for c in changes if not c.expired), self._untold(changes))
+        return Found(again, tuple(c for c in changes if not c.expired), self._untold(changes), held)
 
     def _untold(self, changes: list[Change]) -> tuple[Change, ...]:
         """Those that cannot run again, each once."""

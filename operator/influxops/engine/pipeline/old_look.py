@@ -56,6 +56,6 @@ class OldLook:
             old = spans(one for one in records if one.stage == name and since <= one.window.start < until)
             if old and stage.source is not None:
                 counts = await count_windows(link, stage.source, [span.window for span in old], stage.timeout)
-                found += [(name, one) for one in too_late(old, counts, expiry_of(link, stage.source, now))]
+                found += [(name, one) for one in too_late(old, counts, expiry_of(link, [stage.source.bucket], now))]
         self._due = now + EVERY
         return tuple(found)

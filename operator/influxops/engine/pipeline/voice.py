@@ -87,6 +87,16 @@ class Voice:
                 f"would lose points: {what}",
             )
 
+        if found.partial:
+            what = ", ".join(f"{stage} {window}" for stage, window in found.partial[:SHOWN])
+            more = f" and {len(found.partial) - SHOWN} more" if len(found.partial) > SHOWN else ""
+            self._say(
+                Reason.SOURCE_EXPIRED,
+                f"{len(found.partial)} windows made of some that run again keep what they had, for their own source has begun to "
+                f"expire and they would lose points: {what}{more}. Keep that bucket longer than spec.lateness.allowed and the longest "
+                "window together",
+            )
+
     def too_late(self, found: Iterable[tuple[str, TooLate]]) -> None:
         """Old windows have changed; the same is told once."""
         all_ = list(found)

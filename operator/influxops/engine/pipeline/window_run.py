@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from influxops.influx.errors import (
     Unavailable,
 )
 from influxops.influx.http import TimedOut
+from influxops.influx.port import InfluxPort
 
 UNANSWERED = 10.0
 """Seconds that a bucket is kept after a delete without an answer, which may still be under way."""
@@ -64,16 +65,30 @@ async def run_window(link: LiveLink, stage: StagePlan, window: Window, answered:
 
 
 async def _delete(link: LiveLink, target: Target, window: Window) -> None:
-    """Delete the window's points, with nobody else at work in the bucket."""
-    async with link.gates.deleting(link.org_id, target.bucket):
+    """Delete the window's points, with nobody else at work in the bucket. A run that is cancelled meanwhile ends only once the
+    delete has: InfluxDB goes on with what it was sent.
+    """
+    sent = asyncio.Event()
+
+    async def delete() -> None:
+        def send(port: InfluxPort) -> Awaitable[None]:
+            sent.set()
+            return port.delete_points(link.org_id, target.bucket, window, target.measurement)
+
         try:
-            await link.call(
-                "delete_points",
-                lambda port: port.delete_points(link.org_id, target.bucket, window, target.measurement),
-                write=True,
-            )
+            await link.call("delete_points", send, write=True)
         except Unavailable:
             await asyncio.sleep(UNANSWERED)
+            raise
+
+    async with link.gates.deleting(link.org_id, target.bucket):
+        deleting = asyncio.create_task(delete())
+        try:
+            await asyncio.shield(deleting)
+        except asyncio.CancelledError:
+            if not sent.is_set():
+                deleting.cancel()
+            await asyncio.gather(deleting, return_exceptions=True)
             raise
 
 

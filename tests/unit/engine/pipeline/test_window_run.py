@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from influxops.core.pipeline.result import Target
+from influxops.engine.link import LiveLink
 from influxops.engine.pipeline import window_run
 from influxops.engine.pipeline.window_run import Abandoned, run_window
 from influxops.influx.errors import Unavailable
@@ -48,8 +49,60 @@ async def test_nobody_writes_into_a_bucket_while_a_delete_without_answer_may_be_
     assert len(desk.fake.ran) == 2
 
 
+async def test_a_cancelled_run_leaves_the_bucket_when_its_delete_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipeline is deleted, or its connection handed on: InfluxDB goes on with the delete, so the next one waits for that."""
+    desk = PipelineDesk()
+    plan = hours(plan_of({"a": StageOf(target=Target("raw", "m"))}), 2)
+    stage = plan.stages["a"]
+    first = stage.cadence.latest(desk.tools.context.now())
+    under_way, answer = asyncio.Event(), asyncio.Event()
+
+    async def delete_points(*_: object) -> None:
+        under_way.set()
+        await answer.wait()
+
+    monkeypatch.setattr(desk.fake, "delete_points", delete_points)
+    cancelled = asyncio.create_task(run_window(desk.link, replace(stage, replace=True), first, lambda: None))
+    await under_way.wait()
+    cancelled.cancel()
+    other = asyncio.create_task(run_window(desk.link, stage, first, lambda: None))
+    elsewhere = asyncio.create_task(
+        run_window(desk.link, replace(stage, target=Target("other", "m")), first, lambda: None)
+    )
+    await elsewhere
+    assert not cancelled.done()
+    assert not other.done()
+    answer.set()
+    await other
+    assert cancelled.cancelled()
+    assert len(desk.fake.ran) == 2
+
+
+async def test_a_cancelled_run_whose_delete_was_not_sent_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for its turn, and nothing is deleted any more."""
+    desk = PipelineDesk()
+    stage = hours(plan_of({"a": StageOf(target=Target("raw", "m"))}), 2).stages["a"]
+    first = stage.cadence.latest(desk.tools.context.now())
+    waits = asyncio.Event()
+
+    async def call(*_: object, **__: object) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(LiveLink, "call", call)
+    run = asyncio.create_task(run_window(desk.link, replace(stage, replace=True), first, lambda: None))
+    await waits.wait()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert run.cancelled()
+    assert desk.fake.count("delete_points") == 0
+
+
 class _Asyncio:
-    """What the module uses of asyncio."""
+    """The module asyncio, but for this."""
 
     def __init__(self, sleep: object) -> None:
         self.sleep = sleep
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
