@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from influxops.api.common import RECONCILE_AT
+from influxops.core.conditions import parse_rfc3339
 from influxops.core.keys import Key
 from influxops.core.outcome import Gone, Outcome, Wait
 from influxops.core.pipeline.pipeline_status import pipeline_status
@@ -60,6 +62,15 @@ def told_windows(context: Context, key: Key) -> tuple[int, int]:
     state = context.pipelines.get(key)
     told = unpack(state.packed_status) if state is not None else {}
     return int((told.get("windows") or {}).get("succeeded") or 0), int(told.get("lateWindows") or 0)
+
+
+def told_watermark(context: Context, key: Key) -> datetime | None:
+    """The watermark of the status that was told last; None when there is none, or none that can be read."""
+    state = context.pipelines.get(key)
+    try:
+        return parse_rfc3339(str(unpack(state.packed_status).get("watermark"))) if state is not None else None
+    except ValueError:
+        return None
 
 
 def current_pipeline_status(context: Context, state: PipelineState, key: Key) -> dict[str, Any]:

@@ -128,12 +128,17 @@ def _reason(action: UpdateTask, *, drift: bool) -> Reason:
 
 
 async def delete_stored(visit: TaskVisit, task_id: str, why: str) -> None:
-    """Delete one stored task after a fresh look that it is still ours. Gone already is as good."""
+    """Delete one stored task after a fresh look that it is still ours. Gone already is as good. The one that status names is ours
+    whatever became of it; a double that somebody has edited since it was seen is theirs.
+    """
     task = await refresh(visit, task_id)
     if task is None:
         return
-    marker = TaskRecord.of(task).marker
-    if marker is not None and marker.owner != visit.owner:
+    found = TaskRecord.of(task)
+    if found.marker is not None and found.marker.owner != visit.owner:
+        return
+    edited = found.marker is None or (found.marker.ordinary and not found.intact)
+    if edited and task_id != visit.state.task_id:
         return
     with contextlib.suppress(NotFound):
         await visit.link.call("delete_task", lambda port: port.delete_task(task_id), write=True)

@@ -17,7 +17,7 @@ from influxops.core.keys import Key, Kind
 from influxops.core.pipeline.agenda import Agenda, Entry
 from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.engine.pipeline.backfill_work import SLICE
 from influxops.engine.pipeline.backfills import Backfills
 from influxops.reconcile.pipeline_state import BackfillOrder
@@ -181,6 +181,51 @@ async def test_a_failed_window_of_another_holds_back_and_both_tell_of_it() -> No
         assert bench.phase(uid) == "Failed"
         assert (bench.told[uid]["succeeded"], bench.told[uid]["failed"]) == (23, 1), uid
     assert len(bench.agenda) == 0
+
+
+async def test_what_a_circuit_that_closed_has_run_again_is_waited_for() -> None:
+    """All its windows have ended once; those that had failed are on the agenda again, and some of them have started."""
+    bench = Bench(rollups())
+    uid = bench.order(stages=["hour"], includeDescendants=False)
+    await bench.turn()
+    while (entry := bench.take(uid)) is not None:
+        bench.end(entry, failed=entry.window.stop != at("2026-02-04T00:00"))
+    assert len(bench.agenda.revive(NOW, lambda _: True)) == 23
+    assert (bench.take(uid) is None, bench.backfills.publish(bench.agenda, bench.writer, NOW)) == (False, False)
+    assert bench.phase(uid) == "Running"
+    for entry in [one for one in bench.agenda.entries.values() if one.state is WindowState.RUNNING]:
+        bench.end(entry)
+    assert len(await bench.work()) == 22
+    assert (bench.phase(uid), bench.told[uid]["succeeded"]) == ("Succeeded", 24)
+
+
+async def test_a_window_that_late_data_takes_out_of_its_lane_is_waited_for() -> None:
+    """The pipeline runs it itself then; only when it has, the backfill has succeeded."""
+    bench = Bench(rollups())
+    uid = bench.order(stages=["hour"], includeDescendants=False)
+    await bench.turn()
+    late = next(entry for entry in bench.agenda.entries.values() if entry.window.stop == at("2026-02-03T05:00"))
+    bench.agenda.add("hour", late.window, NOW, cause=Cause.LATE_DATA, revision=2)
+    while (entry := bench.take(uid)) is not None:
+        bench.end(entry)
+    bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    assert (bench.phase(uid), bench.told[uid]["progress"]) == ("Running", "23/24")
+    assert await bench.work() == [" hour 03T05"]
+    assert (bench.phase(uid), bench.told[uid]["progress"]) == ("Succeeded", "24/24")
+
+
+async def test_a_mark_that_nobody_means_any_more_is_no_reason_to_skip_a_window() -> None:
+    """It was to run again for a backfill that was deleted before it did; one that the pipeline is about to run is left to it."""
+    bench = Bench(rollups())
+    for one in all_records(bench.plan, "2026-02-03", "2026-02-04"):
+        hour = one.stage == "hour" and one.window.stop in {at("2026-02-03T05:00"), at("2026-02-03T06:00")}
+        bench.ledger[one.stage, one.window] = replace(one, state=WindowState.READY, cause=Cause.REPAIR) if hour else one
+    meant = bench.plan.stages["hour"].cadence.stopping_at(at("2026-02-03T06:00"))
+    assert meant is not None
+    bench.agenda.add("hour", meant, NOW, cause=Cause.REPAIR, revision=2)
+    uid = bench.order(stages=["hour"], includeDescendants=False)
+    assert sorted(await bench.work()) == [" hour 03T06", f"{uid} hour 03T05"]
+    assert bench.told[uid]["progress"] == "1/1"
 
 
 async def test_it_is_over_once_the_ledger_has_all_its_records() -> None:

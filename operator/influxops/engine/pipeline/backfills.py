@@ -15,7 +15,7 @@ from influxops.core.pipeline.backfill_recent import recent_from
 from influxops.core.pipeline.backfill_refusal import refusal
 from influxops.core.pipeline.backfill_status import Progress, View, backfill_status
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.record import unpack
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.backfill_work import Work
@@ -116,7 +116,7 @@ class Backfills:
         spec = work.order.spec
         try:
             within = bounds(plan, spec, work.order.created)
-            records = await _records(link, plan, within.read_from, within.read_to)
+            records = _left(agenda, await _records(link, plan, within.read_from, within.read_to))
             kept = {name: bucket.retention for name, bucket in link.snapshot.buckets.items()}
             selection = await asyncio.to_thread(_select, work.order, plan, within, records, kept, now)
             if spec.dry_run:
@@ -171,6 +171,18 @@ class Backfills:
 def _is_news(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether somebody waits for what has changed."""
     return any(status.get(name) != before.get(name) for name in ("phase", "lastHandledReconcileAt"))
+
+
+def _left(agenda: Agenda, records: list[WindowRecord]) -> list[WindowRecord]:
+    """The records, with those as given up that say that a window is to run again, and nobody means to any more: a backfill was deleted
+    or over, or the window is older than what a start reads.
+    """
+    return [
+        replace(one, cause=Cause.GIVEN_UP)
+        if one.state is WindowState.READY and (one.stage, one.window) not in agenda
+        else one
+        for one in records
+    ]
 
 
 async def _records(link: LiveLink, plan: PipelinePlan, start: datetime, stop: datetime) -> list[WindowRecord]:

@@ -19,6 +19,9 @@ from influxops.engine.pipeline.old_look import Found
 MOST_HEALED = 3
 """Times that one window runs again because a circuit has closed. Windows that can never succeed would open it for ever."""
 
+MARK_EVERY = timedelta(hours=1)
+"""The watermark is written again after so long although it has not moved: the ledger forgets what is old."""
+
 
 @dataclass(slots=True)
 class Course:
@@ -47,6 +50,8 @@ class Course:
     """While late data is looked for: windows that have succeeded since, with their revision. What the look has read of the ledger may
     not tell of them yet.
     """
+    marked_at: datetime | None = None
+    """When the watermark was written last."""
     dirty: bool = True
     """Whether something has changed that the status tells."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)
@@ -100,6 +105,8 @@ class Course:
         """Move the watermark over what is settled."""
         if self.added_to is None:
             return
+        if self.watermark <= now and (self.marked_at is None or not now - MARK_EVERY < self.marked_at <= now):
+            self._mark(now)
         judged = (self.agenda.oldest_stop(), self.added_to)
         if judged == self._judged:
             return
@@ -108,8 +115,12 @@ class Course:
         settled = watermark(self.plan, judged[0], until, self.watermark)
         if settled > self.watermark:
             self.watermark = settled
-            self.writer.watermark(settled, now)
+            self._mark(now)
             self.dirty = True
+
+    def _mark(self, now: datetime) -> None:
+        self.writer.watermark(self.watermark, now)
+        self.marked_at = now
 
     def earlier(self, by: timedelta) -> None:
         """The clock was set back by so much."""

@@ -29,7 +29,7 @@ from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outco
 from influxops.engine.tools import Tools
 from influxops.influx.errors import InfluxError
 from influxops.kube.errors import NotLeader
-from influxops.reconcile.pipeline_visit import told_windows
+from influxops.reconcile.pipeline_visit import told_watermark, told_windows
 from influxops.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -214,7 +214,8 @@ class PipelineLoop:
     async def _load(self, link: LiveLink, plan: PipelinePlan) -> Course:
         """Begin with what the ledger tells."""
         self._writer = self._writer or LedgerWriter(self.link, plan.bucket, plan.owner)
-        loaded = await load(link, plan, self._writer, self._context.now())
+        told = self.course.watermark if self.course is not None else told_watermark(self._context, self.key)
+        loaded = await load(link, plan, self._writer, self._context.now(), told)
         course = loaded.course
         if self.course is not None:
             course.succeeded, course.late_windows = self.course.succeeded, self.course.late_windows
