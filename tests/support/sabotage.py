@@ -68,8 +68,9 @@ def never_quiet() -> None:
 
 
 def touch_strangers() -> None:
-    """Take a stranger's task of any name for a double, and delete it."""
+    """Take a stranger's task of any name for a double, and delete it without a look."""
     from influxops.core import ownership
+    from influxops.reconcile import task_writes
 
     original = ownership.match
 
@@ -87,8 +88,13 @@ def touch_strangers() -> None:
             _strangers["tasks"] = (task,)
         keep(self, task, wrote)
 
+    async def delete(visit: Any, task_id: str, _: str) -> None:
+        await visit.link.call("delete_task", lambda port: port.delete_task(task_id), write=True)
+        visit.link.snapshot.drop_task(task_id, visit.context.clock())
+
     Snapshot.put_task = put_task  # type: ignore[method-assign]
     _replace(original, match)
+    _replace(task_writes.delete_stored, delete)
 
 
 _strangers: dict[str, tuple[Any, ...]] = {}
