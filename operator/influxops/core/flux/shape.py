@@ -88,7 +88,7 @@ def general_facts(script: str, shape: Shape, tree: Node) -> ScriptFacts | None:
     tree does not bear the shape out.
     """
     found = Places(script)
-    nodes = list(nodes_of(tree))
+    nodes = nodes_of(tree)
     if any(_MARK in str(node.get("value", "")) for node in nodes):
         return None  # written with escapes, and not to be told from ours
     literals = [node for node in nodes if node.get("type") == "StringLiteral"]

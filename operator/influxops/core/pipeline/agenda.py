@@ -110,8 +110,7 @@ class Agenda:
         known = self.entries.get(place)
         if known is not None:
             if known.lane and not backfill:
-                self._adopt(known)
-                known.cause = known.cause if cause is Cause.SCHEDULE else cause
+                self._adopt(known, cause)
             known.backfill = known.backfill or backfill
             self._meet(known, cause, revision, now)
             return known
@@ -152,7 +151,9 @@ class Agenda:
         entry.attempt, entry.error, entry.script = attempt, error, script
         entry.state = WindowState.FAILED
 
-    def _adopt(self, entry: Entry) -> None:
+    def _adopt(self, entry: Entry, cause: Cause) -> None:
+        if cause is not Cause.SCHEDULE:
+            entry.cause = cause
         if entry.state is WindowState.RUNNING:
             self._count(entry, -1)
         entry.lane = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 from influxops.core.pipeline.cadence import Cadence
@@ -20,7 +20,7 @@ def invalidated(
     until: datetime,
     *,
     known: Container[StageWindow] = (),
-    lost: Callable[[str, Window], bool] = lambda *_: False,
+    lost: Container[StageWindow] = (),
 ) -> list[tuple[str, Window, Cause]]:
     """The changed windows (LATE_DATA) and every window of a later stage that is made of one of them (UPSTREAM), each once:
     stage by stage, parents first, and oldest first within a stage.
@@ -36,7 +36,7 @@ def invalidated(
         for child in plan.graph.children[parent]:
             for window in _made_of(causes[parent], plan.stages[parent].cadence, plan.stages[child].cadence):
                 ran = window.stop <= until and (window.start >= plan.begin or (child, window) in known)
-                if ran and not lost(child, window):
+                if ran and (child, window) not in lost:
                     causes[child].setdefault(window, Cause.UPSTREAM)
     return [(name, window, cause) for name, found in causes.items() for window, cause in sorted(found.items())]
 

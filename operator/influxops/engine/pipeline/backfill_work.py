@@ -94,13 +94,14 @@ class Work:
         if self.progress is None or self.view.over or not self.added:
             return False
         waiting: list[Entry] = []
-        ours = [entry for entry in agenda.entries.values() if self.uid in {entry.backfill, entry.lane}]
-        ours = [entry for entry in ours if entry.state is not WindowState.FAILED]
-        for entry in ours:
+        left = [
+            one for one in agenda.entries.values() if one.backfill == self.uid and one.state is not WindowState.FAILED
+        ]
+        for entry in left:
             if entry.lane != self.uid:  # the pipeline has made it its own, for late data
                 self.elsewhere.setdefault(entry.place, Chosen(entry.stage, entry.window, entry.revision))
-        if ours or not self.progress.complete:  # what a circuit that closed has run again had ended before
-            own = [entry for entry in ours if entry.lane == self.uid]
+        if left or not self.progress.complete:  # what a circuit that closed has run again had ended before
+            own = [entry for entry in left if entry.lane == self.uid]
             if any(entry.state in _MOVES for entry in own):
                 return False
             lost = [place for place in self.elsewhere if place not in agenda]

@@ -105,7 +105,7 @@ class Course:
         """Move the watermark over what is settled."""
         if self.added_to is None:
             return
-        if self.watermark <= now and (self.marked_at is None or not now - MARK_EVERY < self.marked_at <= now):
+        if self.watermark <= now and (self.marked_at is None or now - self.marked_at >= MARK_EVERY):
             self._mark(now)
         judged = (self.agenda.oldest_stop(), self.added_to)
         if judged == self._judged:
@@ -125,6 +125,7 @@ class Course:
     def earlier(self, by: timedelta) -> None:
         """The clock was set back by so much."""
         self.agenda.earlier(by)
+        self.marked_at = self.marked_at and self.marked_at - by
         for circuit in self.circuits.values():
             circuit.earlier(by)
 

@@ -94,20 +94,21 @@ class LateLook:
         known |= fresh
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
         expiry = {name: expiry_of(link, stage.inputs, now) for name, stage in plan.stages.items()}
-
-        def lost(stage: str, window: Window) -> bool:
-            edge = expiry[stage]
-            return edge is not None and window.start < edge
-
-        reruns = invalidated(plan, changed_places, now, known=known, lost=lost)
-        whole = invalidated(plan, changed_places, now, known=known)
-        held = tuple((stage, window) for stage, window, _ in whole if lost(stage, window) and (stage, window) in known)
+        reruns = invalidated(plan, changed_places, now, known=known)
+        lost = [(name, one) for name, one, _ in reruns if (edge := expiry[name]) is not None and one.start < edge]
+        if lost:
+            reruns = invalidated(plan, changed_places, now, known=known, lost=set(lost))
         again = tuple(
             WindowRecord(stage, window, WindowState.READY, revision=known[stage, window] + 1, cause=cause)
             for stage, window, cause in reruns
             if (stage, window) in known
         )
-        return Found(again, tuple(c for c in changes if not c.expired), self._untold(changes), held)
+        return Found(
+            again,
+            tuple(c for c in changes if not c.expired),
+            self._untold(changes),
+            tuple(one for one in lost if one in known),
+        )
 
     def _untold(self, changes: list[Change]) -> tuple[Change, ...]:
         """Those that cannot run again, each once."""

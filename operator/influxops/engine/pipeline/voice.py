@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from influxops.core.durations import format_seconds
 from influxops.core.keys import Key
 from influxops.core.outcome import Reason
 from influxops.core.pipeline.agenda import Entry, Place
+from influxops.core.pipeline.late import Change
 from influxops.core.pipeline.too_late import TooLate
 from influxops.engine.pipeline.late_look import Found
 from influxops.reconcile.context import Context
@@ -69,31 +70,22 @@ class Voice:
         """Sources have changed since their windows ran."""
         if found.changes:
             lost = len(found.reruns) - len(found.changes)
-            what = "; ".join(
-                f"{c.record.stage} {c.record.window} {c.was} -> {c.now} points" for c in found.changes[:SHOWN]
-            )
-            more = f" and {len(found.changes) - SHOWN} more" if len(found.changes) > SHOWN else ""
+            what = _first([_counts(one) for one in found.changes])
             again = f"; {len(found.changes)} windows and {max(lost, 0)} made of them run again" if found.reruns else ""
-            self._say(
-                Reason.LATE_DATA, f"sources have changed since their windows ran: {what}{more}{again}", warning=False
-            )
+            self._say(Reason.LATE_DATA, f"sources have changed since their windows ran: {what}{again}", warning=False)
         if found.expired:
-            what = "; ".join(
-                f"{c.record.stage} {c.record.window} {c.was} -> {c.now} points" for c in found.expired[:SHOWN]
-            )
+            what = _first([_counts(one) for one in found.expired[:SHOWN]])
             self._say(
                 Reason.SOURCE_EXPIRED,
                 f"{len(found.expired)} windows have changed whose source has begun to expire; they are not run again, for that "
                 f"would lose points: {what}",
             )
-
         if found.partial:
-            what = ", ".join(f"{stage} {window}" for stage, window in found.partial[:SHOWN])
-            more = f" and {len(found.partial) - SHOWN} more" if len(found.partial) > SHOWN else ""
+            what = _first([f"{stage} {window}" for stage, window in found.partial], ", ")
             self._say(
                 Reason.SOURCE_EXPIRED,
                 f"{len(found.partial)} windows made of some that run again keep what they had, for their own source has begun to "
-                f"expire and they would lose points: {what}{more}. Keep that bucket longer than spec.lateness.allowed and the longest "
+                f"expire and they would lose points: {what}. Keep that bucket longer than spec.lateness.allowed and the longest "
                 "window together",
             )
 
@@ -104,13 +96,10 @@ class Voice:
         self._told_old = set(all_)
         if not fresh:
             return
-        what = "; ".join(
-            f"{stage} {one.span.window} {one.span.was} -> {one.now} points" for stage, one in fresh[:SHOWN]
-        )
-        more = f" and {len(fresh) - SHOWN} more" if len(fresh) > SHOWN else ""
+        what = _first([f"{stage} {one.span.window} {one.span.was} -> {one.now} points" for stage, one in fresh])
         self._say(
             Reason.TOO_LATE,
-            f"sources of windows older than spec.lateness.allowed have changed, and these are not run again: {what}{more}. An "
+            f"sources of windows older than spec.lateness.allowed have changed, and these are not run again: {what}. An "
             "InfluxBackfill of that range with reprocess: Completed runs them",
         )
 
@@ -119,3 +108,13 @@ class Voice:
         if record is not None:
             self._context.recorder.event(record, reason, message, warning=warning)
         self._context.recorder.action(self._key, "window", reason, message=message)
+
+
+def _counts(change: Change) -> str:
+    return f"{change.record.stage} {change.record.window} {change.was} -> {change.now} points"
+
+
+def _first(texts: Sequence[str], between: str = "; ") -> str:
+    """As many as one message names, and how many more there are."""
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return between.join(texts[:SHOWN]) + more
