@@ -37,6 +37,8 @@ from influxops.reconcile.task_visit import TaskVisit
 
 LOOK = 5.0
 """Seconds between looks for a pipeline or task that is missing or not ready."""
+VISITED = 0.5
+"""Seconds until the next look at a pipeline that is there and whose first visit has not ended."""
 
 
 async def visit_backfill(context: Context, record: Record) -> Outcome:
@@ -67,6 +69,8 @@ async def visit_backfill(context: Context, record: Record) -> Outcome:
     except NotUsable as error:
         context.runner.stop(record.key)  # the ledger knows how far it is
         outcome = error.outcome
+        if isinstance(outcome, Wait) and outcome.quiet:
+            return outcome  # the connection has not been read yet, as after a start
         message = getattr(outcome, "message", "")
         return await _tell(
             context, record, View(waits=message, waits_reason=str(getattr(outcome, "reason", ""))), outcome
@@ -96,11 +100,11 @@ async def _of_pipeline(context: Context, record: Record, order: BackfillOrder, p
     state = context.pipelines.get(pipeline)
     if found is None or found.deleting:
         waits = f"InfluxPipeline {pipeline.namespace}/{pipeline.name} (spec.pipelineRef) does not exist: create it"
-    elif state is None or not state.planned:
-        why = getattr(state.outcome, "message", "") if state is not None else ""
-        waits = (
-            f"InfluxPipeline {pipeline.namespace}/{pipeline.name} is not ready: {why or 'it has not been visited yet'}"
-        )
+    elif state is None or (state.outcome is None and not state.planned):
+        return Wait(Reason.DEPENDENCY_NOT_READY, "", after=VISITED, quiet=True)  # as after a start
+    elif not state.planned:
+        why = getattr(state.outcome, "message", "")
+        waits = f"InfluxPipeline {pipeline.namespace}/{pipeline.name} is not ready: {why}"
     else:
         context.runner.backfill(pipeline, order)
         return Done(Reason.RUNNING)

@@ -316,7 +316,11 @@ class Judge:
         if "deletionTimestamp" in item["metadata"]:
             return ["is still being deleted"]
         pipeline = now.objects.get((PIPELINE, NAME))
-        if pipeline is None or pipeline["spec"]["suspend"] or status_of(item).get("phase") == "Succeeded":
+        if pipeline is None:
+            return []
+        if reason_of(item) == "DependencyNotReady":  # as after a start, until the pipeline has been visited
+            return ["waits for a pipeline that is there"]
+        if pipeline["spec"]["suspend"] or status_of(item).get("phase") == "Succeeded":
             return []
         return [f"its phase is {status_of(item).get('phase')}"]
 
