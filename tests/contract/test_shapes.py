@@ -88,3 +88,55 @@ async def test_a_fault_is_told_of_each_script_of_a_shape(client: InfluxClient) -
     for bucket in ("a", "b"):
         with pytest.raises(ScriptInvalid):
             await client.ast(f'from(bucket: "{bucket}" |> range(start: -1h)')
+
+
+TYPES = {
+    "columns": 'from(bucket: "a") |> range(start: -1h) |> drop(columns: ["_value", "x"]) |> group(columns: ["y"])',
+    "a column that is not there": 'import "array"\narray.from(rows: [{a: 1}]) |> sum(column: "b") |> yield(name: "c")',
+    "a list of columns": 'import "array"\narray.from(rows: [{a: 1.0}]) |> fill(column: "a", value: 0.0) |> mean(column: "a")',
+    "pivot": 'from(bucket: "a") |> range(start: -1h) |> pivot(rowKey: ["_time"], columnKey: ["f"], valueColumn: "_value")',
+    "a join": 'l = from(bucket: "a") |> range(start: -1h)\njoin(tables: {l: l, r: l}, on: ["_time", "host"], method: "inner")',
+    "a record": 'f = (r) => ({r with host: "a", level: if r._value > 1.0 then "high" else "low"})\nf(r: {_value: 2.0})',
+    "a dictionary": 'import "dict"\nd = dict.fromList(pairs: [{key: "a", value: "b"}])\nx = dict.get(dict: d, key: "c", default: "d")',
+    "a generic": 'same = (a, b) => a == b\nx = same(a: "a", b: "b")\ny = same(a: 1, b: 2)',
+    "text for a number": 'from(bucket: "a") |> range(start: -1h) |> limit(n: "5")',
+    "text for a duration": 'from(bucket: "a") |> range(start: -1h) |> aggregateWindow(every: "1h", fn: mean)',
+    "text plus number": 'x = "a" + 1',
+    "a name that is not there": 'x = y + "a"',
+    "a member that is not there": 'r = {a: "b"}\nx = r.c',
+    "an argument that is not there": 'from(bucket: "a", nowhere: "b") |> range(start: -1h)',
+    "a list of two types": 'x = ["a", 1]',
+    "a test case": 'testcase x extends "a" { y = 1 }',
+}
+
+
+async def faulty(client: InfluxClient, org_id: str, script: str) -> bool:
+    """Whether the server finds a fault in a script."""
+    try:
+        await client.check_script(org_id, script)
+    except ScriptInvalid:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("script", {**ALIKE, **TYPES}.values(), ids={**ALIKE, **TYPES}.keys())
+async def test_scripts_of_one_shape_are_well_typed_or_none_is(
+    client: InfluxClient, influx_org: Any, script: str
+) -> None:
+    """What stands in a plain string is no matter of types: the server's verdict on one is its verdict on all."""
+    memo, shape = ScriptMemo(), shape_of(script)
+    assert shape is not None
+    memo.learn(script, await client.ast(script))
+    verdict = await faulty(client, influx_org.org_id, script)
+    if not verdict:
+        memo.found_well_typed(script, script)
+    for first in range(len(OTHERS)):
+        other = filled(shape, list(islice(cycle(OTHERS[first:] + OTHERS[:first]), len(shape.strings))))
+        assert await faulty(client, influx_org.org_id, other) is verdict
+        assert memo.well_typed(other, other) is not verdict
+
+
+async def test_both_verdicts_are_among_them(client: InfluxClient, influx_org: Any) -> None:
+    """So the test above says something."""
+    verdicts = [await faulty(client, influx_org.org_id, script) for script in TYPES.values()]
+    assert (verdicts.count(False), verdicts.count(True)) == (8, 8)

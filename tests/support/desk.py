@@ -17,6 +17,7 @@ from influxops.core.record import Record, pack
 from influxops.core.snapshot import Snapshot
 from influxops.engine.compare import enqueue_changed, states_of
 from influxops.engine.link import LiveLink
+from influxops.influx.errors import ScriptInvalid
 from influxops.kube.cache import Cache
 from influxops.preview.world import NoWrites, Silent, Uncounted
 from influxops.reconcile.context import Context
@@ -64,8 +65,15 @@ class _Kube:
 
 
 class _Fake(FakeInflux):
+    checks = 0
+    """How often a script was to be checked."""
+    fault = ""
+    """What is said to be wrong with every script; empty: each is well typed, for types are not what is tried."""
+
     async def check_script(self, org_id: str, flux: str) -> None:
-        """Every script is well typed here: the types are not what is tried."""
+        self.checks += 1
+        if self.fault:
+            raise ScriptInvalid(self.fault, 1, 1)
 
 
 class _Recorder(Silent):

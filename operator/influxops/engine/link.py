@@ -103,6 +103,11 @@ class LiveLink:
         self._queries = asyncio.Semaphore(spec.limits.max_concurrent)
         self._pacer = Pacer(self._clock, spec.limits.requests_per_second)
 
+    def serves(self, version: str) -> None:
+        """Take in the server's version. Another Flux may say otherwise of a script: what was learned of any is forgotten."""
+        if version != self.version:
+            self.version, self.scripts = version, ScriptMemo()
+
     async def pace(self) -> None:
         """Wait for the turn of one request to the server; an operation may need several."""
         if _has_turn.get():

@@ -70,7 +70,7 @@ class Target:
         self._refused_digest = ""
         again = not self._probed or self._turns % RIGHTS_EVERY == 0
         if again or not link.org_id:
-            link.version = await link.send("version", lambda port: port.version())
+            link.serves(await link.send("version", lambda port: port.version()))
         org_id = await self._org_id()
         self._check_target(org_id, status)
         if again:

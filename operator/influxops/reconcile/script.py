@@ -121,12 +121,16 @@ async def desired(visit: TaskVisit, spec: InfluxTaskSpec) -> tuple[DesiredTask, 
 
 
 async def check(link: Link, task: DesiredTask, script: str) -> None:
-    """Let the server type-check the whole script without any effect.
+    """Let the server type-check the whole script without any effect, unless it has found one of its shape well typed.
 
     Raises SpecFault(InvalidScript) with the place in the user's own script.
     """
+    known = link.scripts
+    if known.well_typed(script, task.rendered.text):
+        return
     try:
         await link.call("check_script", lambda port: port.check_script(link.org_id, task.script))
+        known.found_well_typed(script, task.rendered.text)
     except ScriptInvalid as error:
         place = None
         if error.line and error.column:

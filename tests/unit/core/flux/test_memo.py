@@ -64,6 +64,45 @@ def test_a_string_that_is_written_with_escapes_is_not_taken_for_a_mark() -> None
     assert memo.learn(script, tree).reads == {"\ue0000"}
 
 
+def _renderings(script: str) -> tuple[str, str]:
+    """What the recorded script and another of its shape render to."""
+    shape = shape_of(script)
+    assert shape is not None
+    head = 'option task = {name: "ns/one", every: 1h}\n'
+    other = script.replace(f'"{shape.strings[-1]}"', '"another"')
+    return head + script, head.replace("one", "two") + other
+
+
+def test_what_is_well_typed_is_so_in_all_scripts_of_its_shape_and_in_no_others() -> None:
+    """The schedule is part of the shape, the names are not."""
+    for recorded in SCRIPTS:
+        script, (one, two) = recorded["script"], _renderings(recorded["script"])
+        memo = ScriptMemo()
+        memo.learn(script, recorded["ast"])
+        assert not memo.well_typed(script, one)
+        memo.found_well_typed(script, one)
+        assert memo.well_typed(script, one)
+        assert memo.well_typed(script, two)
+        assert not memo.well_typed(script, one.replace("1h", "2h"))
+
+
+def test_a_shape_that_no_tree_has_borne_out_is_not_believed_to_be_well_typed() -> None:
+    """Neither before a tree was seen, nor after one that says something else."""
+    for recorded in SCRIPTS:
+        script, (one, two) = recorded["script"], _renderings(recorded["script"])
+        memo = ScriptMemo()
+        memo.found_well_typed(script, one)
+        tree = copy.deepcopy(recorded["ast"])
+        for node in nodes_of(tree):
+            if node.get("type") == "StringLiteral":
+                assert isinstance(node, dict)
+                node["type"] = "TextPart"
+        memo.learn(script, tree)
+        memo.found_well_typed(script, one)
+        assert not memo.well_typed(script, one)
+        assert not memo.well_typed(script, two)
+
+
 def _from(bucket: str) -> dict[str, Any]:
     """The tree of that script."""
 
