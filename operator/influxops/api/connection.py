@@ -35,7 +35,7 @@ class Limits(ApiModel):
     """How much influxops asks of this InfluxDB at once."""
 
     max_concurrent: Annotated[int, Field(ge=1, le=256)] = 16
-    """Most requests under way at a time."""
+    """Most requests under way at a time; queries of stages are counted apart, and may be as many again."""
     requests_per_second: Annotated[int, Field(ge=1, le=10000)] | None = None
     """Most requests begun in a second; by default there is no such limit."""
 

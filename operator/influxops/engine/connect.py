@@ -50,9 +50,9 @@ async def credentials(secrets: Secrets, namespace: str, spec: InfluxConnectionSp
         client_cert_pem=cert,
         client_key_pem=key,
         server_name=server_name,
-        max_connections=spec.limits.max_concurrent,
+        max_connections=0,  # the link counts requests and queries apart; one must not wait for the other's connections
     )
-    parts = [spec.url, token, ca, cert, key, server_name, settings.timeout, settings.max_connections, spec.org]
+    parts = [spec.url, token, ca, cert, key, server_name, settings.timeout, spec.org]
     return Credentials(settings, sha256(canonical(parts).decode()))
 
 

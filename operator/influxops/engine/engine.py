@@ -138,6 +138,8 @@ class Engine:
         self._queue.open()
         self._context.tasks.clear()
         self._context.policies.clear()
+        self._context.missing_since.clear()
+        self._context.deleting_since.clear()
         self._context.pipelines.clear()
         self._handover.begin()
         self._metrics.leader.labels(self._shards.name).set(1)

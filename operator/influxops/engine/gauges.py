@@ -89,7 +89,7 @@ class Gauges:
         for state in self._context.tasks.values():
             outcome = state.outcome
             tasks["True" if outcome.__class__ is Done else _ready(outcome)] += 1  # nearly all of thousands are Done
-        policies = Counter(_ready_in(packed) for packed in self._context.policies.values())
+        policies = Counter(_ready_in(told.packed) for told in self._context.policies.values())
         for kind, counts in ((Kind.TASK, tasks), (Kind.POLICY, policies)):
             for ready in ("True", "False", "Unknown"):
                 self._metrics.resources.labels(kind.value, ready).set(counts[ready])

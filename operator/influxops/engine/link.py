@@ -154,11 +154,15 @@ class LiveLink:
         """
         self._answering()
         async with self._queries:
-            port = self._answering()  # it may have waited for long
+            self._answering()  # it may have waited for long
+            await self._pacer.turn()  # before the deadline of the lease begins to count
+            port = self._answering()
             self._fence.check()
             started, code = self._clock(), "cancelled"
             self.requests += 1
-            query = asyncio.ensure_future(request(port))
+            _has_turn.set(True)
+            query = asyncio.ensure_future(request(port))  # with a copy of what is set here
+            _has_turn.set(False)
             try:
                 while not query.done():
                     await asyncio.wait({query}, timeout=max(0.1, self._fence.remaining()))
@@ -246,8 +250,7 @@ class LiveLink:
 
     async def bucket_exists(self, name: str) -> bool:
         """Whether the bucket is there; a missing one is asked for at most once in a few seconds."""
-        snapshot = self.snapshot
-        if name in snapshot.buckets:
+        if name in self.snapshot.buckets:
             return True
         now = self._clock()
         if now - self._missing_buckets.get(name, -BUCKET_MEMO) < BUCKET_MEMO:
@@ -260,5 +263,5 @@ class LiveLink:
             self._missing_buckets[name] = now
             return False
         self._missing_buckets.pop(name, None)
-        snapshot.put_bucket(bucket, self._clock())
+        self.snapshot.put_bucket(bucket, self._clock())  # a sweep may have ended meanwhile
         return True

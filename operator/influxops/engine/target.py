@@ -69,8 +69,7 @@ class Target:
         self._asked_at = self._turns
         self._refused_digest = ""
         again = not self._probed or self._turns % RIGHTS_EVERY == 0
-        if again or not link.org_id:
-            link.serves(await link.send("version", lambda port: port.version()))
+        link.serves(await link.send("version", lambda port: port.version()))  # it may have been upgraded meanwhile
         org_id = await self._org_id()
         self._check_target(org_id, status)
         if again:
@@ -128,6 +127,12 @@ class Target:
                     stalled=True,
                 )
             )
+
+    def close(self) -> None:
+        """The connection is not worked here any more: its secrets need not be known."""
+        for secret in self._secrets:
+            self._tools.redactor.discard(secret)
+        self._secrets = []
 
     def _keep_secret(self, settings: ConnectionSettings) -> None:
         """Tell the redactor what must not be seen; what was rotated out is forgotten after the new one is known."""

@@ -82,6 +82,7 @@ class ConnectionLoop:
         finally:
             if self.link.port is not None:
                 await self.link.port.close()
+            self._target.close()
 
     def leave(self) -> None:
         """End after what is under way."""

@@ -23,7 +23,7 @@ class ConnectionSettings:
     - ``ca_pem``: PEM certificates that are trusted **instead of** the system's; empty: the system's
     - ``client_cert_pem``, ``client_key_pem``: for mutual TLS, both or none
     - ``server_name``: the name that the server's certificate must bear, when it is not the URL's host
-    - ``max_connections``: connections kept to the server; further calls wait for a free one
+    - ``max_connections``: connections kept to the server; further calls wait for a free one; 0: as many as are needed
     - ``read_only``: every request that could write is refused before it is sent
     """
 

@@ -148,6 +148,8 @@ class LeaderElector:
                 return await self._claim(min(left, max(left / 2, self._timing.retry)))
             except KubeError as error:
                 log.warning("the lease %s/%s was not renewed: %s", self._namespace, self._name, error)
+            if stop is not None and stop.is_set():
+                return True  # it is still ours while the work ends, and is renewed meanwhile
             left = self._renewed + self._timing.deadline - self._clock()
             await _sleep(stop, min(self._timing.retry / 2, max(0.0, left)))
         return False

@@ -158,7 +158,7 @@ class StatusWriter:
         """Write in its turn if it then differs. ``urgent``: the outcome changed. The newest content wins."""
         last = self._last.get(key)
         stands = last is not None and (last.uid, last.digest) == (uid, _digest(canonical(status)))
-        if stands and key not in self._schedule:
+        if stands and key not in self._schedule and key not in self._turning and key not in self._sent:
             self.skipped += 1
             return
         self._schedule.offer(key, uid, status, _time(), urgent=urgent)
@@ -215,6 +215,11 @@ class StatusWriter:
             )
             # Nobody may come by to say it once more, and a right or a CRD may only not be known yet to an API that has just started.
             self._again(entry, REFUSED_FOR if isinstance(error, Unprocessable) else None)
+        except Exception:
+            log.exception(
+                "the status of %s could not be written for a reason that should not be: please report this", entry.key
+            )
+            self._again(entry, None)
 
     def _wait_for_its_end(self, entry: Pending) -> None:
         """The API knows no such object: the watch will say so too, or else it is there, and takes the status later."""

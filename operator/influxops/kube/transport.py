@@ -11,7 +11,7 @@ import aiohttp
 
 from influxops.core.jsontext import parse
 from influxops.kube.access import Access
-from influxops.kube.errors import KubeError, Unavailable, from_answer
+from influxops.kube.errors import Unavailable, from_answer
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -118,8 +118,14 @@ class Transport:
         decoded = _decode(answer)
         if status >= 400:
             raise from_answer(what, status, decoded, retry_after)
-        if decoded is None and answer:
-            raise KubeError(f"{what}: the answer is no JSON", status=status)
+        if not 200 <= status < 300 or not isinstance(decoded, dict) or not isinstance(decoded.get("kind"), str):
+            # As of a proxy that leads elsewhere, or of a login page: whatever this is, it confirms nothing.
+            shown = (
+                f"status {status}, which is no answer"
+                if not 200 <= status < 300
+                else f"status {status} without an object"
+            )
+            raise Unavailable(f"{what}: {shown} of the Kubernetes API: is there a proxy before it?", status=status)
         return decoded
 
     def _count(self, method: str, code: str) -> None:

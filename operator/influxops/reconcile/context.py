@@ -18,7 +18,8 @@ from influxops.core.snapshot import Snapshot
 from influxops.influx.port import InfluxPort
 from influxops.reconcile.configmaps import ConfigMaps
 from influxops.reconcile.pipeline_state import NoRunner, PipelineRunner, PipelineState
-from influxops.reconcile.state import TaskState
+from influxops.reconcile.since import Since
+from influxops.reconcile.state import TaskState, ToldStatus
 
 T = TypeVar("T")
 
@@ -147,13 +148,12 @@ class Context:
     runner: PipelineRunner = field(default_factory=NoRunner)
     tasks: dict[Key, TaskState] = field(default_factory=dict)
     pipelines: dict[Key, PipelineState] = field(default_factory=dict)
-    policies: dict[Key, bytes] = field(default_factory=dict)
-    """Packed status of each RetentionPolicy as last written."""
+    policies: dict[Key, ToldStatus] = field(default_factory=dict)
     losses: dict[tuple[str, int, str], str] = field(default_factory=dict)
     """What a shorter retention would delete, per bucket id, retention and day."""
-    missing_since: dict[Key, float] = field(default_factory=dict)
-    """Monotonic time since which something that an object needs has been missing."""
-    deleting_since: dict[Key, float] = field(default_factory=dict)
+    missing_since: Since = field(default_factory=Since)
+    """Since when something that an object needs has been missing."""
+    deleting_since: Since = field(default_factory=Since)
     configmaps: ConfigMaps = field(init=False)
     preview: bool = False
     """True for a visit that only shows a plan: nothing is written, also no next step of what is half done, and differences of

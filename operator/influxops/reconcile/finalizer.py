@@ -42,7 +42,7 @@ async def remove_finalizer(context: Context, record: Record) -> None:
 async def let_go(context: Context, record: Record) -> Gone:
     """Nothing of a deleted object is left to do: take the finalizer off, and forget since when it was being deleted."""
     await remove_finalizer(context, record)
-    context.deleting_since.pop(record.key, None)
+    context.deleting_since.end(record.key)
     return Gone()
 
 

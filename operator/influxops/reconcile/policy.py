@@ -137,10 +137,10 @@ async def _converge(
     if plan.refusal is not None:
         reason = Reason(plan.refusal.reason)
         if reason is Reason.DEPENDENCY_NOT_READY:
-            since = context.missing_since.setdefault(record.key, context.clock())
+            since = context.missing_since.of(record, context.clock())
             return Wait(reason, plan.refusal.message, after=poll_after(context, since, link.spec.sync_interval.seconds))
         return Stalled(reason, plan.refusal.message)
-    context.missing_since.pop(record.key, None)
+    context.missing_since.end(record.key)
     drift = settled_generation(status) == record.generation or _changed_by_hand(wanted, bucket, facts)
     waiting = _held(context, record, spec, link, wanted, bucket, plan, facts, drift=drift) if plan.actions else None
     if waiting is not None and isinstance(waiting.outcome, Done):

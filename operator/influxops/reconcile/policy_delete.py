@@ -22,7 +22,7 @@ from influxops.reconcile.references import connection_key, first_answer, hopeles
 async def finish_policy(context: Context, record: Record) -> Outcome:
     """One step of deleting a RetentionPolicy."""
     if FINALIZER not in record.finalizers:
-        context.deleting_since.pop(record.key, None)
+        context.deleting_since.end(record.key)
         return Gone()
     try:
         spec = read(RetentionPolicySpec, record.spec(), "spec")
@@ -61,7 +61,7 @@ async def _held_up(context: Context, record: Record, link: Link | None) -> Outco
         link.parked.add(record.key)
         message = f"the bucket is deleted when InfluxConnection {link.key.name} is ready; {remedy}"
         return Wait(Reason.CONNECTION_NOT_READY, message, after=30.0)
-    since = context.deleting_since.setdefault(record.key, context.clock())
+    since = context.deleting_since.of(record, context.clock())
     left = LET_GO_AFTER - (context.clock() - since)
     if left > 0:
         message = f"its InfluxConnection is gone or has no token; the bucket is left behind in {int(left)} s; {remedy}"

@@ -128,7 +128,7 @@ def first_answer(context: Context, record: Record, connection: Key) -> Wait | No
         if pending and link.spec.suspend:
             link.look()  # deletion beats suspend
     else:
-        since = context.deleting_since.setdefault(record.key, context.clock())
+        since = context.deleting_since.of(record, context.clock())
         pending = context.objects.get(connection) is not None and context.clock() - since < FIRST_ANSWER
     return Wait(Reason.CONNECTION_NOT_READY, "", after=0.5, quiet=True) if pending else None
 
@@ -138,7 +138,7 @@ def release_again(context: Context, record: Record) -> Wait | None:
 
     One request that fails is repeated for a moment; None then, for letting go must not be held up.
     """
-    since = context.deleting_since.setdefault(record.key, context.clock())
+    since = context.deleting_since.of(record, context.clock())
     trying = context.clock() - since < RELEASE_TRIES
     return Wait(Reason.CONNECTION_NOT_READY, "", after=1.0, quiet=True) if trying else None
 

@@ -14,6 +14,14 @@ from influxops.core.runs import RunSummary, from_status
 from influxops.core.slot_book import SlotBook
 
 
+@dataclass(frozen=True, slots=True)
+class ToldStatus:
+    """The status that was told last of the RetentionPolicy of this uid; another one of its name begins without."""
+
+    uid: str
+    packed: bytes
+
+
 @dataclass(slots=True)
 class TaskState:
     """One task's memory. ``digest``, ``description`` and ``active`` are what the stored task must equal."""

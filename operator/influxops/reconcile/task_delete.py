@@ -9,6 +9,7 @@ from influxops.api.read import read
 from influxops.core.marker import read_script
 from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.outcome import Gone, Outcome, Reason, Wait
+from influxops.core.ownership import Claim, match
 from influxops.core.record import Record
 from influxops.influx.errors import InfluxError, Unauthorized
 from influxops.reconcile.context import LET_GO_AFTER, Context, Link
@@ -80,8 +81,16 @@ def _held_up(link: Link, why: str) -> Wait:
 async def _delete(visit: TaskVisit) -> None:
     """Delete every stored task that is this resource's own; copies that somebody made stay."""
     await settle_unknown(visit)
+    await _look(visit)
     for task in _mine(visit):
         await delete_stored(visit, task.id, "its InfluxTask was deleted")
+
+
+async def _look(visit: TaskVisit) -> None:
+    """Ask for the task of status by its id when the list has left it out, as it does for a token that may not read it."""
+    task_id = visit.state.task_id
+    if task_id and task_id not in visit.link.snapshot.tasks:
+        await refresh(visit, task_id)
 
 
 def _mine(visit: TaskVisit) -> list[TaskRecord]:
@@ -109,10 +118,23 @@ def _settled(visit: TaskVisit, marked: list[TaskRecord]) -> list[TaskRecord]:
         return own or (marked if len(marked) == 1 else [])
     digests = {state.script_hash.removeprefix(HASH), stored.digest if stored else ""} - {""}
     mine = [task for task in marked if task.id != state.task_id and task.intact and task.digest in digests]
+    if stored is None and not mine:
+        mine = _not_told_of(visit, marked)
     known = stored.marker is None or stored.marker.owner == visit.owner if stored is not None else False
     if stored is not None and known and (stored.marker is None or stored.marker.ordinary):
         mine.append(stored)
     return mine
+
+
+def _not_told_of(visit: TaskVisit, marked: list[TaskRecord]) -> list[TaskRecord]:
+    """The task of status is gone, and another was made in its place before status could tell: the one that we would keep, if
+    it is of this very object, and its doubles.
+    """
+    uid = visit.record.uid
+    found = match(Claim(visit.owner, uid, visit.state.task_id, "", frozenset()), marked, None, [])
+    if found.ours is None or found.ours.marker is None or found.ours.marker.uid != uid:
+        return []
+    return [found.ours, *found.doubles]
 
 
 async def _orphan(visit: TaskVisit) -> None:
@@ -120,6 +142,8 @@ async def _orphan(visit: TaskVisit) -> None:
 
     Of two tasks, one of which replaces the other, the one stays that runs, or should.
     """
+    await settle_unknown(visit)
+    await _look(visit)
     mine = _mine(visit)
     settled = {task.id for task in mine if task.marker is None or task.marker.ordinary}
     for known in sorted(mine, key=lambda task: bool(task.marker and task.marker.replaces)):
@@ -149,7 +173,7 @@ async def _release(visit: TaskVisit, task_id: str, status: TaskStatus | None) ->
 
 async def _let_go_later(context: Context, record: Record, why: str) -> Outcome:
     """After a while nobody will come any more: let go, and say what stays behind."""
-    since = context.deleting_since.setdefault(record.key, context.clock())
+    since = context.deleting_since.of(record, context.clock())
     task_id = str(record.status().get("taskID") or "unknown")
     left = LET_GO_AFTER - (context.clock() - since)
     if left > 0:

@@ -37,15 +37,14 @@ async def refresh(visit: TaskVisit, task_id: str) -> Task | None:
 async def settle_unknown(visit: TaskVisit) -> None:
     """After a write whose answer was lost, look again before anything else is written."""
     link, state = visit.link, visit.state
-    snapshot = link.snapshot
     if state.unknown_since is None:
         return
-    if not snapshot.complete or snapshot.started <= state.unknown_since:
+    if not link.snapshot.complete or link.snapshot.started <= state.unknown_since:
         if state.task_id:
             await refresh(visit, state.task_id)
         name = state.unknown_name
         for task in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
-            snapshot.put_task(TaskRecord.of(task), visit.context.clock())
+            link.snapshot.put_task(TaskRecord.of(task), visit.context.clock())  # a sweep may have ended meanwhile
     state.unknown_since = None
 
 

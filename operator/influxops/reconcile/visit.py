@@ -16,7 +16,7 @@ from influxops.reconcile.context import Context
 from influxops.reconcile.pipeline_visit import visit_pipeline
 from influxops.reconcile.policy import facts_in, reconcile_policy
 from influxops.reconcile.policy_delete import finish_policy
-from influxops.reconcile.state import TaskState, seed
+from influxops.reconcile.state import TaskState, ToldStatus, seed
 from influxops.reconcile.task import reconcile_task
 from influxops.reconcile.task_delete import finish_task
 from influxops.reconcile.task_times import slots_status
@@ -40,8 +40,8 @@ def forget(context: Context, key: Key) -> None:
         context.runner.stop(key)
     elif key.kind is Kind.BACKFILL:
         context.runner.drop_backfill(key)
-    context.deleting_since.pop(key, None)
-    context.missing_since.pop(key, None)
+    context.deleting_since.end(key)
+    context.missing_since.end(key)
 
 
 def state_of(context: Context, record: Record) -> TaskState:
@@ -125,7 +125,8 @@ def _outcome_in(status: dict[str, Any]) -> Outcome:
 
 
 async def _visit_policy(context: Context, record: Record) -> Outcome:
-    previous = unpack(context.policies.get(record.key, record.packed_status))
+    told = context.policies.get(record.key)
+    previous = unpack(told.packed if told is not None and told.uid == record.uid else record.packed_status)
     if record.deleting:
         outcome = await finish_policy(context, record)
         facts = facts_in(previous)
@@ -151,7 +152,7 @@ async def _visit_policy(context: Context, record: Record) -> Outcome:
         "lastHandledReconcileAt": record.annotations.get(RECONCILE_AT, ""),
     }
     status.update({name: value for name, value in optional.items() if value})
-    context.policies[record.key] = pack(status)
+    context.policies[record.key] = ToldStatus(record.uid, pack(status))
     await context.statuses.now(record.key, record.uid, status)
     return outcome
 

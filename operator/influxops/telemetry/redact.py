@@ -20,7 +20,12 @@ MASK = "[redacted]"
 MIN_SECRET = 8
 """Shortest secret that is searched for, in characters: shorter ones would mangle ordinary words."""
 
+CUT = "…"
+"""What stands at the end of a text that was too long."""
+
 _MIN_LINE = 16
+_CUT_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{40,86}+={0,2}\Z")
+"""What may be the beginning of a token of which only the shape is known, at the end of a text that was cut."""
 _STOP = r"[^\s\"'\\,;&<>(){}\[\]]"
 _PATTERNS = tuple(
     (hint, re.compile(pattern), replacement)
@@ -64,6 +69,8 @@ class Redactor:
         self._lock = Lock()
         self._secrets: Counter[str] = Counter()
         self._needles: tuple[str, ...] = ()
+        self._heads: dict[str, list[str]] = {}
+        """Needles by their first characters."""
 
     def add(self, secret: str) -> bool:
         """Mask this secret from now on. False when it is too short (under 8 characters) to be searched for."""
@@ -92,6 +99,8 @@ class Redactor:
         for needle in self._needles:
             if needle in text:
                 text = text.replace(needle, MASK)
+        if CUT in text:
+            text = self._without_cut_ones(text)
         lower = text.lower()
         for hint, pattern, replacement in _PATTERNS:
             if hint in lower:
@@ -100,9 +109,28 @@ class Redactor:
 
     __call__ = redact
 
+    def _without_cut_ones(self, text: str) -> str:
+        """The text without the beginnings of secrets that stand where it was cut, be that in the middle of a sentence by now."""
+        *cut, rest = text.split(CUT)
+        return CUT.join([*map(self._without_cut_end, cut), rest])
+
+    def _without_cut_end(self, text: str) -> str:
+        longest = len(self._needles[0]) if self._needles else 0
+        for head, needles in self._heads.items():
+            at = text.find(head, max(0, len(text) - longest))
+            while at >= 0:
+                if any(needle.startswith(text[at:]) for needle in needles):
+                    return text[:at] + MASK
+                at = text.find(head, at + 1)
+        return _CUT_TOKEN.sub(MASK, text)
+
     def _rebuild(self) -> None:
         needles = {form for secret in self._secrets for form in _forms(secret)}
         self._needles = tuple(sorted(needles, key=lambda form: (-len(form), form)))
+        heads: dict[str, list[str]] = {}
+        for needle in self._needles:
+            heads.setdefault(needle[:MIN_SECRET], []).append(needle)
+        self._heads = heads
 
 
 def _forms(secret: str) -> set[str]:

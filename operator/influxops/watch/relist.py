@@ -123,6 +123,10 @@ class Relist:
                 failures += 1
                 self.request()
                 log.warning("the comparison of cache and cluster failed, and is done again: %s", error)
+            except Exception:
+                failures += 1
+                self.request()
+                log.exception("the comparison of cache and cluster failed in a way it should not: please report this")
 
     async def once(self) -> Gaps:
         """One comparison. Raises ``KubeError`` when the API does not answer; what was settled stays settled."""

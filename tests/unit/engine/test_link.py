@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from typing import Any
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.keys import Key, Kind
+from influxops.engine.connect import credentials
 from influxops.engine.link import LiveLink
+from influxops.influx.client import InfluxClient
 from influxops.influx.errors import Forbidden, RateLimited, ScriptFailed, Unauthorized, Unavailable
 from influxops.influx.http import TimedOut
 from influxops.kube.errors import NotLeader
@@ -39,7 +44,13 @@ class Observer:
 
 
 def spec(url: str = "https://a.example", **limits: Any) -> InfluxConnectionSpec:
-    data = {"url": url, "org": "o", "tokenSecretRef": {"name": "t", "key": "k"}, "limits": limits}
+    data = {
+        "url": url,
+        "allowInsecure": True,
+        "org": "o",
+        "tokenSecretRef": {"name": "t", "key": "k"},
+        "limits": limits,
+    }
     return InfluxConnectionSpec.model_validate(data)
 
 
@@ -183,3 +194,75 @@ async def test_a_query_whose_client_is_closed_under_it_is_no_cancellation_of_who
 
     with pytest.raises(Unavailable, match="cut off"):
         await link.run("run_script", query)
+
+
+async def test_no_query_is_sent_after_the_deadline_of_the_lease_that_it_waited_beyond(link: LiveLink) -> None:
+    """A pause that the server asked for may be longer than the right to write lasts."""
+    fence = Fence()
+    link._fence = fence
+    link._pacer.hold(0.2)
+    sent = []
+
+    async def query(_: object) -> None:
+        await link.pace()
+        sent.append(time.monotonic())
+
+    task = asyncio.create_task(link.run("run_script", query))
+    await asyncio.sleep(0.05)
+    fence.leading = False
+    with pytest.raises(NotLeader):
+        await task
+    assert sent == []
+
+
+async def test_a_query_waits_its_turn_once(link: LiveLink) -> None:
+    """Its turn is taken before the fence is asked; the client does not wait for another."""
+    link.configure(spec(maxConcurrent=2, requestsPerSecond=1), 2)
+    turns = []
+    turn = link._pacer.turn
+
+    async def counted() -> None:
+        turns.append(1)
+        await turn()
+
+    link._pacer.turn = counted  # type: ignore[method-assign]
+    await link.run("run_script", lambda _: link.pace())
+    assert len(turns) == 1
+
+
+async def test_long_queries_hold_no_connection_that_other_requests_need() -> None:
+    """As many queries as may be, none of which ends; a look at a task is sent at once, by a connection of its own."""
+    settings = (
+        await credentials(cast("Any", SimpleNamespace(resolve=_token)), "ns", spec("http://a.example", maxConcurrent=2))
+    ).settings
+    client = InfluxClient(settings)
+    session = client._http._session
+    connector: Any = session.connector
+    opened: list[socket.socket] = []
+
+    async def create(*_: object) -> Any:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        opened.append(theirs)
+        return (await asyncio.get_running_loop().create_connection(connector._factory, sock=ours))[1]
+
+    connector._create_connection = create
+    link = LiveLink(KEY, spec("http://a.example", maxConcurrent=2), 1, Fence(), Observer(), time.monotonic)
+    link.port = client
+    now = datetime.now(UTC)
+    queries = [
+        asyncio.create_task(link.run("run_script", lambda port: port.run_script("o", "x", now, 30.0))) for _ in range(2)
+    ]
+    await until(lambda: len(opened) == 2)
+    look = asyncio.create_task(link.call("get_task", lambda port: port.get_task("0000000000001003")))
+    await until(lambda: len(opened) == 3)
+    for task in (look, *queries):
+        task.cancel()
+    await asyncio.gather(look, *queries, return_exceptions=True)
+    await client.close()
+    for one in opened:
+        one.close()
+
+
+async def _token(*_: object) -> str:
+    return "t" * 20

@@ -284,3 +284,27 @@ def test_times_always_have_six_digits() -> None:
 def test_a_timing_that_could_have_two_leaders_is_refused(wrong: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="retry < deadline < duration"):
         Timing(*wrong)
+
+
+async def test_a_stop_while_renewals_fail_lets_the_work_end_at_once() -> None:
+    """While the lease is still ours; and an ailing API is not asked again and again without a pause."""
+    store = Store()
+    replica = Replica(store, "a")
+    await until(lambda: replica.told == ["started"])
+    asked, held = [0], []
+    replace = store.replace_lease
+
+    async def refuse(lease: dict[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        asked[0] += 1
+        store.down = True
+        return await replace(lease, timeout=timeout)
+
+    async def stopped() -> None:
+        held.append(replica.elector.is_leader())
+
+    store.replace_lease = refuse  # type: ignore[method-assign]
+    replica.elector._on_stopped = stopped
+    await until(lambda: asked[0] > 0)
+    await replica.end()
+    assert held == [True]
+    assert asked[0] < 20

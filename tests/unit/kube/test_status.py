@@ -358,3 +358,27 @@ async def test_what_an_older_release_mangled_is_written_anew() -> None:
     writer = StatusWriter(target)
     writer.seen(replace(record(status={"taskID": "1"}), mangled=True))
     assert await writer.now(task(), "u1", {"taskID": "1"})
+
+
+async def test_a_status_that_goes_back_while_the_other_is_written_is_not_taken_for_written() -> None:
+    target = Target()
+    writer = StatusWriter(target, interval=0.0)
+    async with running(writer):
+        await writer.now(task(), "u1", {"n": 1})
+        target.gate = asyncio.Event()
+        writer.later(task(), "u1", {"n": 2}, urgent=True)
+        await until(lambda: task() in writer._sent)
+        writer.later(task(), "u1", {"n": 1}, urgent=True)
+        target.gate.set()
+        await until(lambda: len(target.applied) == 3)
+    assert [status["n"] for _, status in target.applied] == [1, 2, 1]
+
+
+async def test_what_should_never_go_wrong_with_a_write_is_tried_again() -> None:
+    """An answer of a shape that nobody thought of loses no status."""
+    target = Target()
+    target.errors = [TypeError("an answer that is none")]
+    writer = StatusWriter(target, interval=0.0)
+    async with running(writer):
+        writer.later(task(), "u1", {"n": 1}, urgent=True)
+        await until(lambda: len(target.applied) == 1, 10)

@@ -167,3 +167,26 @@ def test_long_runs_of_token_characters_are_linear() -> None:
     before = time.thread_time()
     Redactor().redact(f"== token= bearer eyj {text} %3d%3d ://{text}")
     assert time.thread_time() - before < 2
+
+
+def test_half_a_secret_at_the_end_of_a_text_that_was_cut_is_masked() -> None:
+    """Whoever cut it had no redactor; and what was cut may have become the middle of a sentence."""
+    redactor = Redactor()
+    redactor.add(TOKEN)
+    for shown in range(8, len(TOKEN)):
+        cut = f"cannot reach {TOKEN[:shown]}…"
+        assert redactor.redact(cut) == f"cannot reach {MASK}…"
+        whole = f"run failed: {cut} tried again… later"
+        assert redactor.redact(whole) == f"run failed: cannot reach {MASK}… tried again… later"
+
+
+def test_half_a_token_of_which_only_the_shape_is_known_is_masked() -> None:
+    assert Redactor().redact(f"cannot reach {TOKEN[:60]}…") == f"cannot reach {MASK}…"
+
+
+def test_other_ends_of_texts_that_were_cut_stay() -> None:
+    """Words, names, and what only begins as a secret does."""
+    redactor = Redactor()
+    redactor.add(TOKEN)
+    for text in ("bucket not found…", f"{TOKEN[:20]}-but-not…", "a… b… c", "…", f"the task {'n' * 30}…"):
+        assert redactor.redact(text) == text

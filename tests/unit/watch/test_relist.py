@@ -154,3 +154,25 @@ async def test_a_comparison_that_failed_is_done_again_soon(monkeypatch: Any) -> 
     assert cluster.lists == 3 + len(Kind)
     stop.set()
     await running
+
+
+async def test_a_comparison_that_fails_as_it_never_should_is_done_again(monkeypatch: Any) -> None:
+    """Else deletions that a watch has missed would be missed for good."""
+    monkeypatch.setattr(module, "SOON", 0.001)
+    known, stop = Known(record(version=10)), asyncio.Event()
+    cluster = Cluster()
+    lists, failures = cluster.list_keys_at, iter([TypeError("no list"), KeyError("metadata")])
+
+    async def list_keys_at(kind: Kind, namespaces: Sequence[str] | None) -> tuple[list[Listed], str]:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+        return await lists(kind, namespaces)
+
+    cluster.list_keys_at = list_keys_at  # type: ignore[method-assign]
+    relist = compare(cluster, known)
+    running = asyncio.create_task(relist.run(stop))
+    relist.request()
+    await until(lambda: task() not in known.cache)
+    stop.set()
+    await running
