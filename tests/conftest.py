@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from hypothesis import settings
 
 from devstack.influx import InfluxOrg
 from devstack.stack import Stack
@@ -17,6 +18,10 @@ TRIED_AGAIN = ("integration", "manifests", "contract", "crd")
 """Folders of tests on real servers that have a second try in CI, whose machines are small and busy; the report names each test
 that needed it (R). Tests of faults have none: an oracle that was once violated was violated.
 """
+
+
+settings.register_profile("patient", settings(deadline=None))
+settings.load_profile("patient")  # no example has to end within a time: machines are busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

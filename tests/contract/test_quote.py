@@ -61,7 +61,7 @@ async def test_nasty_texts_come_back_as_they_are(real: InfluxClient, site: Site)
     assert await echo(real, site, NASTY) == NASTY
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), min_size=1, max_size=60))
 async def test_any_text_comes_back_as_it_is(real: InfluxClient, site: Site, texts: list[str]) -> None:
     """The same for whatever Hypothesis comes up with."""

@@ -62,9 +62,7 @@ ZONES = st.builds(
         st.sampled_from(["Europe", "/", "Berlin", "UTC", "Etc", "GMT+5", "-", "_", "1", "..", " ", "é"]), max_size=5
     ),
 )
-agree = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+agree = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 def _agree(kube: RawKube, kind: str, spec: dict[str, Any]) -> None:

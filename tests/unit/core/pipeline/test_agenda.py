@@ -350,4 +350,4 @@ class AgendaMachine(RuleBasedStateMachine):
 
 
 TestAgendaMachine = AgendaMachine.TestCase
-TestAgendaMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAgendaMachine.settings = settings(max_examples=60, stateful_step_count=40)

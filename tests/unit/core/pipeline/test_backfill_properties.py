@@ -97,7 +97,7 @@ def slow(plan: PipelinePlan, spec: Spec, records: list[WindowRecord]) -> tuple[s
     return runs, blocked, skipped
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), plan=plans, spec=specs)
 def test_the_choice_is_that_of_the_words(data: st.DataObject, plan: PipelinePlan, spec: Spec) -> None:
     """Of any ledger; records are read from where the bounds say only."""
@@ -116,7 +116,7 @@ def test_the_choice_is_that_of_the_words(data: st.DataObject, plan: PipelinePlan
     assert len(selection.runs) == len(runs)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), plan=plans, spec=specs)
 def test_a_crash_at_any_place_goes_on_where_it_stopped(data: st.DataObject, plan: PipelinePlan, spec: Spec) -> None:
     """Run as the order allows, with failures, starting anew now and then: each window runs once, and the total stays."""

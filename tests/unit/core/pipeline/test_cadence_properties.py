@@ -51,7 +51,6 @@ apia = cadence("1d", zone="Pacific/Apia")
 skip = datetime(2011, 12, 28, tzinfo=UTC)
 
 
-@settings(deadline=None)
 @given(tumbling, moments)
 @example(apia, skip)
 @example(cadence("1d", zone="America/St_Johns"), datetime(2006, 10, 27, tzinfo=UTC))
@@ -62,7 +61,6 @@ def test_tumbling_windows_tile_time(grid: Cadence, moment: datetime) -> None:
     assert all(earlier.stop == later.start for earlier, later in pairwise(windows))
 
 
-@settings(deadline=None)
 @given(sliding, moments)
 @example(cadence("1d", "2d", zone="Pacific/Apia"), skip)
 def test_sliding_windows_leave_nothing_out_and_never_turn_back(grid: Cadence, moment: datetime) -> None:
@@ -75,7 +73,6 @@ def test_sliding_windows_leave_nothing_out_and_never_turn_back(grid: Cadence, mo
     )
 
 
-@settings(deadline=None)
 @given(cadences, moments)
 @example(apia, skip + timedelta(days=2, hours=10))
 def test_latest_following_preceding(grid: Cadence, moment: datetime) -> None:
@@ -90,7 +87,6 @@ def test_latest_following_preceding(grid: Cadence, moment: datetime) -> None:
     assert grid.latest(latest.stop - datetime.resolution) == grid.preceding(latest)
 
 
-@settings(deadline=None)
 @given(cadences, moments, st.timedeltas(timedelta(0), timedelta(days=900)))
 @example(apia, skip, timedelta(days=2, hours=10))
 @example(cadence("1d", zone="Pacific/Apia", origin="2020-01-01T03:00:00Z"), skip, timedelta(days=5))
@@ -104,7 +100,6 @@ def test_counts_are_those_of_the_list(grid: Cadence, start: datetime, length: ti
     assert not windows or grid.preceding(windows[0]).stop <= start
 
 
-@settings(deadline=None)
 @given(cadences, moments, st.timedeltas(timedelta(seconds=1), timedelta(days=40)))
 @example(apia, skip, timedelta(days=4))
 def test_touching_is_all_that_overlaps(grid: Cadence, start: datetime, length: timedelta) -> None:
@@ -114,7 +109,7 @@ def test_touching_is_all_that_overlaps(grid: Cadence, start: datetime, length: t
     assert list(grid.windows_touching(start, stop)) == [w for w in near if w.start < stop and w.stop > start]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(zones, st.dates(date(1990, 1, 1), date(2034, 12, 1)))
 @example("Pacific/Apia", date(2011, 12, 27))
 @example("America/St_Johns", date(2006, 10, 26))

@@ -169,7 +169,7 @@ graphs = st.lists(st.sets(st.integers(0, 8), max_size=4), min_size=1, max_size=9
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(graphs)
 def test_lines_of_a_text_lead_where_the_edges_do(made: Graph) -> None:
     """Whoever follows the lines with a finger finds every edge, and no other."""

@@ -60,7 +60,7 @@ def test_a_day_made_of_hours_that_were_given_up_is_given_up_with_them() -> None:
     assert dict(found.given_up)["day"].stop == NOON - 36 * HOUR
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     limit=st.integers(1, 60), hours=st.integers(0, 200), offset=st.integers(0, 23), period=st.sampled_from(["1d", "3d"])
 )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from influxops.core.pipeline.cadence import Cadence, cadence
@@ -110,7 +110,6 @@ def test_judged_from_where_the_pipeline_begins() -> None:
     assert edge_fault(child, parent) == ""
 
 
-@settings(deadline=None)
 @given(st.sampled_from(POSSIBLE), st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_parents_and_children_are_inverse(pair: tuple[str, str], moment: datetime) -> None:
     """A window is among the children of each of its parents, and among the parents of each of its children."""
@@ -126,7 +125,6 @@ def test_parents_and_children_are_inverse(pair: tuple[str, str], moment: datetim
         assert above in parents_of(child, window, parent)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["15m", "1h", "2h", "7h", "1d", "2d", "1w", "1mo"]),
     st.sampled_from(["15m", "1h", "2h", "7h", "1d", "2d", "1w", "1mo"]),

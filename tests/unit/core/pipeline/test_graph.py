@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from influxops.core.pipeline.graph import Graph, GraphFault, StageNode, graph
@@ -54,7 +54,6 @@ def test_a_layer_is_as_deep_as_the_longest_path() -> None:
     assert of("").layers() == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.sets(st.integers(0, 11)), max_size=12), st.randoms())
 def test_any_graph_without_a_cycle(edges: list[set[int]], random: object) -> None:
     """Whatever the manifest's order, each stage comes after its parents, and all relations agree."""

@@ -72,7 +72,7 @@ def closure(plan: PipelinePlan, changed: set[tuple[str, Window]], until: datetim
         found |= more
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pipelines(), st.data())
 def test_the_set_is_the_closure_over_the_edges(plan: PipelinePlan, data: st.DataObject) -> None:
     """Nothing is missing, nothing is too much, each comes once, and parents come before children."""

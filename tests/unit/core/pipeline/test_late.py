@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from influxops.core.pipeline.cadence import cadence
@@ -57,7 +57,6 @@ def test_the_step_of_a_cadence(every: str, zone: str, days: int, step: int) -> N
     assert grid_step(cadence(every, zone=zone).between(since, since + timedelta(days=days))) == step
 
 
-@settings(deadline=None)
 @given(WINDOWS, st.integers(1, 2 * DAY))
 def test_the_step_divides_every_bound_and_none_greater_does(windows: list[Window], limit: int) -> None:
     """Held against trying every number of seconds from the limit down."""
@@ -82,7 +81,6 @@ def test_aligned_is_the_last_point_of_the_grid(moment: datetime, step: int) -> N
     assert (found - EPOCH) % timedelta(seconds=step) == timedelta(0)
 
 
-@settings(deadline=None)
 @given(WINDOWS, st.dictionaries(st.integers(0, 5000 * 3600), st.integers(1, 9), max_size=40))
 def test_counts_of_windows_are_those_of_their_points(windows: list[Window], points: dict[int, int]) -> None:
     """Held against counting the points of each window one by one; windows may overlap."""

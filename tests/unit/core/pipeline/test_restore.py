@@ -125,7 +125,7 @@ def honest(plan: PipelinePlan, course: Course, ledger: Ledger, now: datetime) ->
     assert course.watermark <= now
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shape=st.sampled_from(SHAPES),
     seed=st.integers(0, 10**9),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from influxops.core.flux.render import Prelude
@@ -47,7 +47,6 @@ cadences = st.builds(of, st.sampled_from(sorted(SCHEDULES)), st.sampled_from(PRE
 moments = st.integers(0, 400 * 86400).map(lambda seconds: at("2025-12-01") + timedelta(seconds=seconds))
 
 
-@settings(deadline=None)
 @given(grid=cadences, start=moments, length=st.integers(0, 40 * 86400))
 def test_windows_follow_each_other_and_are_counted(grid: SlotCadence, start: datetime, length: int) -> None:
     """between, count_between, following and stopping_at tell the same; each has a slot at its end or later."""
@@ -63,7 +62,6 @@ def test_windows_follow_each_other_and_are_counted(grid: SlotCadence, start: dat
         assert latest == one
 
 
-@settings(deadline=None)
 @given(grid=cadences, moment=moments)
 def test_every_slot_has_its_window(grid: SlotCadence, moment: datetime) -> None:
     """The window of the last slot before a moment: its slot is not after that moment, and the next one's is."""

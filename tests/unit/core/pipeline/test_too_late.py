@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from influxops.core.pipeline.cadence import cadence
@@ -45,7 +45,6 @@ def test_of_sliding_windows_each_moment_is_in_one_span() -> None:
     assert found == [Span(window(0, 24), 56, 8)]
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([cadence("15m"), cadence("1h", "5h"), cadence("1d", zone="Europe/Berlin"), cadence("90m", "2h")]),
     st.lists(st.integers(0, 40 * 86_400), max_size=60),
