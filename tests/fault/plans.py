@@ -5,14 +5,14 @@ from __future__ import annotations
 from tests.fault.workloads import ALL
 from tests.fault.writes import WRITES
 from tests.support.crash import Plan
-from tests.support.faults import CRASHES, CUT, HTML, KILL_COMMITTED, LOST, RESET, answers
+from tests.support.faults import CRASHES, CUT, HTML, KILL_COMMITTED, LOST, REDIRECT, RESET, answers
 
 FAULTS = (*CRASHES, LOST, RESET)
 """At every write of every workload."""
 
 ANSWERS = {
-    "influx": (CUT, HTML, answers(500), answers(503), answers(429, retry_after=1)),
-    "kube": (CUT, answers(409), answers(500), answers(503), answers(429, retry_after=1)),
+    "influx": (CUT, HTML, REDIRECT, answers(500), answers(503), answers(429, retry_after=1)),
+    "kube": (CUT, REDIRECT, answers(409), answers(500), answers(503), answers(429, retry_after=1)),
 }
 """What a server or a gateway may answer for a moment."""
 

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     KUBE_503 = "apiserver: 503"
     KUBE_429 = "apiserver: 429"
     KUBE_CUT = "apiserver: JSON cut"
+    KUBE_REDIRECT = "apiserver: redirects"
     KUBE_SLOW = "apiserver: slow"
     WATCHES_SILENT = "watches silent"
     WATCHES_GONE = "watches end with 410"

@@ -17,7 +17,7 @@ from tests.soak.replicas import Replicas
 from tests.soak.schedule import HANDOVERS, Kind, Strike
 from tests.soak.site import Site
 from tests.soak.windows import Span
-from tests.support.faults import CUT, HTML, LOST, RESET, Fault, Rule, answers, slow
+from tests.support.faults import CUT, HTML, LOST, REDIRECT, RESET, Fault, Rule, answers, slow
 from tests.support.history import Exchange
 from tests.support.proxy import FaultProxy
 
@@ -224,6 +224,7 @@ _DOES: dict[Kind, Callable[[Striker, Strike, Struck], Awaitable[None]]] = {
     Kind.KUBE_503: _kube(answers(503), lasting=True),
     Kind.KUBE_429: _kube(answers(429, retry_after=1)),
     Kind.KUBE_CUT: _kube(CUT),
+    Kind.KUBE_REDIRECT: _kube(REDIRECT),
     Kind.KUBE_SLOW: _kube(slow(SLOW), lasting=True),
     Kind.WATCHES_SILENT: lambda self, _, struck: self._watches("silence", struck),
     Kind.WATCHES_GONE: lambda self, _, struck: self._watches("gone", struck),

@@ -79,6 +79,10 @@ HTML = Fault(
 """A captive portal or a gateway's page, with a status that says all is well."""
 
 
+REDIRECT = Fault("redirect", Stage.BEFORE, reply=Reply(302, b"", headers=(("Location", "/login"),)))
+"""A gateway that sends everybody to its login, with nothing to read."""
+
+
 def slow(seconds: float, stage: Stage = Stage.COMMITTED) -> Fault:
     """The answer comes late."""
     return Fault(f"slow-{seconds:g}s", Stage.AFTER if stage is Stage.AFTER else stage, delay=seconds)

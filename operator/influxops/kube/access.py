@@ -20,6 +20,7 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 from kubernetes.aio import config as kubeconfig
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
+from yarl import URL
 
 from influxops.settings import POD_NAMESPACE
 
@@ -126,6 +127,11 @@ class Access:
 
     async def _authenticate(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         configuration = self._loaded
+        if request.url.origin() != URL(self.server).origin():  # kopf follows redirects
+            raise aiohttp.ClientConnectionError(
+                f"the Kubernetes API at {self.server} redirects to {request.url.origin()}: not followed, for the credentials are not "
+                "for others"
+            )
         token = await configuration.get_api_key_with_prefix("BearerToken")
         if token:
             request.headers["Authorization"] = token
