@@ -85,6 +85,8 @@ REFUSED = {
     "renamed package": ('import e "experimental"\n', f'{ONE} |> e.to(bucket: "out")', "experimental's to()"),
     "influxdb.to": ('import "influxdata/influxdb"\n', f'{ONE} |> influxdb.to(bucket: "out")', "influxdata/influxdb's to()"),
     "wideTo": ('import "influxdata/influxdb"\n', f'{ONE} |> influxdb.wideTo(bucket: "out")', "wideTo()"),
+    "bare wideTo": ("", f'{ONE} |> wideTo(bucket: "out")', "wideTo()"),
+    "wideTo under another name": ("", f'w = wideTo\n{ONE} |> w(bucket: "out")', "wideTo()"),
     "by brackets": ('import "influxdata/influxdb"\n', f'{ONE} |> influxdb["to"](bucket: "out")', "influxdata/influxdb's to()"),
     "package as a value": ('import "influxdata/influxdb"\n', f'x = {{p: influxdb}}\n{ONE} |> x.p.to(bucket: "out")', "hands on the package"),
     "package under another name": ('import "influxdata/influxdb"\n', f'x = influxdb\n{ONE} |> x.to(bucket: "out")', "hands on the package"),

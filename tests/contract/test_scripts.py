@@ -108,6 +108,32 @@ async def test_the_facts_of_a_script(client: InfluxClient) -> None:
         ('from(bucketID: "0000000000000001") |> range(start: -1h)', True),
         ('import "csv"\ncsv.from(csv: "a") |> to(bucket: "x", org: "y")', True),
         ('import "array"\narray.from(rows: [{a: 1}]) |> to(bucket: "x")', False),
+        ('import "experimental/query"\nf = query.fromRange\nf(bucket: "a", start: -1h)', True),
+        ('import "experimental/query"\nq = query\nq.fromRange(bucket: "a", start: -1h)', True),
+        ('import q "experimental/query"\n(q).fromRange(bucket: "a", start: -1h)', True),
+        ('import "experimental/query"\nx = {q: query}\nx.q.fromRange(bucket: "a", start: -1h)', True),
+        (
+            'import "influxdata/influxdb"\ni = influxdb\nw = i.to\nfrom(bucket: "a") |> range(start: -1h) |> w(bucket: "b")',
+            True,
+        ),
+        (
+            'import "influxdata/influxdb"\nw = (influxdb).to\nfrom(bucket: "a") |> range(start: -1h) |> w(bucket: "b")',
+            True,
+        ),
+        ('import "influxdata/influxdb"\ng = () => influxdb\nf = g().from\nf(bucket: "a") |> range(start: -1h)', True),
+        ('import "influxdata/influxdb/schema"\nf = schema.tagValues\nf(bucket: "a", tag: "t")', True),
+        ('import "experimental/query"\nquery.fromRange(bucket: "a", start: -1h)', False),
+        ('cardinality(bucket: "a", start: -1h)', False),
+        ('import "influxdata/influxdb/monitor"\nx = monitor.levelCrit\nfrom(bucket: "a") |> range(start: -1h)', False),
+        ('import "date"\nf = date.truncate\nfrom(bucket: "a") |> range(start: f(t: now(), unit: 1h))', False),
+        (
+            'import "experimental"\nf = (experimental) => experimental.x\nfrom(bucket: "a") |> range(start: f(experimental: {x: -1h}))',
+            False,
+        ),
+        (
+            'import "experimental"\nfrom(bucket: "a") |> range(start: experimental.subDuration(d: 1h, from: now()))',
+            False,
+        ),
     ],
 )
 async def test_targets_that_cannot_be_told(client: InfluxClient, script: str, says: bool) -> None:

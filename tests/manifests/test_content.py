@@ -15,6 +15,7 @@ import yaml
 from influxops import __version__
 from influxops.api.influxtask import InfluxTask
 from influxops.core.template import render_template
+from influxops.engine.renderer import MEMORY
 from influxops.settings import PREFIX, Settings, load
 from tests.manifests.support import FILES, MANIFESTS, ROOT, documents
 
@@ -149,3 +150,17 @@ def test_the_dockerfile_installs_by_hash_and_runs_as_the_user_of_the_deployment(
     assert "--require-hashes" in text
     user = POD["securityContext"]["runAsUser"]
     assert f"USER {user}:{user}" in text
+
+
+def test_the_limit_leaves_room_for_a_template_beside_the_operator() -> None:
+    """The process that renders templates is in the same container: what it may take must not cost the operator its life."""
+    asked, limit = (_mebibytes(CONTAINER["resources"][one]["memory"]) for one in ("requests", "limits"))
+    assert limit - asked >= MEMORY / (1 << 20) + CHILD
+
+
+CHILD = 32
+"""MiB of the process that renders templates at its start, rounded up."""
+
+
+def _mebibytes(text: str) -> int:
+    return int(text.removesuffix("Mi"))

@@ -63,11 +63,12 @@ class AllowedBuckets(ApiModel):
     read: Annotated[list[BucketName], Field(max_length=256, json_schema_extra=_SET), AfterValidator(distinct)] = Field(
         default_factory=list
     )
-    """Buckets that scripts may read with `from`."""
+    """Buckets that scripts may read with `from`, and stages name as their `source`."""
     write: Annotated[list[BucketName], Field(max_length=256, json_schema_extra=_SET), AfterValidator(distinct)] = Field(
         default_factory=list
     )
-    """Buckets that scripts may write with `to`."""
+    """Buckets that scripts may write with `to`, and stages name as their `destination`; also a ledger of another name than
+    `influxops-ledger`."""
 
 
 class Policy(ApiModel):

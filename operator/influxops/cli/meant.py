@@ -25,8 +25,11 @@ _KINDS = {
 
 
 def key_of(name: str, namespace: str) -> Key:
-    """The object that a user means. Raises ConfigError for an unknown kind."""
+    """The object that a user means. Raises ConfigError for an unknown kind and for a name that is none."""
     kind, slash, rest = name.partition("/")
+    named = rest if slash else name
+    if not named or "/" in named:
+        raise ConfigError(f"{name!r} names no object: write KIND/NAME, or the NAME of an InfluxTask")
     if not slash:
         return Key(Kind.TASK, namespace, name)
     word = kind.lower().partition(".")[0]

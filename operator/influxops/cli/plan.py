@@ -70,8 +70,45 @@ def plan(
     """Show what would be done in InfluxDB: for manifests (-f) or for the objects of a cluster (--cluster).
 
     Nothing is written, neither to InfluxDB nor to Kubernetes. A token that no manifest holds is taken from INFLUX_TOKEN.
-    Exit status: 0, or 1 when something is wrong with a manifest; with --detailed-exitcode 2 when there are changes.
+    Exit status: 0, or 1 when something is wrong with a manifest; with --detailed-exitcode 2 when there are changes, and 1
+    for everything else that is no plan.
     """
+    try:
+        _plan(
+            files,
+            cluster,
+            namespace,
+            connection,
+            url,
+            org,
+            instance_id,
+            output,
+            out,
+            detailed_exitcode,
+            kubeconfig,
+            context,
+        )
+    except ConfigError as error:
+        if not detailed_exitcode:
+            raise
+        typer.echo(f"influxops: {error}", err=True)
+        raise typer.Exit(ERRORS) from None
+
+
+def _plan(
+    files: list[str] | None,
+    cluster: bool,
+    namespace: str,
+    connection: str,
+    url: str,
+    org: str,
+    instance_id: str,
+    output: Output,
+    out: Path | None,
+    detailed_exitcode: bool,
+    kubeconfig: str,
+    context: str,
+) -> None:
     if bool(files) == cluster:
         raise ConfigError("give manifests with -f, or --cluster for the objects of a cluster")
     if cluster and (url or org):

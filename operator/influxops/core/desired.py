@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -58,12 +59,23 @@ class TaskSpec(Protocol):
     def window(self) -> WindowSpec | None: ...
 
 
+class BucketLimits(Protocol):
+    """``spec.policy.allowedBuckets`` of an InfluxConnection."""
+
+    @property
+    def read(self) -> Sequence[str]: ...
+    @property
+    def write(self) -> Sequence[str]: ...
+
+
 class PolicySpec(Protocol):
     """``spec.policy`` of an InfluxConnection."""
 
     def denies(self, package: str) -> bool: ...
     @property
     def min_every(self) -> Duration | None: ...
+    @property
+    def allowed_buckets(self) -> BucketLimits | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +304,26 @@ def _positive(text: str, where: str, *, zero: bool) -> None:
 def _is_zero(text: str) -> bool:
     duration = parse_duration(text)
     return duration.nanoseconds == 0 and duration.months == 0
+
+
+def allowed_buckets(policy: PolicySpec) -> AllowedBuckets | None:
+    """The buckets that a connection's policy lets be used; None: all of them."""
+    limits = policy.allowed_buckets
+    return AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
+
+
+def check_bucket(bucket: str, where: str, verb: str, buckets: AllowedBuckets | None) -> None:
+    """Hold a bucket that a field names against the connection's policy. Raises SpecFault(NotAllowed).
+
+    ``verb``: ``read`` or ``write``.
+    """
+    allowed = None if buckets is None else buckets.read if verb == "read" else buckets.write
+    if allowed is not None and bucket not in allowed:
+        raise SpecFault(
+            f"{where}: the connection's policy does not let bucket {bucket!r} be "
+            f"{'read' if verb == 'read' else 'written'}: it allows {', '.join(sorted(allowed)) or 'none'}",
+            Reason.NOT_ALLOWED,
+        )
 
 
 def check_policy(facts: ScriptFacts, schedule: Schedule, policy: PolicySpec, buckets: AllowedBuckets | None) -> None:

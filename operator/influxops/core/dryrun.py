@@ -28,6 +28,7 @@ another system. What is not listed here counts as if it did."""
 
 _WRITING = frozenset({"experimental", "influxdata/influxdb"})
 _WRITERS = frozenset({"to", "wideTo"})
+_PRELUDE_WRITER = "wideTo"
 
 IMPORTS = 'import influxopsProfiler "profiler"\nimport influxopsSystem "system"\n'
 STATEMENTS = (
@@ -66,6 +67,8 @@ def effects(tree: Node, facts: ScriptFacts) -> list[str]:
         member = str(key.get("name", key.get("value", "")))
         if owner in writing and member in _WRITERS:
             found.append(f"it calls {aliases[owner]}'s {member}(); write {member}() without the package" if member == "to" else f"it calls {aliases[owner]}'s {member}()")  # fmt: skip
+    if _PRELUDE_WRITER in set(_bare(tree)):  # needs no import, as to() needs none
+        found.append(f"it uses {_PRELUDE_WRITER}(), which writes")
     found += [
         f"it hands on the package {aliases[name]}, which can write" for name in sorted(writing & set(_bare(tree)))
     ]

@@ -11,19 +11,23 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from influxops.core.marker import sha256
 from influxops.core.template import TemplateFault
 
 TIMEOUT = 5.0
 """Seconds for one template, the start of the child included."""
-MEMORY = 256 * 1024 * 1024
-"""Bytes of address space that the child may use beyond its start."""
+MEMORY = 64 * 1024 * 1024
+"""Bytes of address space that the child may use beyond its start. It is in the operator's Pod: the manifest leaves room for it."""
+SLOW_FOR = 60.0
+"""Seconds for which a template that took too long is not tried again: all others wait while it is."""
 IDLE = 30.0
 """Seconds without work after which the child ends."""
 MEMO = 256
-"""Rendered scripts that are remembered."""
+"""Rendered scripts, and templates that took too long, that are remembered."""
+
+T = TypeVar("T")
 
 
 class TemplateProcess:
@@ -35,6 +39,8 @@ class TemplateProcess:
         self._child: asyncio.subprocess.Process | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._memo: OrderedDict[str, str] = OrderedDict()
+        self._slow: OrderedDict[str, float] = OrderedDict()
+        """Until when a template is not tried again, by the loop's clock."""
 
     async def render(self, source: str, values: Mapping[str, Any]) -> str:
         """Render a template. Raises TemplateFault, also for one that takes too much time or memory."""
@@ -43,15 +49,22 @@ class TemplateProcess:
         if memo in self._memo:
             self._memo.move_to_end(memo)
             return self._memo[memo]
+        clock = asyncio.get_running_loop().time
+        if self._slow.get(memo, 0.0) > clock():
+            raise TemplateFault(self._too_slow)
         async with self._lock:
             answer = await self._ask(request)
+        if answer.get("fault") == self._too_slow:
+            _keep(self._slow, memo, clock() + SLOW_FOR)
         if "fault" in answer:
             raise TemplateFault(answer["fault"])
         text = answer["text"]
-        self._memo[memo] = text
-        while len(self._memo) > MEMO:
-            self._memo.popitem(last=False)
+        _keep(self._memo, memo, text)
         return text
+
+    @property
+    def _too_slow(self) -> str:
+        return f"it took longer than {self._timeout:g} s: make its loops shorter"
 
     async def close(self) -> None:
         """End the child."""
@@ -74,7 +87,7 @@ class TemplateProcess:
                 line = await from_child.readline()
         except TimeoutError:
             await self.close()
-            return {"fault": f"it took longer than {self._timeout:g} s: make its loops shorter"}
+            return {"fault": self._too_slow}
         except (OSError, ValueError):
             line = b""
         except BaseException:
@@ -110,3 +123,9 @@ class TemplateProcess:
     async def _end_when_free(self) -> None:
         async with self._lock:
             await self.close()
+
+
+def _keep(known: OrderedDict[str, T], name: str, value: T) -> None:
+    known[name] = value
+    while len(known) > MEMO:
+        known.popitem(last=False)

@@ -86,12 +86,10 @@ class Shards:
         """The connection that an object uses, whether it exists or not; of a backfill, that of what it names."""
         if key.kind is Kind.CONNECTION:
             return key
-        named = self._cache.references(key)
         if key.kind is Kind.BACKFILL:
             via = self._named(key)
             return self.connection_of(via) if via is not None else None
-        found = next((one for one in named if one.kind == Kind.CONNECTION.value), None)
-        return Key(Kind.CONNECTION, found.namespace, found.name) if found is not None else None
+        return self._cache.connection(key)
 
     def missing(self, key: Key) -> Key | None:
         """What stands between an object and its connection and is not known to exist; None when nothing is."""

@@ -18,6 +18,7 @@ TOMBSTONES = 10_000
 """Uids of removed objects that are remembered, so that a late answer does not bring one back."""
 
 _NOTHING: frozenset[Key] = frozenset()
+_CONNECTION = Kind.CONNECTION.value
 
 
 class Change(Flag):
@@ -54,6 +55,7 @@ class Cache:
         self._by_kind: dict[Kind, dict[Key, None]] = {kind: {} for kind in Kind}
         self._referrers: dict[Reference, set[Key]] = {}
         self._refers_to: dict[Key, frozenset[Reference]] = {}
+        self._connections: dict[Key, Key] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -152,6 +154,10 @@ class Cache:
         """What an object refers to."""
         return self._refers_to.get(key, frozenset())
 
+    def connection(self, key: Key) -> Key | None:
+        """The InfluxConnection that an object names itself, whether it exists or not."""
+        return self._connections.get(key)
+
     def _of(self, kind: Kind, reference: Reference) -> frozenset[Key]:
         keys = self._referrers.get(reference)
         return frozenset(key for key in keys if key.kind is kind) if keys else _NOTHING
@@ -165,6 +171,10 @@ class Cache:
                 del self._referrers[reference]
         for reference in new - old:
             self._referrers.setdefault(reference, set()).add(key)
+        self._connections.pop(key, None)
+        for reference in new:
+            if reference.kind == _CONNECTION:
+                self._connections[key] = Key(Kind.CONNECTION, reference.namespace, reference.name)
         if new:
             self._refers_to[key] = new
         else:

@@ -27,7 +27,7 @@ from influxops.influx.errors import InfluxError
 from influxops.reconcile.announce import announce
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
-from influxops.reconcile.pipeline import ledger_owner
+from influxops.reconcile.pipeline import check_ledger, ledger_owner
 from influxops.reconcile.pipeline_state import BackfillOrder
 from influxops.reconcile.references import NotUsable, connection_key, no_bucket, owner_of, park, usable_link
 from influxops.reconcile.rerun_policy import pauses
@@ -144,6 +144,7 @@ async def _plan(
     except TaskCadenceFault as fault:
         raise SpecFault(f"InfluxTask {found.key.namespace}/{found.key.name}: {fault}") from None
     bucket = spec.ledger.bucket if spec.ledger is not None else LEDGER
+    check_ledger(bucket, link.spec.policy)
     for needed in sorted({bucket, *desired.buckets}):
         if not await link.bucket_exists(needed):
             where = (

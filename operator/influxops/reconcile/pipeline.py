@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from influxops.api.connection import Policy
 from influxops.api.errors import SpecInvalid
-from influxops.api.influxpipeline import CatchUpPolicy, InfluxPipelineSpec, OnLate, Order
+from influxops.api.influxpipeline import LEDGER, CatchUpPolicy, InfluxPipelineSpec, OnLate, Order
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
 from influxops.api.stage import Execution, Severity, Stage, WriteDisposition
-from influxops.core.desired import AllowedBuckets, SpecFault, check_policy, desired_task
+from influxops.core.desired import SpecFault, allowed_buckets, check_bucket, check_policy, desired_task
 from influxops.core.durations import DAY, format_retention
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.flux.render import to_user_place
@@ -24,7 +25,7 @@ from influxops.core.pipeline.plan import CheckPlan, NativeTask, PipelinePlan, Re
 from influxops.core.pipeline.restore import longest_window
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.pipeline.script import window_script
-from influxops.core.pipeline.scripts import window_faults
+from influxops.core.pipeline.scripts import check_places, replace_fault, window_faults
 from influxops.core.record import Record, canonical
 from influxops.core.schedule import Schedule
 from influxops.influx.errors import InfluxError, ScriptInvalid
@@ -118,8 +119,15 @@ async def _plan(
         deadline=spec.deadline.seconds if spec.deadline else None,
         suspended=spec.suspend,
     )
+    check_ledger(plan.bucket, link.spec.policy)
     await _check_ledger(context, link, state, plan)
     return plan
+
+
+def check_ledger(bucket: str, policy: Policy) -> None:
+    """Hold a ledger against the connection's policy, which need not name the usual one. Raises SpecFault(NotAllowed)."""
+    if bucket != LEDGER:
+        check_bucket(bucket, "spec.ledger.bucket", "write", allowed_buckets(policy))
 
 
 def ledger_owner(instance: str, key: Key) -> str:
@@ -184,10 +192,13 @@ def _judge(stage: Stage, facts: ScriptFacts, cadence: Cadence, link: Link) -> No
     of_task = stage.task_ref is not None
     if stage.execution is not Execution.NATIVE and (faults := window_faults(facts, of_task=of_task)):
         raise SpecFault("; ".join(faults), Reason.INVALID_SCRIPT)
-    limits = link.spec.policy.allowed_buckets
-    buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
+    buckets = allowed_buckets(link.spec.policy)
     every = cadence.every
     check_policy(facts, Schedule(28 * DAY if every.calendar else every.seconds, None), link.spec.policy, buckets)
+    check_places(stage, buckets)
+    fault = replace_fault(stage, facts)
+    if fault:
+        raise SpecFault(fault, Reason.INVALID_SPEC)
 
 
 async def _check(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.template import Template
-from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
+from influxops.core.desired import DesiredTask, SpecFault, allowed_buckets, desired_task
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.flux.render import to_user_place
 from influxops.core.marker import sha256
@@ -115,8 +115,7 @@ async def desired(visit: TaskVisit, spec: InfluxTaskSpec) -> tuple[DesiredTask, 
     if not script.strip():
         raise SpecFault("the script is empty: write Flux into spec.flux or spec.template", Reason.INVALID_SCRIPT)
     facts = await script_facts(link, script)
-    limits = link.spec.policy.allowed_buckets
-    buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
+    buckets = allowed_buckets(link.spec.policy)
     return desired_task(spec, script, facts, visit.owner, visit.record.uid, link.spec.policy, buckets), script
 
 

@@ -44,20 +44,28 @@ class PipelineMetrics:
             "watermark_lag_seconds", "Time since the end of the latest window up to which all are settled.", one
         )
         self.circuit_open = gauge("circuit_open", "1 while the circuit of a stage is not closed.", both)
-        self._all: tuple[Counter | Gauge | Histogram, ...] = (
+        self._by_stage: tuple[Counter | Gauge | Histogram, ...] = (
             self.windows_total,
             self.failed_attempts_total,
             self.late_windows_total,
             self.rows_total,
             self.bytes_total,
             self.window_latency_seconds,
+            self.circuit_open,
+        )
+        self._all: tuple[Counter | Gauge | Histogram, ...] = (
+            *self._by_stage,
             self.windows,
             self.queue_depth,
             self.watermark_lag_seconds,
-            self.circuit_open,
         )
 
     def forget(self, pipeline: str) -> None:
         """Drop every series of a pipeline that is gone."""
         for metric in self._all:
             metric.remove_by_labels({"pipeline": pipeline})
+
+    def forget_stage(self, pipeline: str, stage: str) -> None:
+        """Drop every series of a stage that the pipeline has no longer."""
+        for metric in self._by_stage:
+            metric.remove_by_labels({"pipeline": pipeline, "stage": stage})

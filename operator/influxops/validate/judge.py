@@ -13,7 +13,7 @@ from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.names import KUBERNETES_NAME
 from influxops.api.read import read_object, unknown_fields
 from influxops.api.template import MAX_SCRIPT
-from influxops.core.desired import AllowedBuckets, DesiredTask, SpecFault, desired_task
+from influxops.core.desired import DesiredTask, SpecFault, allowed_buckets, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
 from influxops.core.flux.render import to_user_place
 from influxops.core.keys import Kind
@@ -23,7 +23,7 @@ from influxops.core.lint.flow import TooBig
 from influxops.core.lint.rule import Severity
 from influxops.core.lint.script import Script
 from influxops.core.marker import Owner
-from influxops.core.pipeline.scripts import script_faults
+from influxops.core.pipeline.scripts import check_places, script_faults
 from influxops.engine.renderer import TemplateProcess
 from influxops.preview.manifests import Manifests
 from influxops.validate import pipelines
@@ -165,10 +165,11 @@ def _desire(work: _Work) -> None:
     if source.stage is not None and (faults := script_faults(source.stage, work.facts)):
         work.fault = SpecFault("; ".join(faults))
         return
-    limits = source.policy.allowed_buckets
-    buckets = AllowedBuckets(frozenset(limits.read), frozenset(limits.write)) if limits else None
+    buckets = allowed_buckets(source.policy)
     owner = Owner("validate", Kind.TASK.value, source.namespace or "default", source.name or "script")
     try:
+        if source.stage is not None:
+            check_places(source.stage, buckets)
         work.task = desired_task(spec, source.text, work.facts, owner, "validate", source.policy, buckets)
     except SpecFault as fault:
         work.fault = fault

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from tests.support.expect import condition
-from tests.support.lab import CONNECTION, HOURLY, TASK, Lab, fresh
+from tests.support.lab import CONNECTION, HOURLY, PIPELINE, TASK, Lab, fresh
+from tests.support.windowed import hours_ago, pipeline, points, prepare, stage, times
 
 ALLOWED = """\
 import "date"
@@ -76,11 +80,16 @@ def test_a_script_with_its_own_option_is_held_against_the_policy(lab: Lab) -> No
         ('import "influxdata/influxdb"\ninfluxdb["from"](bucket: "secret") |> range(start: -1h)\n', ("'secret'",)),
         ('import s "influxdata/influxdb/schema"\ns.measurements(bucket: "secret")\n', ("'secret'",)),
         ('import "experimental"\nfrom(bucket: "raw") |> range(start: -1h) |> experimental.to(bucket: "raw")\n', ()),
+        ('import "experimental/query"\nf = query.fromRange\nf(bucket: "secret", start: -1h)\n', ("literal",)),
+        ('import "experimental/query"\nq = query\nq.fromRange(bucket: "secret", start: -1h)\n', ("literal",)),
+        ('import "influxdata/influxdb"\ng = () => influxdb\nw = g().from\nw(bucket: "secret") |> range(start: -1h)\n', ("literal",)),
+        ('cardinality(bucket: "secret", start: -1h)\n', ("'secret'",)),
         ('option x = 1\nt = (tables=<-) => tables |> to(bucket: "raw")\nfrom(bucket: "raw") |> range(start: -1h) |> t()\n', ()),
     ],
     ids=[
         "read", "write", "no literal", "id", "host", "alias of from", "from in a record", "from by its own name",
-        "from as an argument", "alias by package", "index of package", "schema", "another to", "to in a function",
+        "from as an argument", "alias by package", "index of package", "schema", "another to", "alias of query", "package as a value",
+        "package from a function", "cardinality", "to in a function",
     ],
 )  # fmt: skip
 def test_buckets_that_are_not_allowed(limited: Lab, flux: str, words: tuple[str, ...]) -> None:
@@ -105,3 +114,38 @@ def test_a_policy_that_becomes_strict_or_loose(lab: Lab) -> None:
     assert lab.influx.task(task_id)["status"] == "active"
     lab.patch(CONNECTION, "main", policy={"deniedFluxPackages": []})
     assert lab.task_id("cpu") == task_id
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"destination": {"bucket": "secret"}}, ("destination.bucket", "'secret'", "down")),
+        (
+            {"destination": {"bucket": "secret", "measurement": "env"}, "writeDisposition": "Replace"},
+            ("destination.bucket", "'secret'"),
+        ),
+        ({"source": {"bucket": "secret"}}, ("source.bucket", "'secret'", "raw")),
+        ({"ledger": {"bucket": "secret"}}, ("spec.ledger.bucket", "'secret'")),
+    ],
+    ids=["destination", "replace", "source", "ledger"],
+)
+def test_buckets_that_a_pipeline_itself_names(limited: Lab, more: dict[str, Any], words: tuple[str, ...]) -> None:
+    """They are counted, deleted in and written by the operator: the policy holds for them as for scripts."""
+    name = fresh()
+    ledger = {key: more[key] for key in more if key == "ledger"}
+    one = stage("copy", writes="down", **{key: more[key] for key in more if key != "ledger"})
+    limited.create(PIPELINE, name, pipeline(hours_ago(2), "1h", one, **ledger) | {"connectionRef": {"name": "limited"}})
+    limited.rests(PIPELINE, name, "NotAllowed", *words)
+
+
+def test_replace_deletes_nowhere_but_where_the_script_writes(lab: Lab) -> None:
+    """A slip in the destination must not cost anybody their points."""
+    prepare(lab.influx, "out", "precious")
+    begin = hours_ago(3)
+    lab.influx.write("raw", *points(begin, 6, timedelta(minutes=30)))
+    lab.influx.write("precious", *points(begin, 6, timedelta(minutes=30)))
+    lab.connect()
+    slip = {"destination": {"bucket": "precious", "measurement": "env"}, "writeDisposition": "Replace"}
+    lab.create(PIPELINE, "slip", pipeline(begin, "1h", stage("copy", writes="out", **slip)))
+    lab.rests(PIPELINE, "slip", "InvalidSpec", "destination.bucket", "'precious'", "'out'")
+    assert len(times(lab.influx, "precious")) == 6

@@ -32,6 +32,8 @@ TASK = "cpu"
         (("release", "influxbackfills/october"), "has nothing in InfluxDB to release"),
         (("release", "ipl/climate"), "an InfluxPipeline has nothing"),
         (("tree", "pod/x"), "no kind of influxops"),
+        (("suspend", "task/"), "'task/' names no object"),
+        (("reconcile", "task/cpu/status"), "names no object"),
         (("top", "--sort", "cost"), "'cost' is not one of"),
         (("top", "--since", "x"), "--since: 'x' is not a duration"),
     ],
@@ -50,3 +52,21 @@ def test_mistakes(
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (2, "")
     assert words in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--cluster",), ("--cluster", "-f", "x.yaml"), ()],
+    ids=["no kubeconfig", "both", "neither"],
+)
+def test_what_is_no_plan_is_not_taken_for_changes(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --detailed-exitcode 2 means that there are changes, and a pipeline would go on to apply."""
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
+    monkeypatch.setattr(sys, "argv", ["influxops", "plan", *arguments, "--detailed-exitcode"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (1, "")
+    assert "influxops: " in said.err

@@ -10,11 +10,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from influxops.core.flux.escapes import escapes
+
 Node = Mapping[str, Any]
 
 _READS = frozenset({"from"})
 _WRITES = frozenset({"to", "wideTo"})
 _TARGETS = _READS | _WRITES
+_PRELUDE_READS = frozenset({"cardinality"})
+"""What reads a bucket as well, and needs no import."""
 _INNER = (dict, list)
 """What decoded JSON may hold further nodes in. Leaves are never put on a stack: they are most of a tree."""
 _TARGET_ARGUMENTS = frozenset({"host", "org", "orgID", "token", "bucketID"})
@@ -95,8 +99,8 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
     options = [node["assignment"] for node in body if is_option(node, "task")]
     nodes = nodes_of(file)
     calls = [node for node in nodes if node.get("type") == "CallExpression"]
-    packages = frozenset(_defined([], imports))
-    reads, writes, opaque = _buckets(calls, packages)
+    packages = dict(zip(_defined([], imports), (str(node["path"].get("value", "")) for node in imports), strict=True))
+    reads, writes, opaque = _buckets(calls, packages.keys())
     free = _FreeV()
     free.file(body)
     return ScriptFacts(
@@ -110,7 +114,7 @@ def facts_of(script: str, ast: Node) -> ScriptFacts:
         uses_v=free.used,
         reads=reads,
         writes=writes,
-        opaque_targets=opaque or _passed_on(body, nodes, calls, packages),
+        opaque_targets=opaque or _passed_on(body, nodes, calls, packages.keys()) or escapes(body, calls, packages),
         defined=frozenset(_defined(body, imports)),
     )
 
@@ -210,7 +214,8 @@ def _buckets(calls: list[Node], packages: AbstractSet[str]) -> tuple[frozenset[s
             for prop in record.get("properties") or []
         }
         # schema.tagValues, influxdb.cardinality and the like read a bucket, too
-        other = _of_package(callee, packages) and {"bucket", "bucketID"} & properties.keys()
+        other = _of_package(callee, packages) or (callee.get("type") == "Identifier" and name in _PRELUDE_READS)
+        other = other and bool({"bucket", "bucketID"} & properties.keys())
         if name not in _READS | _WRITES and not other:
             continue
         if callee.get("type") == "MemberExpression" and not {"bucket", "bucketID"} & properties.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from influxops.core.desired import AllowedBuckets, check_bucket
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.pipeline.script import unknown_members
 from influxops.core.pipeline.spec import StageLike
@@ -22,6 +23,31 @@ def window_faults(facts: ScriptFacts, *, of_task: bool = False) -> list[str]:
             "v.windowPeriod; write the value itself"
         )
     return faults
+
+
+def check_places(stage: StageLike, buckets: AllowedBuckets | None) -> None:
+    """Hold the buckets that a stage itself names, which are counted and deleted in, against the connection's policy.
+    Raises SpecFault(NotAllowed).
+    """
+    if stage.source is not None:
+        check_bucket(stage.source.bucket, "source.bucket", "read", buckets)
+    if stage.destination is not None:
+        check_bucket(stage.destination.bucket, "destination.bucket", "write", buckets)
+
+
+def replace_fault(stage: StageLike, facts: ScriptFacts) -> str:
+    """Why a stage may not delete in its destination: the script writes elsewhere, so that nothing would come in place of what is
+    deleted. Empty when it may, or when nobody can tell where the script writes.
+    """
+    place = stage.destination
+    replaces = stage.write_disposition == "Replace" and place is not None
+    if not replaces or place is None or facts.opaque_targets or place.bucket in facts.writes:
+        return ""
+    found = ", ".join(map(repr, sorted(facts.writes))) or "none"
+    return (
+        f"destination.bucket is {place.bucket!r}, which the script does not write ({found}), and writeDisposition: Replace would "
+        "delete there: correct one of them"
+    )
 
 
 def script_faults(stage: StageLike, facts: ScriptFacts, *, of_task: bool = False) -> list[str]:

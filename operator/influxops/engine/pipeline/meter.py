@@ -22,6 +22,8 @@ class Meter:
     def __init__(self, metrics: Metrics, key: Key) -> None:
         self._metrics = metrics.pipelines
         self._name = f"{key.namespace}/{key.name}"
+        self._stages: set[str] = set()
+        """Those that were told of last."""
 
     def succeeded(self, record: WindowRecord) -> None:
         """A window has succeeded."""
@@ -51,6 +53,10 @@ class Meter:
         metrics.queue_depth.labels(self._name).set(len(agenda))
         if facts.watermark is not None:
             metrics.watermark_lag_seconds.labels(self._name).set((now - facts.watermark).total_seconds())
+        stages = {stage.name for stage in facts.stages}
+        for gone in self._stages - stages:
+            metrics.forget_stage(self._name, gone)
+        self._stages = stages
         for stage in facts.stages:
             metrics.circuit_open.labels(self._name, stage.name).set(stage.circuit is not CircuitState.CLOSED)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from influxops.api.stage import Stage
+import pytest
+
+from influxops.api.stage import Stage, WriteDisposition
+from influxops.core.desired import AllowedBuckets, SpecFault
 from influxops.core.flux.facts import NO_FACTS
-from influxops.core.pipeline.scripts import script_faults
+from influxops.core.outcome import Reason
+from influxops.core.pipeline.scripts import check_places, replace_fault, script_faults
 
 STAGE = Stage.model_validate(
     {"name": "a", "flux": "x = 1", "source": {"bucket": "raw"}, "destination": {"bucket": "out"}}
@@ -49,3 +53,39 @@ def test_a_schedule_belongs_to_tasks() -> None:
     """The script of an InfluxTask may bring its own; a stage runs when its windows end."""
     assert "option task" in script_faults(STAGE, replace(FACTS, task_options=1))[0]
     assert script_faults(STAGE, replace(FACTS, task_options=1), of_task=True) == []
+
+
+REPLACING = STAGE.model_copy(update={"write_disposition": WriteDisposition.REPLACE})
+
+
+def test_replace_deletes_only_where_the_script_writes() -> None:
+    """Nothing would come in place of what is deleted elsewhere."""
+    elsewhere = replace(FACTS, writes=frozenset({"b", "a"}))
+    assert "destination.bucket is 'out', which the script does not write ('a', 'b')" in replace_fault(
+        REPLACING, elsewhere
+    )
+    assert replace_fault(STAGE, elsewhere) == ""
+    assert replace_fault(REPLACING, FACTS) == ""
+    assert replace_fault(REPLACING, replace(elsewhere, opaque_targets=True)) == ""
+
+
+@pytest.mark.parametrize(
+    ("read", "write", "words"),
+    [
+        ({"raw"}, {"out"}, ""),
+        ({"rooms"}, {"out"}, "source.bucket: .* 'raw' be read: it allows rooms"),
+        ({"raw"}, set(), "destination.bucket: .* 'out' be written: it allows none"),
+    ],
+)
+def test_the_buckets_that_a_stage_names_are_held_against_the_policy(
+    read: set[str], write: set[str], words: str
+) -> None:
+    """They are counted and deleted in, whatever the script says."""
+    allowed = AllowedBuckets(frozenset(read), frozenset(write))
+    if not words:
+        check_places(STAGE, allowed)
+        check_places(STAGE, None)
+        return
+    with pytest.raises(SpecFault, match=words) as fault:
+        check_places(STAGE, allowed)
+    assert fault.value.reason is Reason.NOT_ALLOWED
