@@ -26,12 +26,17 @@ _KINDS = {
 
 def key_of(name: str, namespace: str) -> Key:
     """The object that a user means. Raises ConfigError for an unknown kind and for a name that is none."""
-    kind, slash, rest = name.partition("/")
-    named = rest if slash else name
+    named = name.partition("/")[2] if "/" in name else name
     if not named or "/" in named:
         raise ConfigError(f"{name!r} names no object: write KIND/NAME, or the NAME of an InfluxTask")
+    return Key(kind_of(name), namespace, named)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of the object that a user means, whether its name is whole yet or not. Raises ConfigError for an unknown one."""
+    kind, slash, _ = name.partition("/")
     if not slash:
-        return Key(Kind.TASK, namespace, name)
+        return Kind.TASK
     word = kind.lower().partition(".")[0]
     found = _KINDS.get(word) or _KINDS.get(word.removesuffix("s")) or _KINDS.get(word.removesuffix("ies") + "y")
     if found is None:
@@ -39,7 +44,7 @@ def key_of(name: str, namespace: str) -> Key:
             f"{kind!r} is no kind of influxops: write influxtask, retentionpolicy, influxconnection, influxpipeline or "
             "influxbackfill"
         )
-    return Key(found, namespace, rest)
+    return found
 
 
 def home(namespace: str, kubeconfig: str, context: str) -> str:

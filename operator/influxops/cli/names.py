@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from influxops.cli.meant import home, key_of
+from influxops.cli.meant import home, key_of, kind_of
 from influxops.core.keys import Kind
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ Found = list[tuple[str, str]]
 
 def names(ctx: typer.Context, incomplete: str) -> Found:
     """InfluxTasks, or behind ``KIND/`` the objects of that kind."""
-    kind, slash, _ = incomplete.partition("/")
+    word, slash, _ = incomplete.partition("/")
 
     async def work(client: KubeClient) -> Found:
-        key = key_of(incomplete, _namespace(ctx))
-        found = await client.list_keys(key.kind, [key.namespace])
-        return [(f"{kind}/{one.key.name}" if slash else one.key.name, key.kind.value) for one in found]
+        kind = kind_of(incomplete)
+        found = await client.list_keys(kind, [_namespace(ctx)])
+        return [(f"{word}/{one.key.name}" if slash else one.key.name, kind.value) for one in found]
 
     return _ask(ctx, work)
 
