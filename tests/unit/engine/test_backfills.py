@@ -34,6 +34,8 @@ class Bench:
         self.plan, self.agenda = plan, Agenda(plan)
         self.ledger: dict[tuple[str, Any], WindowRecord] = {}
         self.told: dict[str, dict[str, Any]] = {}
+        self.kept: list[Entry] = []
+        """Windows of deleted backfills that the pipeline runs to their end."""
         buckets = {name: SimpleNamespace(retention=seconds) for name, seconds in (retentions or {}).items()}
         self.link: Any = SimpleNamespace(org_id="o", run=self._run, snapshot=SimpleNamespace(buckets=buckets))
         clock = itertools.count(0.0, 10.0)
@@ -68,7 +70,7 @@ class Bench:
 
     async def turn(self) -> None:
         """As a turn of the loop, but without starting runs."""
-        await self.backfills.turn(self.link, self.plan, self.agenda, NOW)
+        await self.backfills.turn(self.link, self.plan, self.agenda, NOW, self.kept.append)
 
     def take(self, lane: str) -> Entry | None:
         """Start a run of this lane, as the loop does."""

@@ -22,6 +22,10 @@ Place = tuple[str, Window]
 """A stage's name and a window of it."""
 
 
+SPARE = 64
+"""Ends of windows that may be remembered beyond twice those on the agenda, before what is settled is forgotten."""
+
+
 @dataclass(slots=True)
 class Entry:
     """One window of one stage that is not settled."""
@@ -51,6 +55,8 @@ class Entry:
     """The server has done its part of the run under way; what it wrote is being judged."""
     healed: int = 0
     """How often a circuit that closed had it run again."""
+    begun: bool = False
+    """An attempt was made, whether it counts or not: with Replace its points may be deleted."""
 
     @property
     def place(self) -> Place:
@@ -129,7 +135,7 @@ class Agenda:
                 behind.state = WindowState.PENDING
             behind.again = behind.again or behind.state is WindowState.RUNNING
         if not backfill:
-            heapq.heappush(self._stops, (window.stop, place))
+            self._push_stop(entry)
         if entry.blockers == 0:
             self._make_ready(entry, now)
         return entry
@@ -159,7 +165,7 @@ class Agenda:
         entry.lane = ""
         if entry.state is WindowState.RUNNING:
             self._count(entry, 1)
-        heapq.heappush(self._stops, (entry.window.stop, entry.place))
+        self._push_stop(entry)
         if entry.state is WindowState.READY:
             self._queue(entry)
 
@@ -189,6 +195,7 @@ class Agenda:
         entry = self.entries[place]
         entry.state = WindowState.RUNNING
         entry.attempt += 1
+        entry.begun = True
         entry.not_before = None
         self._running[lane] += 1
         return entry
@@ -242,11 +249,20 @@ class Agenda:
         """Give a window up: what is behind it no longer waits for it."""
         self._settle(entry, now)
 
-    def drop_backfill(self, uid: str, now: datetime) -> None:
-        """Take all windows of a backfill off that are not running."""
+    def drop_backfill(self, uid: str, now: datetime) -> list[Entry]:
+        """Take all windows of a backfill off that are not running. Those become the pipeline's own, and are given back, whose points a
+        stage with Replace may have deleted for an attempt that came to nothing: they are run to their end.
+        """
+        kept: list[Entry] = []
         for entry in [e for e in self.entries.values() if e.lane == uid and e.state is not WindowState.RUNNING]:
-            self._settle(entry, now)
+            if entry.begun and entry.state is not WindowState.FAILED and self.plan.stages[entry.stage].replace:
+                entry.backfill = ""
+                self._adopt(entry, Cause.REPAIR)
+                kept.append(entry)
+            else:
+                self._settle(entry, now)
         self._ready.pop(uid, None)
+        return kept
 
     def move(self, entry: Entry, uid: str) -> None:
         """Have another backfill run a window that is not running."""
@@ -366,6 +382,12 @@ class Agenda:
         entry.state = WindowState.READY
         entry.ready_at = now
         self._queue(entry)
+
+    def _push_stop(self, entry: Entry) -> None:
+        heapq.heappush(self._stops, (entry.window.stop, entry.place))
+        if len(self._stops) > 2 * len(self.entries) + SPARE:  # behind one that stays failed, all that have succeeded
+            self._stops = [(one.window.stop, place) for place, one in self.entries.items() if not one.lane]
+            heapq.heapify(self._stops)
 
     def _queue(self, entry: Entry) -> None:
         heap = self._ready.setdefault(entry.lane, {}).setdefault(entry.stage, [])

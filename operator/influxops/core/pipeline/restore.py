@@ -10,6 +10,9 @@ from influxops.core.pipeline.due import due
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 
+_RUN_AGAIN = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.REPAIR})
+"""Why a window below the watermark may still have to run. One of the schedule's own holds the watermark: below it, it was given up."""
+
 
 def horizon(plan: PipelinePlan, watermark: datetime, now: datetime) -> datetime:
     """From where on the ledger is to be read: windows that are not settled, and those that late data may have run again."""
@@ -40,8 +43,9 @@ def restore(plan: PipelinePlan, watermark: datetime, records: Iterable[WindowRec
             _resume(agenda, record, now)
     rank = {stage: number for number, stage in enumerate(plan.graph.order)}
     for record in sorted(known.values(), key=lambda one: (one.window.stop, rank[one.stage])):
-        old = record.window.stop <= watermark and record.cause not in {Cause.BACKFILL, Cause.GIVEN_UP}
-        if old and record.state is not WindowState.SUCCESS:
+        old = record.window.stop <= watermark and record.cause in _RUN_AGAIN
+        on_grid = plan.stages[record.stage].cadence.stopping_at(record.window.stop) == record.window
+        if old and on_grid and record.state is not WindowState.SUCCESS:
             _resume(agenda, record, now)
     return agenda
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from influxops.core.keys import Key
-from influxops.core.pipeline.agenda import Agenda
+from influxops.core.pipeline.agenda import Agenda, Entry
 from influxops.core.pipeline.backfill import Bounds, Refused, Selection, bounds, estimate, select
 from influxops.core.pipeline.backfill_recent import recent_from
 from influxops.core.pipeline.backfill_refusal import refusal
@@ -89,28 +89,33 @@ class Backfills:
         """Whether there is something for ``turn`` to do."""
         return bool(self._gone) or any(not work.chosen and not work.over for work in self._works.values())
 
-    async def turn(self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
-        """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again."""
-        if self._still_leaving(agenda, now):
+    async def turn(
+        self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime, keep: Callable[[Entry], None]
+    ) -> None:
+        """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again. ``keep`` is told of windows of
+        a deleted backfill that the pipeline has to run to their end.
+        """
+        if self._still_leaving(agenda, now, keep):
             return
         for work in list(self._works.values()):
             if not work.chosen and not work.over:
                 await self._choose(work, link, plan, agenda, now)
 
-    def _still_leaving(self, agenda: Agenda, now: datetime) -> bool:
+    def _still_leaving(self, agenda: Agenda, now: datetime, keep: Callable[[Entry], None]) -> bool:
         """Whether runs of deleted backfills are under way; a new backfill of the same windows waits for their end."""
         for uid in list(self._gone):
-            self._leave(uid, agenda, now)
+            for entry in self._leave(uid, agenda, now):
+                keep(entry)
             if agenda.running(uid) == 0:
                 self._gone.discard(uid)
         return bool(self._gone)
 
-    def _leave(self, uid: str, agenda: Agenda, now: datetime) -> None:
-        """Take the windows of a backfill off the agenda, but for those that another one counts on."""
+    def _leave(self, uid: str, agenda: Agenda, now: datetime) -> list[Entry]:
+        """Take the windows of a backfill off the agenda, but for those that another one counts on; those that became the pipeline's own."""
         for other in self._works.values():
             if other.uid != uid and other.elsewhere:
                 other.inherit(agenda, uid)
-        agenda.drop_backfill(uid, now)
+        return agenda.drop_backfill(uid, now)
 
     async def _choose(self, work: Work, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
         spec = work.order.spec

@@ -133,9 +133,14 @@ class Course:
         """Let failed windows run again, and have the ledger remember it."""
         revived = self.agenda.revive(now, which)
         for entry in revived:
-            self.writer.put(again(entry))
+            self.keep(entry)
         self.dirty = True
         return revived
+
+    def keep(self, entry: Entry) -> None:
+        """Have the ledger remember that a window is to run again."""
+        self.writer.put(again(entry))
+        self.dirty = True
 
     def heal(self, stage: str, now: datetime) -> None:
         """The circuit of a stage has closed: what had failed runs again, but for windows that have failed again each time."""

@@ -189,7 +189,8 @@ class PipelineLoop:
             if link is None:
                 return PAUSE
             if not await self._close_ledger(wanted):
-                return PAUSE
+                trouble = self._writer.trouble if self._writer is not None else ""
+                return self._unreadable(trouble or "it does not take what has run")
             if self._wanted is not wanted:
                 return 0.0  # another plan has come meanwhile, perhaps with another ledger
             course = await self._load(link, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -351,3 +352,39 @@ class AgendaMachine(RuleBasedStateMachine):
 
 TestAgendaMachine = AgendaMachine.TestCase
 TestAgendaMachine.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+def test_a_window_that_stays_failed_does_not_keep_the_ends_of_all_that_come_after_it() -> None:
+    """It holds the watermark, and a year of minutes would be half a million of them."""
+    agenda = Agenda(plan_of({"a": StageOf(HOURLY)}))
+    agenda.failed(_taken(agenda, hour(0)), NOW, "no", None)
+    for number in range(1, 1000):
+        agenda.succeeded(_taken(agenda, hour(number)), NOW)
+        assert agenda.oldest_stop() == hour(0).stop
+    assert len(agenda._stops) < 100
+
+
+def _taken(agenda: Agenda, window: Window) -> Entry:
+    agenda.add("a", window, NOW)
+    return start(agenda)
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+def test_what_replace_may_have_deleted_for_a_backfill_is_run_to_its_end(replaces: bool) -> None:
+    """The backfill is deleted after an attempt that came to nothing: with Replace the pipeline runs the window, else it is let be."""
+    plan = plan_of({"a": StageOf(HOURLY)})
+    plan = replace(plan, stages={"a": replace(plan.stages["a"], replace=replaces)})
+    agenda = Agenda(plan)
+    for number in range(4):
+        agenda.add("a", hour(number), NOW, cause=Cause.BACKFILL, revision=2, backfill="u1")
+    agenda.abandoned(start(agenda, "u1"), NOW)
+    tried = start(agenda, "u1")
+    agenda.failed(tried, NOW, "no", NOW + HOUR)
+    agenda.failed(start(agenda, "u1"), NOW, "no", None)
+    kept = agenda.drop_backfill("u1", NOW)
+    assert [entry.window for entry in kept] == [entry.window for entry in agenda.entries.values()]
+    assert len(kept) == (1 if replaces else 0), "one was tried; one has failed, as its record tells; two were not begun"
+    if replaces:
+        assert agenda.take(NOW, every) is None, "it waits for its next attempt"
+        assert agenda.take(NOW + HOUR, every) is tried
+        assert (tried.lane, tried.backfill, tried.cause) == ("", "", Cause.REPAIR)

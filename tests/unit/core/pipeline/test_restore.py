@@ -190,9 +190,19 @@ def test_what_a_backfill_or_a_gap_left_below_the_watermark_is_not_the_schedules(
     plan = plan_of({"a": StageOf()}, begin=BEGIN)
     now = BEGIN + 9 * HOUR
     window = plan.stages["a"].cadence.latest(BEGIN + 2 * HOUR)
-    for cause in (Cause.BACKFILL, Cause.GIVEN_UP):
+    for cause in (Cause.BACKFILL, Cause.GIVEN_UP, Cause.SCHEDULE):
         record = WindowRecord("a", window, WindowState.FAILED, cause=cause)
         assert ("a", window) not in restore(plan, BEGIN + 8 * HOUR, [record], now)
+
+
+def test_a_window_of_a_former_grid_does_not_come_back() -> None:
+    """The spec had hours when this one failed, and has days now: a stage of days is not to run an hour."""
+    plan = plan_of({"a": StageOf(cadence("1d"))}, begin=BEGIN)
+    now = BEGIN + 72 * HOUR
+    window = cadence("1h").latest(BEGIN + 5 * HOUR)
+    for state in (WindowState.READY, WindowState.FAILED):
+        record = WindowRecord("a", window, state, 2, cause=Cause.LATE_DATA)
+        assert ("a", window) not in restore(plan, BEGIN + 48 * HOUR, [record], now)
 
 
 def test_what_is_to_run_again_at_or_below_the_watermark_does_and_the_rest_is_settled() -> None:

@@ -361,3 +361,18 @@ async def test_waiting_for_the_ledger_ends_although_more_records_keep_coming(des
     desk.fake.always["write_points"] = NotFound("gone")
     course.writer.watermark(course.watermark, now())
     assert not await course.writer.settle(0.3)
+
+
+async def test_another_plan_that_waits_for_the_ledger_says_so(desk: PipelineDesk) -> None:
+    """What has run must stand in the ledger before it is read anew; a token that may not write it holds everything up."""
+    plan = hours(plan_of({"a": StageOf()}), 4)
+    desk.start(plan)
+    desk.fake.always["write_points"] = Forbidden("may not write", "write:buckets")
+    await until(lambda: len(desk.fake.ran) == 4)
+    changed = replace(plan, max_active=plan.max_active + 1)
+    desk.loop.configure(changed)
+    await until(lambda: "may not write" in desk.loop.facts.ledger_trouble, 20)
+    desk.fake.always.clear()
+    await until(lambda: desk.loop.course is not None and desk.loop.course.plan == changed, 40)
+    await until(lambda: settled(desk))
+    assert len(desk.fake.ran) == 4

@@ -10,9 +10,12 @@ import pytest
 
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.plan import PipelinePlan, RetryPlan
+from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.result import Target
+from influxops.core.reruns import Pauses
 from influxops.engine.pipeline.registry import Pipelines
-from influxops.influx.errors import Unavailable
+from influxops.influx.errors import ScriptFailed, Unavailable
 from influxops.reconcile.pipeline_state import BackfillOrder
 from tests.support.pipeline_desk import CONNECTION, PIPELINE, PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of
@@ -49,6 +52,12 @@ def lanes(desk: PipelineDesk) -> set[str]:
     """Whose windows are on the agenda."""
     course = desk.loop.course
     return {entry.lane for entry in course.agenda.entries.values()} if course is not None else set()
+
+
+def settled(desk: PipelineDesk) -> bool:
+    """Nothing is left to run, and the ledger has it all."""
+    course = desk.loop.course
+    return course is not None and not len(course.agenda) and not course.writer.waiting
 
 
 async def test_one_that_is_made_anew_under_its_name_takes_the_place_of_the_old_one(desk: PipelineDesk) -> None:
@@ -135,3 +144,28 @@ async def test_the_next_loop_of_a_pipeline_takes_up_its_backfills(desk: Pipeline
     pipelines.drop_backfill(BACKFILL)
     assert not pipelines._orders
     await pipelines.end_all()
+
+
+async def test_windows_that_replace_has_emptied_for_a_deleted_backfill_are_run_again(desk: PipelineDesk) -> None:
+    """Their points are gone and the ledger says that they have succeeded: nobody else would ever look at them."""
+    plan = hours(plan_of({"a": StageOf(target=Target("other", "m"))}), 4)
+    stage = replace(plan.stages["a"], replace=True)
+    plan = replace(plan, stages={"a": stage}, retry=RetryPlan(3, Pauses(2, 1, 2, 0)), breaker_failures=50)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    deleted = desk.fake.count("delete_points")
+    desk.fake.always["run_script"] = ScriptFailed("a script that fails")
+    again = replace(
+        order("u1", plan, 0, 4), spec=order("u1", plan, 0, 4).spec.model_copy(update={"reprocess": "Completed"})
+    )
+    desk.loop.backfills.order(again)
+    desk.loop.wake.set()
+    await until(lambda: desk.fake.count("delete_points") == deleted + 4)
+    await until(lambda: desk.fake.under_way == 0)
+    desk.loop.backfills.drop(BACKFILL)
+    desk.loop.wake.set()
+    await until(lambda: lanes(desk) == {""})
+    desk.fake.always.clear()
+    await until(lambda: settled(desk), 20)
+    records = await desk.ledger(plan.owner)
+    assert [(one.state, one.revision, one.cause) for one in records] == [(WindowState.SUCCESS, 2, Cause.REPAIR)] * 4
