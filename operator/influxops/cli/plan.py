@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,70 +75,47 @@ def plan(
     Exit status: 0, or 1 when something is wrong with a manifest; with --detailed-exitcode 2 when there are changes, and 1
     for everything else that is no plan.
     """
+    with _told_apart(detailed_exitcode):
+        if bool(files) == cluster:
+            raise ConfigError("give manifests with -f, or --cluster for the objects of a cluster")
+        if cluster and (url or org):
+            raise ConfigError("--url and --org go with -f; the objects of a cluster have their own InfluxConnection")
+        gc.disable()  # a process of a second or two, most of which are imports
+        from influxops.preview.show import as_data, as_json, as_markdown, as_text  # here, so that --help starts fast
+        from influxops.preview.yamltext import document
+
+        if cluster:
+            preview = _of_cluster(kubeconfig, context, instance_id, namespace, connection)
+        else:
+            preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id, connection))
+        color = output is Output.TEXT and out is None and colored()
+        match output:
+            case Output.TEXT:
+                text = as_text(preview, color=color)
+            case Output.JSON:
+                text = as_json(preview)
+            case Output.YAML:
+                text = document(as_data(preview))
+            case Output.MARKDOWN:
+                text = as_markdown(preview)
+        write(text, out)
+        if out is not None:
+            typer.echo(preview.summary)
+        if preview.errors:
+            raise typer.Exit(ERRORS)
+        raise typer.Exit(CHANGES if detailed_exitcode and preview.changes else 0)
+
+
+@contextmanager
+def _told_apart(detailed_exitcode: bool) -> Iterator[None]:
+    """With ``--detailed-exitcode`` a mistake must not end with the status that means changes."""
     try:
-        _plan(
-            files,
-            cluster,
-            namespace,
-            connection,
-            url,
-            org,
-            instance_id,
-            output,
-            out,
-            detailed_exitcode,
-            kubeconfig,
-            context,
-        )
+        yield
     except ConfigError as error:
         if not detailed_exitcode:
             raise
         typer.echo(f"influxops: {error}", err=True)
         raise typer.Exit(ERRORS) from None
-
-
-def _plan(
-    files: list[str] | None,
-    cluster: bool,
-    namespace: str,
-    connection: str,
-    url: str,
-    org: str,
-    instance_id: str,
-    output: Output,
-    out: Path | None,
-    detailed_exitcode: bool,
-    kubeconfig: str,
-    context: str,
-) -> None:
-    if bool(files) == cluster:
-        raise ConfigError("give manifests with -f, or --cluster for the objects of a cluster")
-    if cluster and (url or org):
-        raise ConfigError("--url and --org go with -f; the objects of a cluster have their own InfluxConnection")
-    gc.disable()  # a process of a second or two, most of which are imports
-    from influxops.preview.show import as_data, as_json, as_markdown, as_text  # here, so that --help starts fast
-    from influxops.preview.yamltext import document
-
-    if cluster:
-        preview = _of_cluster(kubeconfig, context, instance_id, namespace, connection)
-    else:
-        preview = asyncio.run(_of_files(files or [], namespace, url, org, instance_id, connection))
-    color = output is Output.TEXT and out is None and colored()
-    match output:
-        case Output.TEXT:
-            text = as_text(preview, color=color)
-        case Output.JSON:
-            text = as_json(preview)
-        case Output.YAML:
-            text = document(as_data(preview))
-        case Output.MARKDOWN:
-            text = as_markdown(preview)
-    write(text, out)
-    if out is not None:
-        typer.echo(preview.summary)
-    if preview.errors:
-        raise typer.Exit(ERRORS)
-    raise typer.Exit(CHANGES if detailed_exitcode and preview.changes else 0)
 
 
 async def _of_files(files: list[str], namespace: str, url: str, org: str, instance: str, connection: str) -> Preview:

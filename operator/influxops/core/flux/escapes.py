@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
 
-Node = Mapping[str, Any]
+from influxops.core.flux.values import Node, name_of, values
 
 _SCHEMA = frozenset(
     {
@@ -45,38 +44,20 @@ def escapes(body: list[Node], calls: list[Node], packages: Mapping[str, str]) ->
     if not reaching:
         return False
     called = {id(call.get("callee")) for call in calls}
-    stack: list[tuple[Any, frozenset[str]]] = [(body, frozenset())]
-    while stack:
-        node, hidden = stack.pop()
-        if type(node) is list:
-            stack.extend((item, hidden) for item in node)
-        if type(node) is not dict:
-            continue
-        parts = [value for key, value in node.items() if key not in {"location", "id"}]
-        match node.get("type"):
-            case "Identifier" if node.get("name") in reaching.keys() - hidden:
+    owners: set[int] = set()
+    for node, hidden in values(body):
+        if node.get("type") == "Identifier":
+            if id(node) not in owners and node.get("name") in reaching.keys() - hidden:
                 return True
-            case "MemberExpression":
-                owner = node.get("object") or {}
-                parts = [owner]
-                if owner.get("type") == "Identifier":
-                    parts = []
-                    path = reaching.get(str(owner.get("name"))) if owner.get("name") not in hidden else None
-                    if path is not None and id(node) not in called and _takes_bucket(path, node):
-                        return True
-            case "Property":
-                # {a: x} holds x, {a} holds a
-                parts = [node.get("value") or node.get("key")]
-            case "FunctionExpression":
-                params = node.get("params") or []
-                stack.extend((param.get("value"), hidden) for param in params)
-                hidden |= {str((param.get("key") or {}).get("name", "")) for param in params}
-                parts = [node.get("body")]
-        stack.extend((part, hidden) for part in parts)
+            continue
+        owner = node.get("object") or {}
+        owners.add(id(owner))
+        name = owner.get("name") if owner.get("type") == "Identifier" else None
+        if name in reaching.keys() - hidden and id(node) not in called and _takes_bucket(reaching[str(name)], node):
+            return True
     return False
 
 
 def _takes_bucket(path: str, member: Node) -> bool:
-    key = member.get("property") or {}
-    name = str(key.get("name", key.get("value", "")))
+    name = name_of(member.get("property") or {})
     return name in _TAKES_BUCKET[path] if path in _TAKES_BUCKET else name not in _CONSTANTS

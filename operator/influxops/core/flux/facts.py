@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from influxops.core.flux.escapes import escapes
+from influxops.core.flux.values import values
 
 Node = Mapping[str, Any]
 
@@ -250,35 +251,12 @@ def _passed_on(body: list[Node], nodes: list[Node], calls: list[Node], packages:
     # Most scripts name them only to call them; then there is no need to know which name hides which.
     if all(id(node) in called for node in nodes if _identifier(node) in _TARGETS):
         return False
-    stack: list[tuple[Any, frozenset[str]]] = [(body, frozenset())]
-    while stack:
-        node, hidden = stack.pop()
-        if type(node) is list:
-            stack.extend((item, hidden) for item in node)
-        if type(node) is not dict:
-            continue
-        names = _TARGETS - hidden
-        parts = [value for key, value in node.items() if key not in {"location", "id"}]
-        match node.get("type"):
-            case "Identifier" if node.get("name") in names and id(node) not in called:
-                return True
-            case "MemberExpression":
-                if (
-                    _of_package(node, packages)
-                    and id(node) not in called
-                    and _key({"key": node.get("property")}) in names
-                ):
-                    return True
-                parts = [node.get("object")]
-            case "Property" if node.get("value") is not None:
-                parts = [node.get("value")]
-            case "FunctionExpression":
-                params = node.get("params") or []
-                stack.extend((param.get("value"), hidden) for param in params)
-                hidden |= {_key(param) for param in params}
-                parts = [node.get("body")]
-        stack.extend((part, hidden) for part in parts)
-    return False
+    return any(
+        _identifier(node) in _TARGETS - hidden
+        and id(node) not in called
+        and (node.get("type") == "Identifier" or _of_package(node, packages))
+        for node, hidden in values(body)
+    )
 
 
 def _defined(body: list[Node], imports: list[Node]) -> Iterator[str]:

@@ -40,8 +40,9 @@ def replace_fault(stage: StageLike, facts: ScriptFacts) -> str:
     deleted. Empty when it may, or when nobody can tell where the script writes.
     """
     place = stage.destination
-    replaces = stage.write_disposition == "Replace" and place is not None
-    if not replaces or place is None or facts.opaque_targets or place.bucket in facts.writes:
+    if place is None or stage.write_disposition != "Replace":
+        return ""
+    if facts.opaque_targets or place.bucket in facts.writes:
         return ""
     found = ", ".join(map(repr, sorted(facts.writes))) or "none"
     return (
