@@ -90,11 +90,7 @@ class Ground:
         cadence = self._plan.stages[stage].cadence
         judged = {*known.there, *known.lacks}
         for window, record in known.records.items():
-            if (
-                window.stop in judged
-                or not self._plan.graph.children[stage]
-                or cadence.stopping_at(window.stop) != window
-            ):
+            if window.stop in judged or not self._plan.graph.children[stage] or not cadence.has(window):
                 continue
             if record.state is WindowState.FAILED:
                 remedy = f"name stage {stage} and reprocess: Failed"

@@ -90,6 +90,10 @@ class Cadence:
         """The window with the last stop before that of ``window``, which need not be of this grid."""
         return self._window(self._grid.before(window.stop))
 
+    def has(self, window: Window) -> bool:
+        """Whether it is one of these windows; those of a former spec are not."""
+        return self.stopping_at(window.stop) == window
+
     def stopping_at(self, stop: datetime) -> Window | None:
         """The window with exactly this stop; None when it is no point of the grid."""
         window = self.latest(stop)

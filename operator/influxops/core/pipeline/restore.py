@@ -44,8 +44,7 @@ def restore(plan: PipelinePlan, watermark: datetime, records: Iterable[WindowRec
     rank = {stage: number for number, stage in enumerate(plan.graph.order)}
     for record in sorted(known.values(), key=lambda one: (one.window.stop, rank[one.stage])):
         old = record.window.stop <= watermark and record.cause in _RUN_AGAIN
-        on_grid = plan.stages[record.stage].cadence.stopping_at(record.window.stop) == record.window
-        if old and on_grid and record.state is not WindowState.SUCCESS:
+        if old and plan.stages[record.stage].cadence.has(record.window) and record.state is not WindowState.SUCCESS:
             _resume(agenda, record, now)
     return agenda
 

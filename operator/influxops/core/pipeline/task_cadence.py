@@ -33,6 +33,9 @@ class Windows(Protocol):
     def following(self, window: Window) -> Window | None:
         """The window with the first stop after that of ``window``; None when there is none in reach."""
 
+    def has(self, window: Window) -> bool:
+        """Whether it is one of these windows."""
+
     def stopping_at(self, stop: datetime) -> Window | None:
         """The window with exactly this stop."""
 
@@ -67,6 +70,10 @@ class SlotCadence:
         """The window with the first stop after that of ``window``; None when the schedule ends (cron, in 2099)."""
         stop = self._stop_after(window.stop)
         return None if stop is None else self._window(stop)
+
+    def has(self, window: Window) -> bool:
+        """Whether it is one of these windows."""
+        return self.stopping_at(window.stop) == window
 
     def stopping_at(self, stop: datetime) -> Window | None:
         """The window with exactly this stop; None when no slot has it."""

@@ -86,10 +86,11 @@ class LateLook:
         changes: list[Change] = []
         for name in watched_stages(plan):
             stage = plan.stages[name]
-            mine = [one for one in records if one.stage == name and one.window.start >= since and _compared(one)]
             mine = [
-                one for one in mine if stage.cadence.stopping_at(one.window.stop) == one.window
-            ]  # others are of a former spec
+                one
+                for one in records
+                if one.stage == name and one.window.start >= since and _compared(one) and stage.cadence.has(one.window)
+            ]
             if mine and stage.source is not None:
                 counts = await count_windows(link, stage.source, [one.window for one in mine], stage.timeout)
                 changes += changed(mine, counts, expiry_of(link, [stage.source.bucket], now))
