@@ -101,6 +101,21 @@ async def test_what_is_no_record_is_left_out(world: World) -> None:
     assert await get(world) == [FULL]
 
 
+async def test_where_windows_begin_that_are_to_run_again(world: World) -> None:
+    """READY ones of all stages before a moment, each beginning once; other states and owners have none."""
+    ready = replace(FULL, state=WindowState.READY)
+    hours = [Window(START + n * HOUR, START + (n + 1) * HOUR) for n in range(5)]
+    records = [replace(ready if n % 2 else FULL, window=window) for n, window in enumerate(hours)]
+    await put(world, *records, replace(ready, stage="rollup-1d", window=Window(hours[1].start, hours[4].stop)))
+    await put(world, replace(ready, window=hours[0]), owner=OWNER + "2")
+    read = world.port.ledger_ready
+    assert await read(world.org_id, "ledger", OWNER, START + 4 * HOUR) == [hours[1].start, hours[3].start]
+    assert await read(world.org_id, "ledger", OWNER, hours[3].start) == [hours[1].start]
+    assert await read(world.org_id, "ledger", "prod/team-a/other", START + 4 * HOUR) == []
+    with pytest.raises(NotFound):
+        await read(world.org_id, "nope", OWNER, START)
+
+
 async def test_the_watermark_that_was_written_last(world: World) -> None:
     """Also when it went back; None before the first."""
     read = world.port.ledger_watermark

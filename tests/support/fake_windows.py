@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from influxops.core.observed import Bucket, PointCount
 from influxops.core.pipeline import digest, ledger
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.result import HASH_ROWS, QueryCost, QueryResult, Series, Source, Target, Written
 from influxops.core.pipeline.window import Window
 from influxops.influx.errors import Invalid, NotFound, ScriptFailed
@@ -117,6 +117,19 @@ class FakeWindows(FakeCore):
             return sorted(found, key=lambda record: (record.window, record.stage))
 
         return await self._do("ledger_records", (org_id, bucket, owner, start, stop), act)
+
+    async def ledger_ready(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+        async def act() -> list[datetime]:
+            source = Source(bucket, ledger.MEASUREMENT, "state")
+            return sorted(
+                {
+                    point.moment
+                    for point in self._points(org_id, bucket, source, Window(EPOCH, before))
+                    if dict(point.tags).get("owner") == owner and value_text(point.value) == WindowState.READY
+                }
+            )
+
+        return await self._do("ledger_ready", (org_id, bucket, owner, before), act)
 
     async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
         async def act() -> datetime | None:

@@ -7,11 +7,12 @@ its own, so that each call asks only for what it needs: 10,000 records take 0.4 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 from influxops.core.flux.quote import EARLIEST, LATEST, quote_string, quote_time
 from influxops.core.pipeline import ledger
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.influx.answers import Speaker, raise_for
 from influxops.influx.decode import decoded
 from influxops.influx.errors import Unavailable
@@ -43,6 +44,21 @@ async def ledger_records(
     reply = await http.stream(PATH, blocks.take, params={"orgID": org_id}, body=body, timeout=timeout, writes=False)
     raise_for(reply, http.speaker)
     return await asyncio.to_thread(_records, http, b"".join(blocks.taken))
+
+
+async def ledger_ready(http: Http, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+    """Where windows begin whose record is READY, and that begin before; oldest first. The storage engine filters."""
+    flux = (
+        f"{_of(bucket, ledger.MEASUREMENT, owner, None, before)}"
+        f' |> filter(fn: (r) => r._field == "state" and r._value == {quote_string(WindowState.READY)})'
+        ' |> keep(columns: ["_time"])'
+    )
+    found = await query(http, org_id, flux, right="read:buckets")
+    return sorted({decoded(_time, row, http.speaker) for row in found})
+
+
+def _time(row: Mapping[str, str]) -> datetime:
+    return datetime.fromisoformat(row["_time"])
 
 
 async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str) -> datetime | None:

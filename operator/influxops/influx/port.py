@@ -155,6 +155,11 @@ class InfluxPort(Protocol):
         left out. Raises NotFound for a bucket that does not exist.
         """
 
+    async def ledger_ready(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+        """Where the owner's windows begin whose record is READY, of whatever stage, and that begin before ``before``; oldest first,
+        each once. Raises NotFound for a bucket that does not exist.
+        """
+
     async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
         """The owner's watermark as it was last written; None when it never was. Raises NotFound for a bucket that does not
         exist.

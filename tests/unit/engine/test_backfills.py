@@ -24,6 +24,7 @@ from influxops.reconcile.pipeline_state import BackfillOrder
 from tests.support.backfills import all_records, at, pipeline, rollups, stage
 
 NOW = at("2026-03-01T12:00")
+SINCE = at("2026-01-01T00:00")
 DAY = ("2026-02-03T00:00:00Z", "2026-02-04T00:00:00Z")
 
 
@@ -45,6 +46,9 @@ class Bench:
         self.written = True
         """Whether the ledger has taken in what has ended."""
         self.writer: Any = SimpleNamespace(mark=lambda: 0, has=lambda _: self.written)
+        self.course: Any = SimpleNamespace(
+            plan=self.plan, agenda=self.agenda, writer=self.writer, keep=self.kept.append, since=lambda _: SINCE
+        )
 
     async def _run(self, _: str, request: Callable[[Any], Awaitable[Any]]) -> Any:
         return await request(SimpleNamespace(ledger_records=self._records))
@@ -70,7 +74,7 @@ class Bench:
 
     async def turn(self) -> None:
         """As a turn of the loop, but without starting runs."""
-        await self.backfills.turn(self.link, self.plan, self.agenda, NOW, self.kept.append)
+        await self.backfills.turn(self.link, self.course, NOW)
 
     def take(self, lane: str) -> Entry | None:
         """Start a run of this lane, as the loop does."""
@@ -97,7 +101,7 @@ class Bench:
             for entry in found:
                 ran.append(f"{entry.lane} {entry.stage} {entry.window.stop:%dT%H}")
                 self.end(entry)
-            if not self.backfills.publish(self.agenda, self.writer, NOW) and not found:
+            if not self.backfills.publish(self.course, NOW) and not found:
                 break
         return ran
 
@@ -193,7 +197,7 @@ async def test_what_a_circuit_that_closed_has_run_again_is_waited_for() -> None:
     while (entry := bench.take(uid)) is not None:
         bench.end(entry, failed=entry.window.stop != at("2026-02-04T00:00"))
     assert len(bench.agenda.revive(NOW, lambda _: True)) == 23
-    assert (bench.take(uid) is None, bench.backfills.publish(bench.agenda, bench.writer, NOW)) == (False, False)
+    assert (bench.take(uid) is None, bench.backfills.publish(bench.course, NOW)) == (False, False)
     assert bench.phase(uid) == "Running"
     for entry in [one for one in bench.agenda.entries.values() if one.state is WindowState.RUNNING]:
         bench.end(entry)
@@ -210,7 +214,7 @@ async def test_a_window_that_late_data_takes_out_of_its_lane_is_waited_for() -> 
     bench.agenda.add("hour", late.window, NOW, cause=Cause.LATE_DATA, revision=2)
     while (entry := bench.take(uid)) is not None:
         bench.end(entry)
-    bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    bench.backfills.publish(bench.course, NOW)
     assert (bench.phase(uid), bench.told[uid]["progress"]) == ("Running", "23/24")
     assert await bench.work() == [" hour 03T05"]
     assert (bench.phase(uid), bench.told[uid]["progress"]) == ("Succeeded", "24/24")
@@ -238,9 +242,9 @@ async def test_it_is_over_once_the_ledger_has_all_its_records() -> None:
     for _ in range(25):
         await bench.work(1)
     assert (bench.phase(uid), bench.told[uid]["progress"]) == ("Running", "25/25")
-    assert bench.backfills.publish(bench.agenda, bench.writer, NOW), "there is more to tell"
+    assert bench.backfills.publish(bench.course, NOW), "there is more to tell"
     bench.written = True
-    assert not bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    assert not bench.backfills.publish(bench.course, NOW)
     assert bench.phase(uid) == "Succeeded"
 
 
@@ -250,11 +254,11 @@ async def test_while_the_connection_is_down_it_says_so() -> None:
     a = bench.order("a")
     await bench.work(7)
     b = bench.order("b")
-    bench.backfills.publish(bench.agenda, bench.writer, NOW, "it is down")
+    bench.backfills.publish(bench.course, NOW, "it is down")
     assert [bench.phase(one) for one in (a, b)] == ["Pending", "Pending"]
     assert [bench.told[one]["conditions"][0]["message"] for one in (a, b)] == ["it is down"] * 2
     assert bench.told[a]["progress"] == "7/25"
-    bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    bench.backfills.publish(bench.course, NOW)
     assert bench.phase(a) == "Running"
     await bench.work()
     assert [bench.phase(one) for one in (a, b)] == ["Succeeded", "Succeeded"]
@@ -268,7 +272,7 @@ async def test_one_under_way_is_not_refused_after_a_restart_and_a_new_one_is() -
     bench.ledger[hour.stage, hour.window] = hour
     begun, new = bench.order("a"), bench.order("b")
     await bench.turn()
-    bench.backfills.publish(bench.agenda, bench.writer, NOW)
+    bench.backfills.publish(bench.course, NOW)
     assert (bench.phase(begun), bench.told[begun]["progress"]) == ("Running", "1/25")
     assert bench.phase(new) == "Refused"
 
@@ -278,7 +282,7 @@ async def test_a_new_plan_goes_on_where_the_old_one_was() -> None:
     bench = Bench(rollups())
     uid = bench.order()
     first = await bench.work(10)
-    bench.agenda = Agenda(bench.plan)
+    bench.agenda = bench.course.agenda = Agenda(bench.plan)
     bench.backfills.reload()
     ran = await bench.work()
     assert len(first) + len(ran) == len({*first, *ran}) == 25

@@ -57,6 +57,8 @@ class Entry:
     """How often a circuit that closed had it run again."""
     begun: bool = False
     """An attempt was made, whether it counts or not: with Replace its points may be deleted."""
+    marked: int = 0
+    """The revision whose run the ledger was told of before it began."""
 
     @property
     def place(self) -> Place:
@@ -249,20 +251,23 @@ class Agenda:
         """Give a window up: what is behind it no longer waits for it."""
         self._settle(entry, now)
 
-    def drop_backfill(self, uid: str, now: datetime) -> list[Entry]:
+    def drop_backfill(self, uid: str, now: datetime, since: datetime) -> list[Entry]:
         """Take all windows of a backfill off that are not running. Those become the pipeline's own, and are given back, whose points a
-        stage with Replace may have deleted for an attempt that came to nothing: they are run to their end.
+        stage with Replace may have deleted for an attempt that came to nothing: they are to be run to their end. One that has failed
+        stays so, and holds back what is made of it, if it starts at ``since`` or later: that far back a start remembers it.
         """
-        kept: list[Entry] = []
+        taken_over: list[Entry] = []
         for entry in [e for e in self.entries.values() if e.lane == uid and e.state is not WindowState.RUNNING]:
-            if entry.begun and entry.state is not WindowState.FAILED and self.plan.stages[entry.stage].replace:
-                entry.backfill = ""
-                self._adopt(entry, Cause.REPAIR)
-                kept.append(entry)
-            else:
+            failed = entry.state is WindowState.FAILED
+            emptied = entry.begun and self.plan.stages[entry.stage].replace
+            if not emptied or (failed and entry.window.start < since):
                 self._settle(entry, now)
+                continue
+            entry.backfill = ""
+            self._adopt(entry, Cause.SCHEDULE if failed else Cause.REPAIR)
+            taken_over.append(entry)
         self._ready.pop(uid, None)
-        return kept
+        return taken_over
 
     def move(self, entry: Entry, uid: str) -> None:
         """Have another backfill run a window that is not running."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from types import MappingProxyType
 
 from influxops.core.pipeline.agenda import Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.window import Window
 
 _SECOND = timedelta(seconds=1)
+_NOTHING: Mapping[str, datetime] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Due:
     """Windows that end after the newest of their parents' windows that is given up and are made of it, closed or not: they
     must not run, for they would be made of a part.
     """
+    forgotten: frozenset[str] = frozenset()
+    """Stages of ``given_up`` for which nobody can tell any more whether their windows ran, or those that they are made of."""
 
 
 def closed(plan: PipelinePlan, now: datetime) -> datetime:
@@ -33,15 +37,22 @@ def closed(plan: PipelinePlan, now: datetime) -> datetime:
     return now - timedelta(seconds=plan.delay)
 
 
-def due(plan: PipelinePlan, after: datetime, now: datetime, done: Container[Place] = ()) -> Due:
+def due(
+    plan: PipelinePlan,
+    after: datetime,
+    now: datetime,
+    done: Container[Place] = (),
+    lost: Mapping[str, datetime] = _NOTHING,
+) -> Due:
     """The windows that end after ``after`` and have closed by ``now``, none that starts before the pipeline's begin and none
-    of ``done``, which have succeeded.
+    of ``done``, which have succeeded. Of each stage of ``lost`` those are given up that start before this moment.
     """
     until = closed(plan, now)
     limit = 1 if plan.latest_only else plan.max_windows
     places: list[Place] = []
     edges: dict[str, Window] = {}
     stranded: list[Place] = []
+    forgotten: set[str] = set()
     for stage in plan.graph.order:
         cadence = plan.stages[stage].cadence
         waiting = (
@@ -55,14 +66,17 @@ def due(plan: PipelinePlan, after: datetime, now: datetime, done: Container[Plac
         across = [
             one for one in cadence.windows_touching(edge - _SECOND, edge) if one.stop > edge > one.start >= plan.begin
         ]
-        gone += [window for window in newest if window.start < edge] + across
+        cut = max(edge, lost.get(stage, plan.begin))
+        gone += [window for window in newest if window.start < cut] + across
+        if (newest and newest[-1].start < cut and cut > edge) or not forgotten.isdisjoint(plan.graph.parents[stage]):
+            forgotten.add(stage)
         if gone:
             edges[stage] = max(gone, key=lambda window: window.stop)
         stranded += [(stage, window) for window in across if (stage, window) not in done]
-        places.extend((stage, window) for window in newest[:limit] if window.start >= edge)
+        places.extend((stage, window) for window in newest[:limit] if window.start >= cut)
     rank = {stage: place for place, stage in enumerate(plan.graph.order)}
     places.sort(key=lambda place: (place[1].stop, rank[place[0]]))
-    return Due(tuple(places), tuple(edges.items()), tuple(stranded))
+    return Due(tuple(places), tuple(edges.items()), tuple(stranded), frozenset(forgotten))
 
 
 def next_window(plan: PipelinePlan, now: datetime) -> Window | None:

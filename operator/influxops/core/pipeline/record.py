@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -82,3 +82,9 @@ def given_up(stage: str, window: Window, now: datetime) -> WindowRecord:
     """The mark that a window is not run by schedule, for it would be made of a part of what it should be made of."""
     error = "windows that it is made of were given up (spec.catchUp.maxWindows); an InfluxBackfill of all of it runs it"
     return WindowRecord(stage, window, WindowState.FAILED, cause=Cause.GIVEN_UP, error=error, finished_at=now)
+
+
+def expired(record: WindowRecord, now: datetime) -> WindowRecord:
+    """The mark that a window that was to run again does not, for its source has begun to expire: it keeps what it has."""
+    error = "it was to run again, and its source has begun to expire before it could; it keeps what it has"
+    return replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=error, finished_at=now)

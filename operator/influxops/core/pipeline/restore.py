@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from influxops.core.pipeline.agenda import Agenda, Place
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.due import due
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.recalled import Recalled
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 
 _RUN_AGAIN = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.REPAIR})
 """Why a window below the watermark may still have to run. One of the schedule's own holds the watermark: below it, it was given up."""
+_NOTHING: Mapping[str, datetime] = MappingProxyType({})
 
 
 def horizon(plan: PipelinePlan, watermark: datetime, now: datetime) -> datetime:
@@ -26,37 +29,57 @@ def longest_window(plan: PipelinePlan, now: datetime) -> timedelta:
     return max((window.stop - window.start for window in windows), default=timedelta()) * 1.1 + timedelta(days=1)
 
 
-def restore(plan: PipelinePlan, watermark: datetime, records: Iterable[WindowRecord], now: datetime) -> Agenda:
+def restore(
+    plan: PipelinePlan,
+    watermark: datetime,
+    recalled: Recalled,
+    now: datetime,
+    lost: Mapping[str, datetime] = _NOTHING,
+) -> Agenda:
     """The agenda that the ledger and the watermark come to.
 
-    A window above the watermark without a record has not run; one at or below it without a record is settled.
+    A window above the watermark without a record has not run, but for those that start before the moment of their stage in ``lost``:
+    of them the ledger keeps no record. One at or below the watermark without a record is settled.
     """
     agenda = Agenda(plan)
-    known: dict[Place, WindowRecord] = {
-        (record.stage, record.window): record for record in records if record.stage in plan.stages
-    }
-    for place in due(plan, watermark, now, done(known.values())).places:
+    known = dict(recalled.left)
+    for place in due(plan, watermark, now, recalled.done, lost).places:
         record = known.pop(place, None)
         if record is None:
             agenda.add(*place, now)
-        elif record.state is not WindowState.SUCCESS:
+        else:
             _resume(agenda, record, now)
     rank = {stage: number for number, stage in enumerate(plan.graph.order)}
     for record in sorted(known.values(), key=lambda one: (one.window.stop, rank[one.stage])):
-        old = record.window.stop <= watermark and record.cause in _RUN_AGAIN
-        if old and plan.stages[record.stage].cadence.has(record.window) and record.state is not WindowState.SUCCESS:
+        if _runs_again(plan, watermark, record):
             _resume(agenda, record, now)
     return agenda
 
 
-def done(records: Iterable[WindowRecord]) -> set[Place]:
-    """What has succeeded, whether the watermark has passed it or not."""
-    return {(record.stage, record.window) for record in records if record.state is WindowState.SUCCESS}
+def expired_marks(
+    plan: PipelinePlan, watermark: datetime, recalled: Recalled, expires: Mapping[str, datetime]
+) -> list[WindowRecord]:
+    """Records of windows that were to run again and must not any more: they start before the moment of their stage in ``expires``,
+    so that their source may be read in part only.
+    """
+    return [
+        record
+        for record in recalled.left.values()
+        if record.state is WindowState.READY
+        and _runs_again(plan, watermark, record)
+        and record.stage in expires
+        and record.window.start < expires[record.stage]
+    ]
 
 
-def stranded(records: Iterable[WindowRecord]) -> set[Place]:
-    """What must not run by schedule, as it is made of windows that were given up."""
-    return {(record.stage, record.window) for record in records if record.cause is Cause.GIVEN_UP}
+def _runs_again(plan: PipelinePlan, watermark: datetime, record: WindowRecord) -> bool:
+    """Whether a window that the watermark has passed is to run again, or has failed as it did and must not be taken for settled."""
+    stage = plan.stages[record.stage]
+    if record.window.stop > watermark or not stage.cadence.has(record.window):
+        return False
+    # A backfill whose run failed may have left the window empty: what is made of it must not run.
+    emptied = record.cause is Cause.BACKFILL and record.state is WindowState.FAILED and stage.replace
+    return record.cause in _RUN_AGAIN or (emptied and record.window.start >= plan.begin)
 
 
 def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:
@@ -77,4 +100,7 @@ def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:
         )
         return
     cause = Cause.REPAIR if failed else record.cause
-    agenda.add(stage, window, now, cause=cause, revision=record.revision + failed)
+    entry = agenda.add(stage, window, now, cause=cause, revision=record.revision + failed)
+    if not failed and record.backfill and cause is Cause.REPAIR:
+        entry.backfill = record.backfill
+        entry.begun = agenda.plan.stages[stage].replace

@@ -58,7 +58,7 @@ class Aside:
         if not course.plan.suspended and not _busy(self._look) and self._late.due(course.plan, now):
             self._look = self._start(self._look_for_late(link, course, now), "late data of")
         if self._backfills.unsettled and not _busy(self._choice) and self._context.clock() >= self._choose_from:
-            choice = self._backfills.turn(link, course.plan, course.agenda, now, course.keep)
+            choice = self._backfills.turn(link, course, now)
             self._choice = self._start(self._chosen(course, choice), "backfills of")
 
     def earlier(self, by: timedelta) -> None:

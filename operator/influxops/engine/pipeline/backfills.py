@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from influxops.core.keys import Key
-from influxops.core.pipeline.agenda import Agenda, Entry
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.backfill import Bounds, Refused, Selection, bounds, estimate, select
 from influxops.core.pipeline.backfill_recent import recent_from
 from influxops.core.pipeline.backfill_refusal import refusal
@@ -19,7 +19,7 @@ from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.record import unpack
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.backfill_work import Work
-from influxops.engine.pipeline.ledger_writer import LedgerWriter
+from influxops.engine.pipeline.course import Course
 from influxops.engine.tools import Tools
 from influxops.reconcile.pipeline_state import BackfillOrder
 
@@ -89,33 +89,34 @@ class Backfills:
         """Whether there is something for ``turn`` to do."""
         return bool(self._gone) or any(not work.chosen and not work.over for work in self._works.values())
 
-    async def turn(
-        self, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime, keep: Callable[[Entry], None]
-    ) -> None:
-        """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again. ``keep`` is told of windows of
-        a deleted backfill that the pipeline has to run to their end.
-        """
-        if self._still_leaving(agenda, now, keep):
+    async def turn(self, link: LiveLink, course: Course, now: datetime) -> None:
+        """Choose the windows of those that are new. Errors of InfluxDB pass through, and it is tried again."""
+        if self._still_leaving(course, now):
             return
         for work in list(self._works.values()):
             if not work.chosen and not work.over:
-                await self._choose(work, link, plan, agenda, now)
+                await self._choose(work, link, course.plan, course.agenda, now)
 
-    def _still_leaving(self, agenda: Agenda, now: datetime, keep: Callable[[Entry], None]) -> bool:
+    def _still_leaving(self, course: Course, now: datetime) -> bool:
         """Whether runs of deleted backfills are under way; a new backfill of the same windows waits for their end."""
         for uid in list(self._gone):
-            for entry in self._leave(uid, agenda, now):
-                keep(entry)
-            if agenda.running(uid) == 0:
+            self._leave(uid, course, now)
+            if course.agenda.running(uid) == 0:
                 self._gone.discard(uid)
         return bool(self._gone)
 
-    def _leave(self, uid: str, agenda: Agenda, now: datetime) -> list[Entry]:
-        """Take the windows of a backfill off the agenda, but for those that another one counts on; those that became the pipeline's own."""
+    def _leave(self, uid: str, course: Course, now: datetime) -> bool:
+        """Take the windows of a backfill off the agenda, but for those that another one counts on and those that become the pipeline's own;
+        whether there are any of these, for its status to tell.
+        """
         for other in self._works.values():
             if other.uid != uid and other.elsewhere:
-                other.inherit(agenda, uid)
-        return agenda.drop_backfill(uid, now)
+                other.inherit(course.agenda, uid)
+        taken_over = course.agenda.drop_backfill(uid, now, course.since(now))
+        for entry in taken_over:
+            if entry.state is not WindowState.FAILED:
+                course.keep(entry)
+        return bool(taken_over)
 
     async def _choose(self, work: Work, link: LiveLink, plan: PipelinePlan, agenda: Agenda, now: datetime) -> None:
         spec = work.order.spec
@@ -142,7 +143,7 @@ class Backfills:
         for work in self._works.values():
             work.ended(record, now)
 
-    def publish(self, agenda: Agenda, writer: LedgerWriter, now: datetime, waits: str = "") -> bool:
+    def publish(self, course: Course, now: datetime, waits: str = "") -> bool:
         """Let their statuses tell how far they are, and with ``waits`` why nothing can be run now; whether there is more to tell
         soon.
         """
@@ -150,10 +151,10 @@ class Backfills:
         for work in self._works.values():
             if work.over or not (work.chosen or waits):
                 continue
-            more = work.settle(agenda, now) or more
-            over = work.view.over and (not work.added or work.recorded(writer))
+            more = work.settle(course.agenda, now) or more
+            over = work.view.over and (not work.added or work.recorded(course.writer))
             if over and work.added:
-                self._leave(work.uid, agenda, now)
+                more = self._leave(work.uid, course, now) or more
             more = more or over != work.view.over
             self._publish(work, now, replace(work.view, over=over, waits=waits))
         return more

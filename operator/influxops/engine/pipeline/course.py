@@ -12,12 +12,16 @@ from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import due, next_window, watermark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
+from influxops.core.pipeline.restore import horizon
 from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.pipeline.old_look import Found
 
 MOST_HEALED = 3
 """Times that one window runs again because a circuit has closed. Windows that can never succeed would open it for ever."""
+
+PATIENCE = 30.0
+"""Seconds that a run waits for its mark to be written."""
 
 MARK_EVERY = timedelta(hours=1)
 """The watermark is written again after so long although it has not moved: the ledger forgets what is old."""
@@ -141,6 +145,19 @@ class Course:
         """Have the ledger remember that a window is to run again."""
         self.writer.put(again(entry))
         self.dirty = True
+
+    async def marked(self, entry: Entry) -> bool:
+        """Have the ledger remember that the points of a backfill's window may be deleted, before they are: should the process end and the
+        backfill be deleted meanwhile, the pipeline runs the window to its end. Whether it does remember.
+        """
+        if entry.marked != entry.revision:
+            entry.marked = entry.revision
+            self.writer.put(replace(again(entry), cause=Cause.REPAIR))
+        return await self.writer.settle(PATIENCE)
+
+    def since(self, now: datetime) -> datetime:
+        """Windows that start here or later are remembered by a start."""
+        return horizon(self.plan, self.watermark, now)
 
     def heal(self, stage: str, now: datetime) -> None:
         """The circuit of a stage has closed: what had failed runs again, but for windows that have failed again each time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,11 +11,15 @@ from influxops.core.pipeline.agenda import Agenda, Place
 from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import closed, due, next_window
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.restore import done, horizon, restore, stranded
+from influxops.core.pipeline.recalled import Recalled, near, parts
+from influxops.core.pipeline.record import WindowRecord, WindowState, expired
+from influxops.core.pipeline.restore import expired_marks, horizon, restore
 from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.counting import expiry_of
 from influxops.engine.pipeline.course import Course
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,10 @@ class Loaded:
     course: Course
     given_up: tuple[Place, ...] = ()
     """Windows that are too old for ``catchUp``."""
+    forgotten: tuple[Place, ...] = ()
+    """Of each stage the newest window of which nobody can tell whether it ran, and that cannot be made again."""
+    expired: tuple[Place, ...] = ()
+    """Windows that were to run again, and whose source has begun to expire since."""
     records: int = 0
     """Of the ledger that were read."""
 
@@ -40,12 +48,15 @@ async def load(
         return Loaded(Course(plan, Agenda(plan), writer, circuits, plan.begin, None))
     known = await link.run("ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
     mark = _begin(plan, known, told, now)
-    start = horizon(plan, mark, now)
-    records = await link.run(
-        "ledger_records",
-        lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, now + timedelta(days=1)),
-    )
-    agenda = await asyncio.to_thread(restore, plan, mark, records, now)  # seconds, for fifty thousand windows
+    recalled = await _recall(link, plan, mark, now)
+    expires = {name: edge for name, stage in plan.stages.items() if (edge := expiry_of(link, stage.inputs, now))}
+    marks = expired_marks(plan, mark, recalled, expires)
+    for record in marks:
+        del recalled.left[record.stage, record.window]
+        writer.put(expired(record, now))
+    lost = _lost(link, plan, expires, now)
+    # Seconds, for fifty thousand windows.
+    agenda = await asyncio.to_thread(restore, plan, mark, recalled, now, lost)
     course = Course(
         plan,
         agenda=agenda,
@@ -54,13 +65,50 @@ async def load(
         watermark=mark,
         added_to=max(mark, now - timedelta(seconds=plan.delay)),
         next=next_window(plan, now),
-        stranded=stranded(records),
-        last=_last(plan, records),
+        stranded=recalled.stranded,
+        last=recalled.last,
         marked_at=now if mark == known else None,
     )
-    found = await asyncio.to_thread(due, plan, mark, now, done(records))
+    found = await asyncio.to_thread(due, plan, mark, now, recalled.done, lost)
     course.strand(found.stranded, now)
-    return Loaded(course, found.given_up, len(records))
+    return Loaded(
+        course,
+        tuple(place for place in found.given_up if place[0] not in found.forgotten),
+        tuple(place for place in found.given_up if place[0] in found.forgotten),
+        tuple((record.stage, record.window) for record in marks),
+        recalled.records,
+    )
+
+
+async def _recall(link: LiveLink, plan: PipelinePlan, mark: datetime, now: datetime) -> Recalled:
+    """Read what a start has to know, in parts: behind a window that has failed long ago there may be hundreds of thousands of
+    records. Of windows that are older, those that are to run again.
+    """
+    start, recalled = horizon(plan, mark, now), Recalled(plan)
+    for begin, end in parts(plan, start, now + DAY):
+        recalled.take(await _records(link, plan, begin, end))
+    marks = await link.run("ledger_ready", lambda port: port.ledger_ready(link.org_id, plan.bucket, plan.owner, start))
+    for first, last in near(marks, DAY):
+        old = await _records(link, plan, first, last + timedelta(microseconds=1))
+        recalled.take(one for one in old if one.state is WindowState.READY)
+    return recalled
+
+
+async def _records(link: LiveLink, plan: PipelinePlan, start: datetime, stop: datetime) -> list[WindowRecord]:
+    return await link.run(
+        "ledger_records", lambda port: port.ledger_records(link.org_id, plan.bucket, plan.owner, start, stop)
+    )
+
+
+def _lost(link: LiveLink, plan: PipelinePlan, expires: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
+    """Of each stage the moment before which windows that have run cannot be told from those that have not, for the ledger keeps no
+    record of them, and cannot be made again, for their source has begun to expire.
+    """
+    ledger = link.snapshot.buckets.get(plan.bucket)
+    if ledger is None or not ledger.retention:
+        return {}
+    kept = now - timedelta(seconds=ledger.retention)
+    return {name: min(kept, edge) for name, edge in expires.items()}
 
 
 def _begin(plan: PipelinePlan, known: datetime | None, told: datetime | None, now: datetime) -> datetime:
@@ -70,14 +118,3 @@ def _begin(plan: PipelinePlan, known: datetime | None, told: datetime | None, no
     if known is not None:
         return known if known <= now else max(plan.begin, closed(plan, now))
     return told if told is not None and told <= now else plan.begin
-
-
-def _last(plan: PipelinePlan, records: Iterable[WindowRecord]) -> dict[str, WindowRecord]:
-    """Of each stage the newest window that succeeded."""
-    last: dict[str, WindowRecord] = {}
-    for record in records:
-        if record.state is WindowState.SUCCESS and record.stage in plan.stages:
-            newer = last.get(record.stage)
-            if newer is None or newer.window.stop <= record.window.stop:
-                last[record.stage] = record
-    return last

@@ -223,6 +223,8 @@ class PipelineLoop:
         else:
             course.succeeded, course.late_windows = told_windows(self._context, self.key)
         self._voice.given_up(loaded.given_up, plan.max_windows)
+        self._voice.forgotten(loaded.forgotten)
+        self._voice.expired(loaded.expired)
         self.course = course
         self._counts.begin(plan)
         self._aside.begin()
@@ -307,6 +309,8 @@ class PipelineLoop:
             raise meaning(error, stage) from error
         if stage.native is not None:
             return count, await run_native(link, stage, stage.native, entry, now)
+        if stage.replace and entry.lane and not await course.marked(entry):
+            raise Abandoned(f"the ledger takes no records: {course.writer.trouble or 'it does not answer'}")
 
         def answered() -> None:
             course.agenda.answered(entry)
@@ -325,7 +329,7 @@ class PipelineLoop:
         self.facts = facts_of(course, now, self.backfills.suspended())
         self._meter.state(self.facts, course.agenda, now)
         self._tell(self.key)
-        course.dirty = self.backfills.publish(course.agenda, course.writer, now, self._waits())
+        course.dirty = self.backfills.publish(course, now, self._waits())
 
     def _sleep(self, course: Course, now: datetime, usable: bool) -> float:
         """Seconds until something is due by time."""

@@ -62,6 +62,27 @@ class Voice:
             "An InfluxBackfill of that range runs them",
         )
 
+    def forgotten(self, places: Iterable[Place]) -> None:
+        """Nobody can tell any more which windows have run."""
+        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        if what:
+            self._say(
+                Reason.GIVEN_UP,
+                "windows are older than the records that the ledger keeps, so nobody can tell whether they ran, and what they are made of has "
+                f"begun to expire: they are not run, nor what is made of them: {what}. Keep the ledger's records for longer than a window may "
+                "stay failed",
+            )
+
+    def expired(self, places: Sequence[Place]) -> None:
+        """Windows were to run again, and it is too late."""
+        if places:
+            what = _first([f"{stage} {window}" for stage, window in places], ", ")
+            self._say(
+                Reason.SOURCE_EXPIRED,
+                f"{len(places)} windows were to run again when the operator ended, and their source has begun to expire since; they keep what "
+                f"they have, for a run would lose points: {what}",
+            )
+
     def blind(self, error: str) -> None:
         """A look for late data could not be made."""
         self._say(Reason.LATE_DATA, f"the sources could not be looked at for late data: {error}")

@@ -142,7 +142,7 @@ def test_what_the_pipeline_wants_is_not_dropped_with_a_backfill_that_wants_it_to
     assert agenda.oldest_stop() is None
     agenda.add("a", hour(0), NOW, cause=Cause.LATE_DATA)
     assert agenda.oldest_stop() == hour(0).stop
-    agenda.drop_backfill("u1", NOW)
+    agenda.drop_backfill("u1", NOW, NOW)
     assert start(agenda) is entry
 
 
@@ -294,7 +294,7 @@ class AgendaMachine(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(LANES[1:]))
     def drop_backfill(self, lane: str) -> None:
         gone = {one.place for one in self.agenda.entries.values() if one.lane == lane and one not in self.running}
-        self.agenda.drop_backfill(lane, self.now)
+        self.agenda.drop_backfill(lane, self.now, self.now)
         self.wanted -= gone
 
     @rule(data=st.data())
@@ -369,22 +369,48 @@ def _taken(agenda: Agenda, window: Window) -> Entry:
     return start(agenda)
 
 
-@pytest.mark.parametrize("replaces", [True, False])
-def test_what_replace_may_have_deleted_for_a_backfill_is_run_to_its_end(replaces: bool) -> None:
-    """The backfill is deleted after an attempt that came to nothing: with Replace the pipeline runs the window, else it is let be."""
-    plan = plan_of({"a": StageOf(HOURLY)})
-    plan = replace(plan, stages={"a": replace(plan.stages["a"], replace=replaces)})
+def emptied(*, replaces: bool) -> tuple[Agenda, Entry, Entry]:
+    """Four windows of a backfill and what is made of them by schedule: one was abandoned, one waits for its next attempt, one has failed,
+    and one has not begun. The second and the third of them.
+    """
+    plan = plan_of({"a": StageOf(HOURLY), "b": StageOf(HOURLY, ("a",))})
+    plan = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], replace=replaces)})
     agenda = Agenda(plan)
     for number in range(4):
         agenda.add("a", hour(number), NOW, cause=Cause.BACKFILL, revision=2, backfill="u1")
+        agenda.add("b", hour(number), NOW)
     agenda.abandoned(start(agenda, "u1"), NOW)
     tried = start(agenda, "u1")
     agenda.failed(tried, NOW, "no", NOW + HOUR)
-    agenda.failed(start(agenda, "u1"), NOW, "no", None)
-    kept = agenda.drop_backfill("u1", NOW)
-    assert [entry.window for entry in kept] == [entry.window for entry in agenda.entries.values()]
-    assert len(kept) == (1 if replaces else 0), "one was tried; one has failed, as its record tells; two were not begun"
-    if replaces:
-        assert agenda.take(NOW, every) is None, "it waits for its next attempt"
-        assert agenda.take(NOW + HOUR, every) is tried
-        assert (tried.lane, tried.backfill, tried.cause) == ("", "", Cause.REPAIR)
+    failed = start(agenda, "u1")
+    agenda.failed(failed, NOW, "no", None)
+    return agenda, tried, failed
+
+
+def test_what_replace_may_have_deleted_for_a_backfill_is_run_to_its_end() -> None:
+    """The backfill is deleted after an attempt that came to nothing: the pipeline runs the window."""
+    agenda, tried, failed = emptied(replaces=True)
+    assert agenda.drop_backfill("u1", NOW, NOW - 99 * HOUR) == [tried, failed]
+    assert (tried.lane, tried.backfill, tried.cause) == ("", "", Cause.REPAIR)
+    assert (failed.lane, failed.backfill, failed.cause) == ("", "", Cause.BACKFILL)
+    ran = [start(agenda), start(agenda)]
+    assert {entry.stage for entry in ran} == {"b"}, "of the window that was let be, and of the one that was not begun"
+    assert agenda.take(NOW, every) is None, (
+        "one waits for its next attempt, and holds up what is made of it; so does the one that failed"
+    )
+    assert agenda.take(NOW + HOUR, every) is tried
+    assert agenda.counts()[WindowState.FAILED] == 1
+    assert agenda.oldest_stop() == min(entry.window.stop for entry in agenda.entries.values())
+    assert agenda.revive(NOW, lambda _: True) == [failed], "as the user asks for"
+
+
+def test_what_a_start_would_not_remember_is_not_kept_as_failed() -> None:
+    agenda, _, failed = emptied(replaces=True)
+    agenda.drop_backfill("u1", NOW, failed.window.stop)
+    assert failed.place not in agenda
+
+
+def test_without_replace_windows_of_a_deleted_backfill_are_let_be() -> None:
+    agenda, *_ = emptied(replaces=False)
+    assert agenda.drop_backfill("u1", NOW, NOW - 99 * HOUR) == []
+    assert {entry.stage for entry in agenda.entries.values()} == {"b"}

@@ -60,6 +60,23 @@ def test_a_day_made_of_hours_that_were_given_up_is_given_up_with_them() -> None:
     assert dict(found.given_up)["day"].stop == NOON - 36 * HOUR
 
 
+def test_windows_of_which_nobody_can_tell_whether_they_ran_are_given_up_with_what_is_made_of_them() -> None:
+    """Hours that start before six in the morning: the day is made of them. One that succeeded is none of them."""
+    midnight = datetime(2026, 3, 4, tzinfo=UTC)
+    ran = {("hour", Window(midnight + 5 * HOUR, midnight + 6 * HOUR))}
+    found = due(PLAN, midnight, NOON + 12 * HOUR, ran, {"hour": midnight + 6 * HOUR})
+    assert [window.start.hour for _, window in found.places] == list(range(6, 24))
+    assert {stage: window.stop for stage, window in found.given_up} == {
+        "hour": midnight + 5 * HOUR,
+        "day": midnight + 24 * HOUR,
+    }
+    assert found.forgotten == {"hour", "day"}
+    assert found.stranded == (("day", Window(midnight, midnight + 24 * HOUR)),)
+    latest = due(replace(PLAN, latest_only=True), midnight, midnight + 5 * HOUR, (), {"hour": midnight + 6 * HOUR})
+    assert latest.places == ()
+    assert due(replace(PLAN, max_windows=3), midnight, NOON, (), {"hour": midnight + HOUR}).forgotten == frozenset()
+
+
 @settings(max_examples=60)
 @given(
     limit=st.integers(1, 60), hours=st.integers(0, 200), offset=st.integers(0, 23), period=st.sampled_from(["1d", "3d"])

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.due import due
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.recalled import recall
 from influxops.core.pipeline.record import WindowRecord, WindowState, given_up
-from influxops.core.pipeline.restore import restore, stranded
+from influxops.core.pipeline.restore import restore
 from influxops.core.pipeline.window import Window
 from tests.support.pipeline_plans import StageOf, plan_of
 
@@ -71,7 +72,7 @@ def test_what_has_succeeded_does_not_count_as_waiting() -> None:
     records.append(WindowRecord(*place, WindowState.FAILED, script=""))
     found = due(plan(20), BEGIN, BEGIN + 50 * HOUR, hours(1, 40))
     assert (set(found.places), found.given_up) == ({place, *hours(40, 50), day(0), day(1)}, ())
-    agenda = restore(plan(20), BEGIN, records, BEGIN + 50 * HOUR)
+    agenda = restore(plan(20), BEGIN, recall(plan(20), records), BEGIN + 50 * HOUR)
     assert agenda.entries[place].state is WindowState.FAILED
     assert agenda.entries[day(0)].state is WindowState.PENDING
 
@@ -80,6 +81,6 @@ def test_the_mark_of_what_is_stranded_outlives_a_restart() -> None:
     """After the watermark has passed the hours that were given up, only the ledger knows that the day must not run."""
     mark = BEGIN + 47 * HOUR
     records = [given_up(*day(1), now=mark), *(WindowRecord(*one, WindowState.SUCCESS) for one in hours(30, 47))]
-    agenda = restore(plan(44), mark, records, BEGIN + 48 * HOUR)
+    agenda = restore(plan(44), mark, recall(plan(44), records), BEGIN + 48 * HOUR)
     assert set(agenda.entries) == hours(47, 48)
-    assert stranded(records) == {day(1)}
+    assert recall(plan(44), records).stranded == {day(1)}

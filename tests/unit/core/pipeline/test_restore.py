@@ -16,8 +16,9 @@ from influxops.core.pipeline.due import next_window
 from influxops.core.pipeline.edges import parents_of
 from influxops.core.pipeline.invalid import invalidated
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.recalled import recall
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.restore import horizon, restore
+from influxops.core.pipeline.restore import expired_marks, horizon, restore
 from influxops.engine.pipeline.course import Course, again
 from tests.support.pipeline_plans import StageOf, plan_of
 
@@ -42,9 +43,9 @@ def test_late_data_in_a_window_that_a_backfill_waits_for_outlives_both() -> None
     agenda = Agenda(plan)
     agenda.add("a", window, now, cause=Cause.BACKFILL, revision=2, backfill="b")
     mark = again(agenda.add("a", window, now, cause=Cause.LATE_DATA, revision=2))
-    agenda.drop_backfill("b", now)
+    agenda.drop_backfill("b", now, now)
     assert ("a", window) in agenda
-    assert ("a", window) in restore(plan, now, [mark], now)
+    assert ("a", window) in restore(plan, now, recall(plan, [mark]), now)
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Ledger:
         start = horizon(plan, mark, now)
         records = [one for one in self.records().values() if one.window.start >= start]
         circuits = {name: Circuit(99, 1) for name in plan.stages}
-        agenda = restore(plan, mark, records, now)
+        agenda = restore(plan, mark, recall(plan, records), now)
         return Course(plan, agenda, self, circuits, mark, max(mark, now), next_window(plan, now))  # type: ignore[arg-type]
 
 
@@ -179,10 +180,10 @@ def test_a_failed_window_stays_failed_until_its_script_changes() -> None:
     now = BEGIN + HOUR
     window = plan.stages["a"].cadence.latest(now)
     record = WindowRecord("a", window, WindowState.FAILED, revision=3, attempt=2, error="no", script="")
-    entry = restore(plan, BEGIN, [record], now).entries["a", window]
+    entry = restore(plan, BEGIN, recall(plan, [record]), now).entries["a", window]
     assert (entry.state, entry.attempt, entry.revision, entry.error) == (WindowState.FAILED, 2, 3, "no")
     changed = replace(record, script="another")
-    entry = restore(plan, BEGIN, [changed], now).entries["a", window]
+    entry = restore(plan, BEGIN, recall(plan, [changed]), now).entries["a", window]
     assert (entry.state, entry.cause, entry.revision) == (WindowState.READY, Cause.REPAIR, 4)
 
 
@@ -192,7 +193,51 @@ def test_what_a_backfill_or_a_gap_left_below_the_watermark_is_not_the_schedules(
     window = plan.stages["a"].cadence.latest(BEGIN + 2 * HOUR)
     for cause in (Cause.BACKFILL, Cause.GIVEN_UP, Cause.SCHEDULE):
         record = WindowRecord("a", window, WindowState.FAILED, cause=cause)
-        assert ("a", window) not in restore(plan, BEGIN + 8 * HOUR, [record], now)
+        assert ("a", window) not in restore(plan, BEGIN + 8 * HOUR, recall(plan, [record]), now)
+
+
+def replacing(*failed: WindowRecord) -> tuple[PipelinePlan, Agenda]:
+    """Hours and days of them, where the hours replace what is there; the watermark has passed half of the first day."""
+    plan = plan_of({"a": StageOf(), "day": StageOf(cadence("1d"), ("a",))}, begin=BEGIN)
+    plan = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], replace=True)})
+    return plan, restore(plan, BEGIN + 12 * HOUR, recall(plan, failed), BEGIN + 12 * HOUR)
+
+
+def test_what_is_made_of_a_window_that_a_backfill_has_left_empty_waits_for_it() -> None:
+    """With Replace its points are deleted and its run has failed. Not so before the pipeline's begin, of which nothing is made by schedule."""
+    window = cadence("1h").latest(BEGIN + 5 * HOUR)
+    failed = WindowRecord("a", window, WindowState.FAILED, 2, 1, cause=Cause.BACKFILL, backfill="b", error="no")
+    _, agenda = replacing(failed)
+    entry = agenda.entries["a", window]
+    assert (entry.state, entry.lane, entry.error) == (WindowState.FAILED, "", "no")
+    agenda.add("day", cadence("1d").latest(BEGIN + 24 * HOUR), BEGIN + 24 * HOUR)
+    assert agenda.take(BEGIN + 24 * HOUR, lambda _: True) is None
+    _, agenda = replacing(replace(failed, window=cadence("1h").latest(BEGIN)))
+    assert not len(agenda)
+
+
+def test_a_window_whose_run_a_backfill_had_begun_may_be_run_to_its_end_by_it_or_without_it() -> None:
+    """Its mark says whose it was: it is the pipeline's own, unless the backfill is there and takes it up."""
+    window = cadence("1h").latest(BEGIN + 5 * HOUR)
+    _, agenda = replacing(WindowRecord("a", window, WindowState.READY, 2, cause=Cause.REPAIR, backfill="b"))
+    entry = agenda.entries["a", window]
+    assert (entry.state, entry.lane, entry.backfill, entry.begun) == (WindowState.READY, "", "b", True)
+
+
+def test_a_window_that_was_to_run_again_and_whose_source_has_begun_to_expire_does_not() -> None:
+    """Below the watermark it has what it needs; above it, it has never run to its end."""
+    grid, expires = cadence("1h"), {"a": BEGIN + 9 * HOUR}
+    ready = WindowRecord("a", grid.latest(BEGIN + 5 * HOUR), WindowState.READY, 2, cause=Cause.LATE_DATA)
+    others = [
+        replace(ready, window=grid.latest(BEGIN + 11 * HOUR)),
+        replace(ready, window=grid.latest(BEGIN + 4 * HOUR), state=WindowState.FAILED),
+        replace(ready, window=grid.latest(BEGIN + 3 * HOUR), cause=Cause.SCHEDULE),
+    ]
+    plan, _ = replacing()
+    recalled = recall(plan, [ready, *others])
+    assert expired_marks(plan, BEGIN + 12 * HOUR, recalled, expires) == [ready]
+    assert expired_marks(plan, BEGIN + 4 * HOUR, recalled, expires) == []
+    assert expired_marks(plan, BEGIN + 12 * HOUR, recalled, {}) == []
 
 
 def test_a_window_of_a_former_grid_does_not_come_back() -> None:
@@ -202,7 +247,7 @@ def test_a_window_of_a_former_grid_does_not_come_back() -> None:
     window = cadence("1h").latest(BEGIN + 5 * HOUR)
     for state in (WindowState.READY, WindowState.FAILED):
         record = WindowRecord("a", window, state, 2, cause=Cause.LATE_DATA)
-        assert ("a", window) not in restore(plan, BEGIN + 48 * HOUR, [record], now)
+        assert ("a", window) not in restore(plan, BEGIN + 48 * HOUR, recall(plan, [record]), now)
 
 
 def test_what_is_to_run_again_at_or_below_the_watermark_does_and_the_rest_is_settled() -> None:
@@ -210,12 +255,14 @@ def test_what_is_to_run_again_at_or_below_the_watermark_does_and_the_rest_is_set
     grid, mark = plan.stages["a"].cadence, BEGIN + 5 * HOUR
     for back in (0, 2):
         record = WindowRecord("a", grid.latest(mark - back * HOUR), WindowState.READY, 2, cause=Cause.LATE_DATA)
-        assert list(restore(plan, mark, [record], mark).entries) == [("a", record.window)]
-    assert not len(restore(plan, mark, [], mark))
+        assert list(restore(plan, mark, recall(plan, [record]), mark).entries) == [("a", record.window)]
+    assert not len(restore(plan, mark, recall(plan, []), mark))
 
 
 def test_records_of_a_stage_that_the_plan_no_longer_has_are_ignored() -> None:
     plan = plan_of({"a": StageOf()}, begin=BEGIN)
     now = BEGIN + HOUR
     record = WindowRecord("gone", plan.stages["a"].cadence.latest(now), WindowState.READY)
-    assert list(restore(plan, BEGIN, [record], now).entries) == [("a", plan.stages["a"].cadence.latest(now))]
+    assert list(restore(plan, BEGIN, recall(plan, [record]), now).entries) == [
+        ("a", plan.stages["a"].cadence.latest(now))
+    ]

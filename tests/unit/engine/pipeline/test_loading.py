@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import WindowRecord
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.result import Source
+from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.course import MARK_EVERY, Course
 from influxops.engine.pipeline.loading import load
 from tests.support.pipeline_plans import StageOf, plan_of
@@ -23,10 +26,17 @@ PLAN = plan_of({"a": StageOf()}, begin=BEGIN)
 
 
 class Ledger:
-    """Link, port and writer in one: a ledger without records."""
+    """Link, port and writer in one: a ledger with these records, in a bucket that keeps them for ``kept`` seconds."""
 
-    def __init__(self, watermark: datetime | None) -> None:
+    def __init__(
+        self, watermark: datetime | None, records: Sequence[WindowRecord] = (), kept: int = 0, raw: int = 0
+    ) -> None:
         self.stands = watermark
+        self.records = records
+        buckets = {name: SimpleNamespace(retention=seconds) for name, seconds in (("ledger", kept), ("raw", raw))}
+        self.snapshot = SimpleNamespace(buckets=buckets)
+        self.reads: list[tuple[datetime, datetime]] = []
+        self.written: list[WindowRecord] = []
         self.org_id = "o"
         self.marks: list[tuple[datetime, datetime]] = []
         """(watermark, when), as written."""
@@ -39,9 +49,20 @@ class Ledger:
         """The newest."""
         return self.stands
 
-    async def ledger_records(self, *_: object) -> list[WindowRecord]:
-        """None."""
-        return []
+    async def ledger_records(self, _: str, __: str, ___: str, start: datetime, stop: datetime) -> list[WindowRecord]:
+        """Of windows that begin within."""
+        self.reads.append((start, stop))
+        return [one for one in self.records if start <= one.window.start < stop]
+
+    async def ledger_ready(self, _: str, __: str, ___: str, before: datetime) -> list[datetime]:
+        """Of records that are READY and begin before."""
+        return sorted(
+            {one.window.start for one in self.records if one.state is WindowState.READY and one.window.start < before}
+        )
+
+    def put(self, record: WindowRecord) -> None:
+        """Write one."""
+        self.written.append(record)
 
     def watermark(self, stop: datetime, now: datetime) -> None:
         """Write one."""
@@ -107,3 +128,67 @@ async def test_a_watermark_that_stands_is_written_now_and_then() -> None:
     assert {mark for mark, _ in ledger.marks} == {NOON - HOUR}
     times = [when for _, when in ledger.marks]
     assert times == [NOW + n * MARK_EVERY for n in (1, 2, 3)]
+
+
+def hour(number: int, state: WindowState = WindowState.SUCCESS, **more: Any) -> WindowRecord:
+    """The record of the hour that ends so many hours before noon."""
+    stop = NOON - number * HOUR
+    return replace(WindowRecord("a", Window(stop - HOUR, stop), state), **more)
+
+
+def reading(plan: PipelinePlan = PLAN, most: int = 1000) -> PipelinePlan:
+    """The plan, whose stage reads bucket raw."""
+    stage = replace(plan.stages["a"], source=Source("raw", "m", "v"))
+    return replace(plan, stages={"a": stage}, max_windows=most)
+
+
+async def test_windows_that_succeeded_longer_ago_than_the_ledger_keeps_do_not_run_again() -> None:
+    """One failed four days ago and holds the watermark. The ledger keeps two days, and the source a day: those in between have run, as
+    far as anybody knows, and what they read is gone.
+    """
+    kept = [hour(number) for number in range(48)]
+    ledger = Ledger(NOON - 96 * HOUR, kept, kept=48 * 3600, raw=24 * 3600)
+    loaded = await load(ledger, reading(), ledger, NOW, None)  # type: ignore[arg-type]
+    assert not len(loaded.course.agenda)
+    assert [(stage, window.stop) for stage, window in loaded.forgotten] == [("a", NOON - 48 * HOUR)]
+    assert (loaded.given_up, ledger.written) == ((), [])
+    loaded.course.advance(NOW)
+    assert loaded.course.watermark == NOON
+
+
+@pytest.mark.parametrize(("kept", "raw", "windows"), [(48, 72, 24), (48, 0, 48), (0, 24, 48), (72, 24, 24)])
+async def test_windows_that_can_be_made_again_or_that_the_ledger_would_tell_of_run(
+    kept: int, raw: int, windows: int
+) -> None:
+    """Of four days the last two have run. The source is whole for ``raw`` hours, less half an hour, and the ledger's records for ``kept``."""
+    records = [hour(number) for number in range(48)]
+    ledger = Ledger(NOON - 96 * HOUR, records, kept=kept * 3600, raw=raw * 3600)
+    loaded = await load(ledger, reading(), ledger, NOW, None)  # type: ignore[arg-type]
+    assert windows - 1 <= len(loaded.course.agenda) <= windows
+
+
+async def test_a_mark_that_is_older_than_what_is_read_has_its_window_run() -> None:
+    """A backfill of an old range was deleted in the middle of a run, or late data came in and nobody was there for long."""
+    ready = hour(90, WindowState.READY, revision=2, cause=Cause.REPAIR)
+    ledger = Ledger(NOON, [ready, hour(89, WindowState.FAILED), hour(88)])
+    course = (await load(ledger, PLAN, ledger, NOW, None)).course  # type: ignore[arg-type]
+    assert list(course.agenda.entries) == [("a", ready.window)]
+    assert course.agenda.entries["a", ready.window].revision == 2
+
+
+async def test_what_was_to_run_again_keeps_what_it_has_when_its_source_goes() -> None:
+    """It is told once: the ledger remembers that it is settled."""
+    ready = hour(90, WindowState.READY, revision=2, cause=Cause.LATE_DATA)
+    ledger = Ledger(NOON, [ready], raw=80 * 3600)
+    loaded = await load(ledger, reading(), ledger, NOW, None)  # type: ignore[arg-type]
+    assert (loaded.expired, len(loaded.course.agenda)) == ((("a", ready.window),), 0)
+    assert [(one.state, one.cause, one.revision) for one in ledger.written] == [(WindowState.FAILED, Cause.GIVEN_UP, 2)]
+
+
+async def test_a_long_ledger_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a window that has failed long ago there may be more records than memory has room for."""
+    monkeypatch.setattr("influxops.core.pipeline.recalled.AT_ONCE", 30)
+    ledger = Ledger(NOON - 96 * HOUR, [hour(number) for number in range(95)])
+    loaded = await load(ledger, PLAN, ledger, NOW, None)  # type: ignore[arg-type]
+    assert (len(loaded.course.agenda), loaded.records) == (1, 95)
+    assert len(ledger.reads) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ from influxops.core.pipeline.plan import PipelinePlan, RetryPlan
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.result import Target
 from influxops.core.reruns import Pauses
+from influxops.engine.pipeline.loop import PipelineLoop
 from influxops.engine.pipeline.registry import Pipelines
-from influxops.influx.errors import ScriptFailed, Unavailable
+from influxops.influx.errors import Forbidden, ScriptFailed, Unavailable
 from influxops.reconcile.pipeline_state import BackfillOrder
+from tests.support.fake_influx import FakeInflux
 from tests.support.pipeline_desk import CONNECTION, PIPELINE, PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of
 from tests.support.until import until
@@ -169,3 +172,83 @@ async def test_windows_that_replace_has_emptied_for_a_deleted_backfill_are_run_a
     await until(lambda: settled(desk), 20)
     records = await desk.ledger(plan.owner)
     assert [(one.state, one.revision, one.cause) for one in records] == [(WindowState.SUCCESS, 2, Cause.REPAIR)] * 4
+
+
+def emptying(desk: PipelineDesk) -> PipelinePlan:
+    """Four hours of a stage that replaces what is there, whose runs fail for good at once, and an hour of what is made of them."""
+    stages = {"a": StageOf(target=Target("other", "m")), "b": StageOf(after=("a",))}
+    plan = hours(plan_of(stages), 4)
+    plan = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], replace=True)})
+    return replace(plan, retry=RetryPlan(0, Pauses(1, 1, 1, 0)), breaker_failures=50)
+
+
+def completed(uid: str, plan: PipelinePlan) -> BackfillOrder:
+    """All four hours of stage a once more."""
+    asked = order(uid, plan, 0, 4)
+    changes = {"reprocess": "Completed", "stages": ["a"], "include_descendants": False}
+    return replace(asked, spec=asked.spec.model_copy(update=changes))
+
+
+async def test_what_a_failed_backfill_has_left_empty_is_the_pipelines_to_mend(desk: PipelineDesk) -> None:
+    """The backfill is over, and says which windows have failed; the pipeline holds back what is made of them until somebody has them run
+    again. A start takes that up.
+    """
+    plan = emptying(desk)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    desk.fake.always["run_script"] = ScriptFailed("a script that fails")
+    desk.loop.backfills.order(completed("u1", plan))
+    desk.loop.wake.set()
+    await until(lambda: desk.loop.facts.counts.get(WindowState.FAILED) == 4)
+    course = desk.loop.course
+    assert course is not None
+    assert lanes(desk) == {""}
+    hour = next(iter(course.agenda.entries))[1]
+    course.agenda.add("b", hour, desk.tools.context.now(), cause=Cause.REPAIR, revision=2)
+    desk.fake.always.clear()
+    changed = replace(plan, max_active=2)
+    await until(lambda: not course.writer.waiting)
+    desk.loop.configure(changed)
+    await until(lambda: desk.loop.course is not course)
+    assert desk.loop.course is not None
+    states = {(entry.stage, entry.state) for entry in desk.loop.course.agenda.entries.values()}
+    assert states == {("a", WindowState.FAILED)}
+    desk.loop.retry_failed()
+    await until(lambda: settled(desk))
+    mended = [one for one in await desk.ledger(plan.owner) if one.stage == "a"]
+    assert [(one.state, one.cause) for one in mended] == [(WindowState.SUCCESS, Cause.REPAIR)] * 4
+
+
+async def test_nothing_is_deleted_for_a_backfill_before_the_ledger_knows(
+    desk: PipelineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the delete and the run, with the backfill deleted meanwhile, nobody else would know that the window is empty."""
+    monkeypatch.setattr("influxops.engine.pipeline.course.PATIENCE", 0.2)
+    plan = emptying(desk)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    deleted = desk.fake.count("delete_points")
+    desk.fake.always["write_points"] = Forbidden("no", "write:buckets")
+    desk.loop.backfills.order(completed("u1", plan))
+    desk.loop.wake.set()
+    await until(lambda: desk.fake.count("write_points") > 3)
+    assert desk.fake.count("delete_points") == deleted
+    desk.fake.always.clear()
+    desk.fake.go.clear()
+    await until(lambda: desk.fake.under_way == 2, 20)
+    records = await FakeInflux.ledger_records(
+        desk.fake, desk.link.org_id, "ledger", plan.owner, plan.begin, desk.tools.context.now()
+    )
+    marks = [one for one in records if one.state is WindowState.READY]
+    assert len(marks) >= 2
+    assert {(one.cause, one.backfill, one.revision) for one in marks} == {(Cause.REPAIR, "u1", 2)}
+    await desk.stop()  # as if killed: the runs end without a verdict
+    desk.fake.go.set()
+    loop = PipelineLoop(PIPELINE, "u1", CONNECTION, desk.tools, lambda _: desk.link, lambda _: None)
+    loop.configure(plan)
+    turning = asyncio.create_task(loop.run())
+    await until(lambda: loop.course is not None and not len(loop.course.agenda) and not loop.course.writer.waiting)
+    turning.cancel()
+    await asyncio.gather(turning, return_exceptions=True)
+    ended = {one.window: one for one in await desk.ledger(plan.owner) if one.stage == "a"}
+    assert {ended[mark.window].state for mark in marks} == {WindowState.SUCCESS}
