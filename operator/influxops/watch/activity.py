@@ -85,7 +85,7 @@ class Activity:
     async def middleware(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """A middleware of an aiohttp session that listens to the answers."""
         response = await handler(request)
-        stream = _stream(request.url.path)
+        stream = stream_of(request.url.path)
         if stream is None:
             return response
         watch = request.url.query.get("watch") == "true"
@@ -102,15 +102,25 @@ class Activity:
         return response
 
 
-class _Listening:
-    """A stream that tells of every piece that passes; in all else it is the stream.
+class Passing:
+    """Stands in for the content of an answer; in all that is not said otherwise it is that content."""
+
+    def __init__(self, stream: StreamReader) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Listening(Passing):
+    """A stream that tells of every piece that passes.
 
     Only whole lines pass: half a line, where an answer was cut, would end kopf and leave it hanging, while the end of a stream
     makes it go on from the last whole event.
     """
 
     def __init__(self, stream: StreamReader, heard: Callable[[], None]) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._heard = heard
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
@@ -120,9 +130,6 @@ class _Listening:
             lines, newline, rest = (rest + chunk).rpartition(b"\n")
             if newline:
                 yield lines + newline
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 class _Expired(_Listening):
@@ -137,7 +144,7 @@ def _streams(namespaces: Sequence[str] | None) -> Iterable[Stream]:
     return [(kind, place) for kind in Kind for place in places]
 
 
-def _stream(path: str) -> Stream | None:
+def stream_of(path: str) -> Stream | None:
     """The stream that a path of the API belongs to."""
     if not path.startswith(_ROOT):
         return None

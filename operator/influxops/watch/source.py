@@ -1,6 +1,7 @@
 """Our objects as they come and change, watched by kopf: the only module that runs it.
 
-kopf lists and watches, reconnects, and calls one handler per event; the handler projects and passes on. Whatever ends
+kopf lists and watches, reconnects, and calls one handler per event; the handler projects and passes on, as does what takes the objects out
+of its lists. Whatever ends
 kopf (an error in a stream, an API that was away for minutes, a removed CRD) only ends this attempt: it is started
 again, and the caller looks for what was missed meanwhile.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import kopf
@@ -21,6 +22,7 @@ from influxops.kube.client import KubeClient
 from influxops.kube.errors import KubeError
 from influxops.watch.activity import Activity
 from influxops.watch.inbox import Event, Inbox, Sink
+from influxops.watch.listing import Listing
 from influxops.watch.projection import key_of, project
 from influxops.watch.settings import quiet_settings
 from influxops.watch.sync import Sync
@@ -193,7 +195,8 @@ class KopfSource:
         )
         self._inner = asyncio.get_running_loop()
         self._inner.set_exception_handler(_untidy)
-        session = self._client.access.session((self.activity.middleware,), limit=0)
+        listing = Listing(lambda kind, body: _take(kind, body, inbox.put))
+        session = self._client.access.session((self.activity.middleware, listing.middleware), limit=0)
         try:
             await kopf.operator(
                 registry=registry(inbox.put, lambda: self._login(session)),
@@ -232,16 +235,17 @@ def registry(put: Callable[[Event], None], login: Callable[[], kopf.AiohttpSessi
 
 def _handler(kind: Kind, put: Callable[[Event], None]) -> Callable[..., Any]:
     async def handle(event: Any, **_: Any) -> None:
-        body = event["object"]
-        try:
-            if event["type"] == "DELETED":
-                put((key_of(kind, body), body["metadata"]["uid"]))
-            else:
-                put(project(kind, body))
-        except (KeyError, TypeError, ValueError) as error:
-            log.warning("an event of %s is not understood: %s: %s", kind, type(error).__name__, error)
+        _take(kind, event["object"], put, deleted=event["type"] == "DELETED")
 
     return handle
+
+
+def _take(kind: Kind, body: Mapping[str, Any], put: Callable[[Event], None], *, deleted: bool = False) -> None:
+    """Pass on what has become of an object."""
+    try:
+        put((key_of(kind, body), body["metadata"]["uid"]) if deleted else project(kind, body))
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("an event of %s is not understood: %s: %s", kind, type(error).__name__, error)
 
 
 def silence_kopf() -> None:

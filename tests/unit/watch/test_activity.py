@@ -9,7 +9,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from influxops.core.keys import Kind
-from influxops.watch.activity import LIFE, Activity, _stream
+from influxops.watch.activity import LIFE, Activity, stream_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from influxops.watch.activity import LIFE, Activity, _stream
     ],
 )
 def test_a_path_names_its_stream(path: str, stream: object) -> None:
-    assert _stream(path) == stream
+    assert stream_of(path) == stream
 
 
 def test_the_most_silent_stream_counts() -> None:
