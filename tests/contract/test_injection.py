@@ -48,8 +48,8 @@ FIELDS: dict[str, Callable[[InfluxClient, str], Awaitable[object]]] = {
     "read_written measurement": lambda c, text: c.read_written(ORG, Target("b", text), WINDOW),
     "ledger_records bucket": lambda c, text: c.ledger_records(ORG, text, "o", START, STOP),
     "ledger_records owner": lambda c, text: c.ledger_records(ORG, "b", text, START, STOP),
-    "ledger_ready bucket": lambda c, text: c.ledger_ready(ORG, text, "o", START),
-    "ledger_ready owner": lambda c, text: c.ledger_ready(ORG, "b", text, START),
+    "ledger_left bucket": lambda c, text: c.ledger_left(ORG, text, "o", START),
+    "ledger_left owner": lambda c, text: c.ledger_left(ORG, "b", text, START),
     "ledger_watermark bucket": lambda c, text: c.ledger_watermark(ORG, text, "o"),
     "ledger_watermark owner": lambda c, text: c.ledger_watermark(ORG, "b", text),
 }

@@ -101,14 +101,15 @@ async def test_what_is_no_record_is_left_out(world: World) -> None:
     assert await get(world) == [FULL]
 
 
-async def test_where_windows_begin_that_are_to_run_again(world: World) -> None:
-    """READY ones of all stages before a moment, each beginning once; other states and owners have none."""
+async def test_where_windows_begin_that_are_not_settled(world: World) -> None:
+    """READY and FAILED ones of all stages before a moment, each beginning once; SUCCESS and other owners have none."""
     ready = replace(FULL, state=WindowState.READY)
+    failed = replace(FULL, state=WindowState.FAILED)
     hours = [Window(START + n * HOUR, START + (n + 1) * HOUR) for n in range(5)]
     records = [replace(ready if n % 2 else FULL, window=window) for n, window in enumerate(hours)]
-    await put(world, *records, replace(ready, stage="rollup-1d", window=Window(hours[1].start, hours[4].stop)))
+    await put(world, *records, replace(failed, stage="rollup-1d", window=Window(hours[1].start, hours[4].stop)))
     await put(world, replace(ready, window=hours[0]), owner=OWNER + "2")
-    read = world.port.ledger_ready
+    read = world.port.ledger_left
     assert await read(world.org_id, "ledger", OWNER, START + 4 * HOUR) == [hours[1].start, hours[3].start]
     assert await read(world.org_id, "ledger", OWNER, hours[3].start) == [hours[1].start]
     assert await read(world.org_id, "ledger", "prod/team-a/other", START + 4 * HOUR) == []

@@ -118,18 +118,18 @@ class FakeWindows(FakeCore):
 
         return await self._do("ledger_records", (org_id, bucket, owner, start, stop), act)
 
-    async def ledger_ready(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+    async def ledger_left(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
         async def act() -> list[datetime]:
             source = Source(bucket, ledger.MEASUREMENT, "state")
             return sorted(
                 {
                     point.moment
                     for point in self._points(org_id, bucket, source, Window(EPOCH, before))
-                    if dict(point.tags).get("owner") == owner and value_text(point.value) == WindowState.READY
+                    if dict(point.tags).get("owner") == owner and value_text(point.value) != WindowState.SUCCESS
                 }
             )
 
-        return await self._do("ledger_ready", (org_id, bucket, owner, before), act)
+        return await self._do("ledger_left", (org_id, bucket, owner, before), act)
 
     async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
         async def act() -> datetime | None:

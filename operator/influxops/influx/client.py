@@ -126,8 +126,8 @@ class InfluxClient:
     ) -> list[WindowRecord]:
         return await ledger.ledger_records(self._http, org_id, bucket, owner, start, stop)
 
-    async def ledger_ready(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
-        return await ledger.ledger_ready(self._http, org_id, bucket, owner, before)
+    async def ledger_left(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+        return await ledger.ledger_left(self._http, org_id, bucket, owner, before)
 
     async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
         return await ledger.ledger_watermark(self._http, org_id, bucket, owner)

@@ -46,14 +46,14 @@ async def ledger_records(
     return await asyncio.to_thread(_records, http, b"".join(blocks.taken))
 
 
-async def ledger_ready(http: Http, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
-    """Where windows begin whose record is READY, and that begin before; oldest first. The storage engine filters."""
+async def ledger_left(http: Http, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+    """Where windows begin whose record is no SUCCESS, and that begin before; oldest first. The storage engine filters."""
     flux = (
         f"{_of(bucket, ledger.MEASUREMENT, owner, None, before)}"
-        f' |> filter(fn: (r) => r._field == "state" and r._value == {quote_string(WindowState.READY)})'
+        f' |> filter(fn: (r) => r._field == "state" and r._value != {quote_string(WindowState.SUCCESS)})'
         ' |> keep(columns: ["_time"])'
     )
-    found = await query(http, org_id, flux, right="read:buckets")
+    found = await query(http, org_id, flux, timeout=max(TIMEOUT, http.timeout), right="read:buckets")
     return sorted({decoded(_time, row, http.speaker) for row in found})
 
 

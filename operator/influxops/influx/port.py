@@ -155,8 +155,8 @@ class InfluxPort(Protocol):
         left out. Raises NotFound for a bucket that does not exist.
         """
 
-    async def ledger_ready(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
-        """Where the owner's windows begin whose record is READY, of whatever stage, and that begin before ``before``; oldest first,
+    async def ledger_left(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
+        """Where the owner's windows begin whose record is no SUCCESS, of whatever stage, and that begin before ``before``; oldest first,
         each once. Raises NotFound for a bucket that does not exist.
         """
 

@@ -244,7 +244,7 @@ def _take(kind: Kind, body: Mapping[str, Any], put: Callable[[Event], None], *, 
     """Pass on what has become of an object."""
     try:
         put((key_of(kind, body), body["metadata"]["uid"]) if deleted else project(kind, body))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         log.warning("an event of %s is not understood: %s: %s", kind, type(error).__name__, error)
 
 

@@ -24,7 +24,6 @@ from influxops.reconcile.pipeline_state import BackfillOrder
 from tests.support.backfills import all_records, at, pipeline, rollups, stage
 
 NOW = at("2026-03-01T12:00")
-SINCE = at("2026-01-01T00:00")
 DAY = ("2026-02-03T00:00:00Z", "2026-02-04T00:00:00Z")
 
 
@@ -47,7 +46,7 @@ class Bench:
         """Whether the ledger has taken in what has ended."""
         self.writer: Any = SimpleNamespace(mark=lambda: 0, has=lambda _: self.written)
         self.course: Any = SimpleNamespace(
-            plan=self.plan, agenda=self.agenda, writer=self.writer, keep=self.kept.append, since=lambda _: SINCE
+            plan=self.plan, agenda=self.agenda, writer=self.writer, keep=self.kept.append, unmarked=""
         )
 
     async def _run(self, _: str, request: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -348,3 +347,17 @@ def test_a_week_holds_windows_enough_for_an_estimate_unless_they_are_long() -> N
     assert since("1h") == timedelta(days=7)
     assert timedelta(days=84) <= since("1mo") <= timedelta(days=93)
     assert recent_from(pipeline(stage("s", cadence("1h"))), Selection(()), _now) == _now
+
+
+async def test_a_ledger_that_cannot_be_told_is_said_to_be_what_it_waits_for() -> None:
+    """Nothing is deleted before the ledger knows; while it cannot, the status says why nothing goes on."""
+    bench = Bench(rollups())
+    uid = bench.order()
+    await bench.work(7)
+    bench.course.unmarked = "the token needs write:buckets"
+    bench.backfills.publish(bench.course, NOW)
+    assert bench.phase(uid) == "Pending"
+    assert bench.told[uid]["conditions"][0]["message"] == "the ledger takes no records: the token needs write:buckets"
+    bench.course.unmarked = ""
+    await bench.work()
+    assert bench.phase(uid) == "Succeeded"

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.edges import children_of, parents_of
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.record import HAS_POINTS, Cause, WindowState
 from influxops.core.pipeline.window import Window
 
 Place = tuple[str, Window]
@@ -55,10 +55,10 @@ class Entry:
     """The server has done its part of the run under way; what it wrote is being judged."""
     healed: int = 0
     """How often a circuit that closed had it run again."""
-    begun: bool = False
-    """An attempt was made, whether it counts or not: with Replace its points may be deleted."""
+    emptied: bool = False
+    """With Replace: what it had may be deleted, and the ledger knows. Nothing but a run brings it back."""
     marked: int = 0
-    """The revision whose run the ledger was told of before it began."""
+    """The revision of which the ledger was told that its run would empty the window."""
 
     @property
     def place(self) -> Place:
@@ -153,11 +153,12 @@ class Agenda:
         error: str,
         script: str,
         cause: Cause,
-    ) -> None:
+    ) -> Entry:
         """Put a window on the agenda that has failed for good, as the ledger tells: it holds back what is behind it."""
         entry = self.add(stage, window, now, cause=cause, revision=revision)
         entry.attempt, entry.error, entry.script = attempt, error, script
         entry.state = WindowState.FAILED
+        return entry
 
     def _adopt(self, entry: Entry, cause: Cause) -> None:
         if cause is not Cause.SCHEDULE:
@@ -197,7 +198,6 @@ class Agenda:
         entry = self.entries[place]
         entry.state = WindowState.RUNNING
         entry.attempt += 1
-        entry.begun = True
         entry.not_before = None
         self._running[lane] += 1
         return entry
@@ -211,6 +211,7 @@ class Agenda:
     def succeeded(self, entry: Entry, now: datetime) -> Entry | None:
         """It is settled. Gives the entry of its next revision when its source changed while it ran."""
         self._end(entry)
+        entry.emptied = False
         if self._again(entry, now):
             return entry
         self._settle(entry, now)
@@ -251,20 +252,17 @@ class Agenda:
         """Give a window up: what is behind it no longer waits for it."""
         self._settle(entry, now)
 
-    def drop_backfill(self, uid: str, now: datetime, since: datetime) -> list[Entry]:
-        """Take all windows of a backfill off that are not running. Those become the pipeline's own, and are given back, whose points a
-        stage with Replace may have deleted for an attempt that came to nothing: they are to be run to their end. One that has failed
-        stays so, and holds back what is made of it, if it starts at ``since`` or later: that far back a start remembers it.
+    def drop_backfill(self, uid: str, now: datetime) -> list[Entry]:
+        """Take all windows of a backfill off that are not running. Those that it has left empty become the pipeline's own, and are given
+        back: they are to be run to their end, and one that has failed stays so, and holds back what is made of it.
         """
         taken_over: list[Entry] = []
         for entry in [e for e in self.entries.values() if e.lane == uid and e.state is not WindowState.RUNNING]:
-            failed = entry.state is WindowState.FAILED
-            emptied = entry.begun and self.plan.stages[entry.stage].replace
-            if not emptied or (failed and entry.window.start < since):
+            if not entry.emptied:
                 self._settle(entry, now)
                 continue
             entry.backfill = ""
-            self._adopt(entry, Cause.SCHEDULE if failed else Cause.REPAIR)
+            self._adopt(entry, Cause.SCHEDULE if entry.state is WindowState.FAILED else Cause.REPAIR)
             taken_over.append(entry)
         self._ready.pop(uid, None)
         return taken_over
@@ -298,9 +296,11 @@ class Agenda:
         """The pipeline's own windows by state; a backfill's are counted by its own status."""
         return Counter(entry.state for entry in self.entries.values() if not entry.lane)
 
-    def oldest_stop(self) -> datetime | None:
-        """The earliest end of the pipeline's own windows that are not settled; None when all are."""
-        while self._stops and not self._own(self._stops[0][1]):
+    def oldest_stop(self, after: datetime) -> datetime | None:
+        """The earliest end of the pipeline's own windows that end after ``after`` and are not settled; None when all are. ``after`` must
+        not go back.
+        """
+        while self._stops and (self._stops[0][0] <= after or not self._own(self._stops[0][1])):
             heapq.heappop(self._stops)
         return self._stops[0][0] if self._stops else None
 
@@ -378,7 +378,9 @@ class Agenda:
                 self._make_ready(behind, now)
 
     def _revive(self, entry: Entry, cause: Cause, revision: int, now: datetime) -> None:
-        entry.cause, entry.revision, entry.attempt, entry.error = cause, revision, 0, ""
+        if cause is not Cause.REPAIR or entry.cause not in HAS_POINTS:
+            entry.cause = cause
+        entry.revision, entry.attempt, entry.error = revision, 0, ""
         entry.state = WindowState.PENDING
         if entry.blockers == 0:
             self._make_ready(entry, now)

@@ -21,12 +21,12 @@ class GivenUp:
 
     newest: tuple[Place, ...] = ()
     """Of each stage the newest window that was given up, with all before it."""
-    failed: tuple[Entry, ...] = ()
-    """Those that the ledger has as FAILED, which a restart would take up again."""
+    marked: tuple[Entry, ...] = ()
+    """Those of which the ledger has a record, so that a restart would take them up again."""
 
 
-def keep_newest(agenda: Agenda, now: datetime, given_up: Iterable[Place] = ()) -> GivenUp:
-    """Take windows of the schedule off the agenda until each stage has at most ``catchUp.maxWindows`` left.
+def keep_newest(agenda: Agenda, now: datetime, after: datetime, given_up: Iterable[Place] = ()) -> GivenUp:
+    """Take windows of the schedule that end after ``after`` off the agenda until each stage has at most ``catchUp.maxWindows`` left.
 
     ``given_up``: those that did not come onto the agenda at all. What runs goes on to its end.
     """
@@ -34,17 +34,21 @@ def keep_newest(agenda: Agenda, now: datetime, given_up: Iterable[Place] = ()) -
     already = dict(given_up)
     if len(agenda) <= plan.max_windows and not already:
         return GivenUp()
-    own = [entry for entry in agenda.entries.values() if not entry.lane and entry.cause in _BY_SCHEDULE]
+    own = [
+        entry
+        for entry in agenda.entries.values()
+        if not entry.lane and entry.cause in _BY_SCHEDULE and entry.window.stop > after
+    ]
     waiting: dict[str, list[Window]] = {}
     for entry in sorted(own, key=lambda entry: entry.window.stop, reverse=True):
         waiting.setdefault(entry.stage, []).append(entry.window)
     cuts = _cuts(plan, waiting, already)
     dropped = [entry for entry in own if entry.stage in cuts and _old(entry, cuts[entry.stage])]
-    failed = tuple(entry for entry in dropped if entry.state is WindowState.FAILED)
+    marked = tuple(e for e in dropped if e.state is WindowState.FAILED or e.cause is Cause.REPAIR)
     rank = {stage: number for number, stage in enumerate(plan.graph.order)}
     for entry in sorted(dropped, key=lambda entry: -rank[entry.stage]):  # children first, or they would become ready
         agenda.drop(entry, now)
-    return GivenUp(tuple(cuts.items()), failed)
+    return GivenUp(tuple(cuts.items()), marked)
 
 
 def made_of(plan: PipelinePlan, given_up: Iterable[Place]) -> list[Place]:

@@ -50,6 +50,8 @@ class Recalled:
     """Of each stage the newest window that succeeded."""
     stranded: set[Place] = field(default_factory=set)
     """What must not run by schedule, as it is made of windows that were given up."""
+    oldest: datetime | None = None
+    """Start of the oldest window that succeeded."""
     records: int = 0
     """That were taken."""
 
@@ -65,6 +67,7 @@ class Recalled:
                 self.left[record.stage, record.window] = record
                 continue
             self.done.add((record.stage, record.window))
+            self.oldest = min(self.oldest or record.window.start, record.window.start)
             last = self.last.get(record.stage)
             if last is None or last.window.stop <= record.window.stop:
                 self.last[record.stage] = record

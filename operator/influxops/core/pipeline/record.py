@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,6 +34,10 @@ class Cause(StrEnum):
     """More windows waited than ``catchUp.maxWindows``; only a backfill runs it."""
     REPAIR = "Repair"
     """It had failed, and what made it fail has been mended."""
+
+
+HAS_POINTS = frozenset({Cause.LATE_DATA, Cause.UPSTREAM})
+"""Why a window is run again that had succeeded, so that it has points that a run over a source that has expired in part would spoil."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,7 @@ class WindowRecord:
 
 def given_up(stage: str, window: Window, now: datetime) -> WindowRecord:
     """The mark that a window is not run by schedule, for it would be made of a part of what it should be made of."""
-    error = "windows that it is made of were given up (spec.catchUp.maxWindows); an InfluxBackfill of all of it runs it"
+    error = (
+        "windows that it is made of were given up, as the event GivenUp says; an InfluxBackfill of all of it runs it"
+    )
     return WindowRecord(stage, window, WindowState.FAILED, cause=Cause.GIVEN_UP, error=error, finished_at=now)
-
-
-def expired(record: WindowRecord, now: datetime) -> WindowRecord:
-    """The mark that a window that was to run again does not, for its source has begun to expire: it keeps what it has."""
-    error = "it was to run again, and its source has begun to expire before it could; it keeps what it has"
-    return replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=error, finished_at=now)

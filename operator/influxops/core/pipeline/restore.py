@@ -10,7 +10,7 @@ from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.due import due
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import Recalled
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import HAS_POINTS, Cause, WindowRecord, WindowState
 
 _RUN_AGAIN = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.REPAIR})
 """Why a window below the watermark may still have to run. One of the schedule's own holds the watermark: below it, it was given up."""
@@ -18,9 +18,8 @@ _NOTHING: Mapping[str, datetime] = MappingProxyType({})
 
 
 def horizon(plan: PipelinePlan, watermark: datetime, now: datetime) -> datetime:
-    """From where on the ledger is to be read: windows that are not settled, and those that late data may have run again."""
-    back = now - timedelta(seconds=plan.allowed) if plan.allowed is not None else watermark
-    return min(watermark, back) - longest_window(plan, now)
+    """From where on the whole ledger is to be read: what ends later may be due. Of windows that are older, what is not settled counts."""
+    return watermark - longest_window(plan, now)
 
 
 def longest_window(plan: PipelinePlan, now: datetime) -> timedelta:
@@ -56,22 +55,6 @@ def restore(
     return agenda
 
 
-def expired_marks(
-    plan: PipelinePlan, watermark: datetime, recalled: Recalled, expires: Mapping[str, datetime]
-) -> list[WindowRecord]:
-    """Records of windows that were to run again and must not any more: they start before the moment of their stage in ``expires``,
-    so that their source may be read in part only.
-    """
-    return [
-        record
-        for record in recalled.left.values()
-        if record.state is WindowState.READY
-        and _runs_again(plan, watermark, record)
-        and record.stage in expires
-        and record.window.start < expires[record.stage]
-    ]
-
-
 def _runs_again(plan: PipelinePlan, watermark: datetime, record: WindowRecord) -> bool:
     """Whether a window that the watermark has passed is to run again, or has failed as it did and must not be taken for settled."""
     stage = plan.stages[record.stage]
@@ -79,16 +62,16 @@ def _runs_again(plan: PipelinePlan, watermark: datetime, record: WindowRecord) -
         return False
     # A backfill whose run failed may have left the window empty: what is made of it must not run.
     emptied = record.cause is Cause.BACKFILL and record.state is WindowState.FAILED and stage.replace
-    return record.cause in _RUN_AGAIN or (emptied and record.window.start >= plan.begin)
+    return emptied or record.cause in _RUN_AGAIN
 
 
 def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:
-    stage, window = record.stage, record.window
+    stage, window, plan = record.stage, record.window, agenda.plan.stages[record.stage]
     failed = record.state is WindowState.FAILED
     if failed and record.cause is Cause.GIVEN_UP:
         return
-    if failed and record.script == agenda.plan.stages[stage].digest:
-        agenda.add_failed(
+    if failed and record.script == plan.digest:
+        entry = agenda.add_failed(
             stage,
             window,
             now,
@@ -98,9 +81,11 @@ def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:
             script=record.script,
             cause=record.cause,
         )
-        return
-    cause = Cause.REPAIR if failed else record.cause
-    entry = agenda.add(stage, window, now, cause=cause, revision=record.revision + failed)
-    if not failed and record.backfill and cause is Cause.REPAIR:
+    else:
+        cause = Cause.REPAIR if failed and record.cause not in HAS_POINTS else record.cause
+        entry = agenda.add(stage, window, now, cause=cause, revision=record.revision + failed)
+    # What has failed was begun; and before it is, with a Replace that may delete something, the mark says so.
+    again = record.revision > 1 or bool(record.backfill)
+    entry.emptied = plan.replace and again and (failed or record.cause is Cause.REPAIR)
+    if entry.emptied and not failed:
         entry.backfill = record.backfill
-        entry.begun = agenda.plan.stages[stage].replace

@@ -17,7 +17,6 @@ from influxops.reconcile.pipeline_state import BackfillOrder
 SLICE = 100
 """Windows that are added to the agenda before others have their turn; some milliseconds."""
 _MOVES = frozenset({WindowState.READY, WindowState.RUNNING})
-_WAIT = frozenset({WindowState.PENDING, WindowState.READY})
 
 
 @dataclass(slots=True)
@@ -67,13 +66,12 @@ class Work:
     def _add(self, agenda: Agenda, one: Chosen, now: datetime) -> None:
         spec, place = self.order.spec, (one.stage, one.window)
         known = agenda.entries.get(place)
-        if known is not None and known.backfill == self.uid and known.begun and known.state in _WAIT:
-            agenda.move(
-                known, self.uid
-            )  # a start has found that its run was begun, and did not know of the backfill yet
+        if known is not None and not known.lane and known.emptied and known.state is not WindowState.RUNNING:
+            agenda.move(known, self.uid)  # left behind by a backfill, or by ourselves before a start
         if known is not None and known.lane != self.uid:
             self.elsewhere[place] = one
-            if known.state is WindowState.RUNNING and spec.reprocess != "Completed":
+            ours = known.emptied and known.backfill == self.uid  # begun by us before a start
+            if known.state is WindowState.RUNNING and (ours or spec.reprocess != "Completed"):
                 known.backfill = known.backfill or self.uid
                 return  # the run that is under way is the one that is asked for
         agenda.add(

@@ -112,7 +112,7 @@ class Backfills:
         for other in self._works.values():
             if other.uid != uid and other.elsewhere:
                 other.inherit(course.agenda, uid)
-        taken_over = course.agenda.drop_backfill(uid, now, course.since(now))
+        taken_over = course.agenda.drop_backfill(uid, now)
         for entry in taken_over:
             if entry.state is not WindowState.FAILED:
                 course.keep(entry)
@@ -156,7 +156,8 @@ class Backfills:
             if over and work.added:
                 more = self._leave(work.uid, course, now) or more
             more = more or over != work.view.over
-            self._publish(work, now, replace(work.view, over=over, waits=waits))
+            held = waits or (f"the ledger takes no records: {course.unmarked}" if course.unmarked else "")
+            self._publish(work, now, replace(work.view, over=over, waits=held))
         return more
 
     def _publish(self, work: Work, now: datetime, view: View) -> None:
@@ -180,8 +181,8 @@ def _is_news(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def _left(agenda: Agenda, records: list[WindowRecord]) -> list[WindowRecord]:
-    """The records, with those as given up that say that a window is to run again, and nobody means to any more: a backfill was deleted
-    or over, or the window is older than what a start reads.
+    """The records, with those as given up that say that a window is to run again, and nobody means to any more, for a backfill was deleted
+    or is over.
     """
     return [
         replace(one, cause=Cause.GIVEN_UP)

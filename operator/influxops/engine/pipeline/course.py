@@ -12,7 +12,6 @@ from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import due, next_window, watermark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
-from influxops.core.pipeline.restore import horizon
 from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.pipeline.old_look import Found
@@ -56,6 +55,8 @@ class Course:
     """
     marked_at: datetime | None = None
     """When the watermark was written last."""
+    unmarked: str = ""
+    """Why the ledger could not be told of a run that would empty its window, so that it waits; empty when it could."""
     dirty: bool = True
     """Whether something has changed that the status tells."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)
@@ -79,13 +80,14 @@ class Course:
         if self.plan.latest_only:
             self._only_latest(now)
         else:
-            found = keep_newest(self.agenda, now, closed.given_up)
-        for entry in found.failed:
+            found = keep_newest(self.agenda, now, self.watermark, closed.given_up)
+        for entry in found.marked:
             self.writer.put(replace(again(entry), state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=entry.error))
         self.added_to = until
         self.next = next_window(self.plan, now)
         self.dirty = True
-        self.strand((one for one in made_of(self.plan, found.newest) if one not in self.agenda), now)
+        made = (one for one in made_of(self.plan, found.newest) if one[1].stop > self.watermark)
+        self.strand((one for one in made if one not in self.agenda), now)
         return found.newest
 
     def strand(self, places: Iterable[Place], now: datetime) -> None:
@@ -111,7 +113,7 @@ class Course:
             return
         if self.watermark <= now and (self.marked_at is None or now - self.marked_at >= MARK_EVERY):
             self._mark(now)
-        judged = (self.agenda.oldest_stop(), self.added_to)
+        judged = (self.agenda.oldest_stop(self.watermark), self.added_to)
         if judged == self._judged:
             return
         self._judged = judged
@@ -146,18 +148,21 @@ class Course:
         self.writer.put(again(entry))
         self.dirty = True
 
-    async def marked(self, entry: Entry) -> bool:
-        """Have the ledger remember that the points of a backfill's window may be deleted, before they are: should the process end and the
-        backfill be deleted meanwhile, the pipeline runs the window to its end. Whether it does remember.
+    async def emptying(self, entry: Entry) -> bool:
+        """A run is about to delete what a window has. Have the ledger remember that first, for nothing else would bring it back: should the
+        process end, and a backfill that asked for the run be deleted meanwhile, the pipeline runs the window to its end. Whether it does
+        remember; a window that has not run before has nothing to lose.
         """
-        if entry.marked != entry.revision:
-            entry.marked = entry.revision
-            self.writer.put(replace(again(entry), cause=Cause.REPAIR))
-        return await self.writer.settle(PATIENCE)
-
-    def since(self, now: datetime) -> datetime:
-        """Windows that start here or later are remembered by a start."""
-        return horizon(self.plan, self.watermark, now)
+        if entry.lane or entry.revision > 1:
+            if entry.marked != entry.revision:
+                entry.marked = entry.revision
+                self.writer.put(replace(again(entry), cause=Cause.REPAIR))
+            if not await self.writer.settle(PATIENCE):
+                self.unmarked = self.writer.trouble or "it does not answer"
+                return False
+            entry.emptied = True
+        self.unmarked = ""
+        return True
 
     def heal(self, stage: str, now: datetime) -> None:
         """The circuit of a stage has closed: what had failed runs again, but for windows that have failed again each time."""

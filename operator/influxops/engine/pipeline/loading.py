@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,8 +11,8 @@ from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import closed, due, next_window
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import Recalled, near, parts
-from influxops.core.pipeline.record import WindowRecord, WindowState, expired
-from influxops.core.pipeline.restore import expired_marks, horizon, restore
+from influxops.core.pipeline.record import WindowRecord, WindowState
+from influxops.core.pipeline.restore import horizon, restore
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import expiry_of
 from influxops.engine.pipeline.course import Course
@@ -31,8 +30,6 @@ class Loaded:
     """Windows that are too old for ``catchUp``."""
     forgotten: tuple[Place, ...] = ()
     """Of each stage the newest window of which nobody can tell whether it ran, and that cannot be made again."""
-    expired: tuple[Place, ...] = ()
-    """Windows that were to run again, and whose source has begun to expire since."""
     records: int = 0
     """Of the ledger that were read."""
 
@@ -49,12 +46,8 @@ async def load(
     known = await link.run("ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
     mark = _begin(plan, known, told, now)
     recalled = await _recall(link, plan, mark, now)
-    expires = {name: edge for name, stage in plan.stages.items() if (edge := expiry_of(link, stage.inputs, now))}
-    marks = expired_marks(plan, mark, recalled, expires)
-    for record in marks:
-        del recalled.left[record.stage, record.window]
-        writer.put(expired(record, now))
-    lost = _lost(link, plan, expires, now)
+    begun = known is not None or told is not None
+    lost = _lost(link, plan, recalled, now) if begun else {}
     # Seconds, for fifty thousand windows.
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, now, lost)
     course = Course(
@@ -75,22 +68,22 @@ async def load(
         course,
         tuple(place for place in found.given_up if place[0] not in found.forgotten),
         tuple(place for place in found.given_up if place[0] in found.forgotten),
-        tuple((record.stage, record.window) for record in marks),
         recalled.records,
     )
 
 
 async def _recall(link: LiveLink, plan: PipelinePlan, mark: datetime, now: datetime) -> Recalled:
     """Read what a start has to know, in parts: behind a window that has failed long ago there may be hundreds of thousands of
-    records. Of windows that are older, those that are to run again.
+    records. Of windows that are older, those that are not settled.
     """
     start, recalled = horizon(plan, mark, now), Recalled(plan)
     for begin, end in parts(plan, start, now + DAY):
         recalled.take(await _records(link, plan, begin, end))
-    marks = await link.run("ledger_ready", lambda port: port.ledger_ready(link.org_id, plan.bucket, plan.owner, start))
-    for first, last in near(marks, DAY):
-        old = await _records(link, plan, first, last + timedelta(microseconds=1))
-        recalled.take(one for one in old if one.state is WindowState.READY)
+    left = await link.run("ledger_left", lambda port: port.ledger_left(link.org_id, plan.bucket, plan.owner, start))
+    for first, last in near(left, DAY):
+        for begin, end in parts(plan, first, last + timedelta(microseconds=1)):
+            old = await _records(link, plan, begin, end)
+            recalled.take(one for one in old if one.state is not WindowState.SUCCESS)
     return recalled
 
 
@@ -100,15 +93,18 @@ async def _records(link: LiveLink, plan: PipelinePlan, start: datetime, stop: da
     )
 
 
-def _lost(link: LiveLink, plan: PipelinePlan, expires: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
+def _lost(link: LiveLink, plan: PipelinePlan, recalled: Recalled, now: datetime) -> dict[str, datetime]:
     """Of each stage the moment before which windows that have run cannot be told from those that have not, for the ledger keeps no
     record of them, and cannot be made again, for their source has begun to expire.
     """
     ledger = link.snapshot.buckets.get(plan.bucket)
-    if ledger is None or not ledger.retention:
+    kept = [] if ledger is None or not ledger.retention else [now - timedelta(seconds=ledger.retention)]
+    if recalled.oldest is not None:
+        kept.append(recalled.oldest)  # it may keep them for longer by now; that brings none back
+    if not kept:
         return {}
-    kept = now - timedelta(seconds=ledger.retention)
-    return {name: min(kept, edge) for name, edge in expires.items()}
+    edges = {name: expiry_of(link, stage.inputs, now) for name, stage in plan.stages.items()}
+    return {name: min(max(kept), edge) for name, edge in edges.items() if edge is not None}
 
 
 def _begin(plan: PipelinePlan, known: datetime | None, told: datetime | None, now: datetime) -> datetime:

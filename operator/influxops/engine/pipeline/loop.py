@@ -25,7 +25,7 @@ from influxops.engine.pipeline.source_counts import SourceCounts
 from influxops.engine.pipeline.telling import facts_of
 from influxops.engine.pipeline.verdicts import Verdicts
 from influxops.engine.pipeline.voice import Voice
-from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outcome, meaning, run_window
+from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outcome, meaning, run_window, spoils
 from influxops.engine.tools import Tools
 from influxops.influx.errors import InfluxError
 from influxops.kube.errors import NotLeader
@@ -224,7 +224,6 @@ class PipelineLoop:
             course.succeeded, course.late_windows = told_windows(self._context, self.key)
         self._voice.given_up(loaded.given_up, plan.max_windows)
         self._voice.forgotten(loaded.forgotten)
-        self._voice.expired(loaded.expired)
         self.course = course
         self._counts.begin(plan)
         self._aside.begin()
@@ -279,6 +278,10 @@ class PipelineLoop:
     async def _run(self, link: LiveLink, course: Course, entry: Entry) -> None:
         """One attempt, and what comes of it."""
         clock, started = self._context.clock, self._context.clock()
+        if spoils(link, course.plan.stages[entry.stage], entry, self._context.now()):
+            self._verdicts.expired(course, entry, self._context.now())
+            self.wake.set()
+            return
         try:
             count, outcome = await self._attempt(link, course, entry)
         except AttemptFailed as failure:
@@ -309,8 +312,8 @@ class PipelineLoop:
             raise meaning(error, stage) from error
         if stage.native is not None:
             return count, await run_native(link, stage, stage.native, entry, now)
-        if stage.replace and entry.lane and not await course.marked(entry):
-            raise Abandoned(f"the ledger takes no records: {course.writer.trouble or 'it does not answer'}")
+        if stage.replace and not await course.emptying(entry):
+            raise Abandoned(f"the ledger takes no records: {course.unmarked}")
 
         def answered() -> None:
             course.agenda.answered(entry)

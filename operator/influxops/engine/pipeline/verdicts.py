@@ -75,6 +75,21 @@ class Verdicts:
         self._voice.failed(entry, error)
         self._backfills.done(record, now)
 
+    def expired(self, course: Course, entry: Entry, now: datetime) -> None:
+        """It is not run: it keeps what it has, for its source has begun to expire since it was to run again."""
+        record = replace(
+            _record(course, entry, WindowState.FAILED, 0.0, now),
+            cause=Cause.GIVEN_UP,
+            error="it was to run again, and its source began to expire before it could; it keeps what it has",
+        )
+        course.circuits[entry.stage].abandoned(now)
+        if course.agenda.succeeded(entry, now) is not None:
+            return  # once more, for yet another change: the same will be said then
+        course.writer.put(record)
+        course.dirty = True
+        self._voice.expired(entry)
+        self._backfills.done(record, now)
+
     def abandoned(self, course: Course, entry: Entry, now: datetime) -> None:
         """InfluxDB did not answer, or we end: nothing is known, and nothing counts."""
         course.agenda.abandoned(entry, now)

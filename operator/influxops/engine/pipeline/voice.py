@@ -73,15 +73,13 @@ class Voice:
                 "stay failed",
             )
 
-    def expired(self, places: Sequence[Place]) -> None:
-        """Windows were to run again, and it is too late."""
-        if places:
-            what = _first([f"{stage} {window}" for stage, window in places], ", ")
-            self._say(
-                Reason.SOURCE_EXPIRED,
-                f"{len(places)} windows were to run again when the operator ended, and their source has begun to expire since; they keep what "
-                f"they have, for a run would lose points: {what}",
-            )
+    def expired(self, entry: Entry) -> None:
+        """It is too late to run a window again."""
+        self._say(
+            Reason.SOURCE_EXPIRED,
+            f"stage {entry.stage} was to run again over {entry.window} ({entry.cause.value}), and its source has begun to expire; the window "
+            "keeps what it has, for a run would lose points",
+        )
 
     def blind(self, error: str) -> None:
         """A look for late data could not be made."""

@@ -7,13 +7,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from influxops.core.pipeline.agenda import Entry
 from influxops.core.pipeline.checks import Evidence, judge, needs
 from influxops.core.pipeline.plan import StagePlan
+from influxops.core.pipeline.record import HAS_POINTS
 from influxops.core.pipeline.result import QueryResult, Series, Target, Written
 from influxops.core.pipeline.script import in_users_places, window_script
 from influxops.core.pipeline.task_cadence import SlotCadence
 from influxops.core.pipeline.window import Window
 from influxops.engine.link import LiveLink
+from influxops.engine.pipeline.counting import expiry_of
 from influxops.influx.errors import (
     Forbidden,
     InfluxError,
@@ -47,6 +50,14 @@ class Outcome:
     written: Written | None = None
     warnings: tuple[str, ...] = ()
     run_id: str = ""
+
+
+def spoils(link: LiveLink, stage: StagePlan, entry: Entry, now: datetime) -> bool:
+    """Whether a run would lose points: the window has what an earlier run made of all of its source, which has begun to expire."""
+    if entry.cause not in HAS_POINTS or entry.emptied:
+        return False
+    edge = expiry_of(link, stage.inputs, now)
+    return edge is not None and entry.window.start < edge
 
 
 async def run_window(link: LiveLink, stage: StagePlan, window: Window, answered: Callable[[], None]) -> Outcome:

@@ -26,6 +26,7 @@ CHAIN = plan_of({"a": StageOf(HOURLY), "b": StageOf(HOURLY, ("a",)), "day": Stag
 GRIDS = [cadence("6h"), cadence("6h", period="12h"), DAILY, SLIDING]
 """Each may stand behind those before it."""
 LANES = ["", "u1", "u2"]
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def hour(number: int) -> Window:
@@ -139,10 +140,10 @@ def test_what_the_pipeline_wants_is_not_dropped_with_a_backfill_that_wants_it_to
     """Late data was found in a window that a backfill is about to run; then the backfill is deleted."""
     agenda = Agenda(CHAIN)
     entry = agenda.add("a", hour(0), NOW, cause=Cause.BACKFILL, backfill="u1")
-    assert agenda.oldest_stop() is None
+    assert agenda.oldest_stop(LONG_AGO) is None
     agenda.add("a", hour(0), NOW, cause=Cause.LATE_DATA)
-    assert agenda.oldest_stop() == hour(0).stop
-    agenda.drop_backfill("u1", NOW, NOW)
+    assert agenda.oldest_stop(LONG_AGO) == hour(0).stop
+    agenda.drop_backfill("u1", NOW)
     assert start(agenda) is entry
 
 
@@ -294,7 +295,7 @@ class AgendaMachine(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(LANES[1:]))
     def drop_backfill(self, lane: str) -> None:
         gone = {one.place for one in self.agenda.entries.values() if one.lane == lane and one not in self.running}
-        self.agenda.drop_backfill(lane, self.now, self.now)
+        self.agenda.drop_backfill(lane, self.now)
         self.wanted -= gone
 
     @rule(data=st.data())
@@ -328,7 +329,7 @@ class AgendaMachine(RuleBasedStateMachine):
             if entry.state in {WindowState.READY, WindowState.PENDING}:
                 assert (entry.state is WindowState.READY) == (behind == 0)
         own = [one.window.stop for one in entries.values() if not one.lane]
-        assert self.agenda.oldest_stop() == min(own, default=None)
+        assert self.agenda.oldest_stop(LONG_AGO) == min(own, default=None)
         retries = [one.not_before for one in entries.values() if one.not_before is not None]
         assert self.agenda.next_retry() == min(retries, default=None)
 
@@ -360,7 +361,7 @@ def test_a_window_that_stays_failed_does_not_keep_the_ends_of_all_that_come_afte
     agenda.failed(_taken(agenda, hour(0)), NOW, "no", None)
     for number in range(1, 1000):
         agenda.succeeded(_taken(agenda, hour(number)), NOW)
-        assert agenda.oldest_stop() == hour(0).stop
+        assert agenda.oldest_stop(LONG_AGO) == hour(0).stop
     assert len(agenda._stops) < 100
 
 
@@ -381,8 +382,10 @@ def emptied(*, replaces: bool) -> tuple[Agenda, Entry, Entry]:
         agenda.add("b", hour(number), NOW)
     agenda.abandoned(start(agenda, "u1"), NOW)
     tried = start(agenda, "u1")
+    tried.emptied = replaces
     agenda.failed(tried, NOW, "no", NOW + HOUR)
     failed = start(agenda, "u1")
+    failed.emptied = replaces
     agenda.failed(failed, NOW, "no", None)
     return agenda, tried, failed
 
@@ -390,7 +393,7 @@ def emptied(*, replaces: bool) -> tuple[Agenda, Entry, Entry]:
 def test_what_replace_may_have_deleted_for_a_backfill_is_run_to_its_end() -> None:
     """The backfill is deleted after an attempt that came to nothing: the pipeline runs the window."""
     agenda, tried, failed = emptied(replaces=True)
-    assert agenda.drop_backfill("u1", NOW, NOW - 99 * HOUR) == [tried, failed]
+    assert agenda.drop_backfill("u1", NOW) == [tried, failed]
     assert (tried.lane, tried.backfill, tried.cause) == ("", "", Cause.REPAIR)
     assert (failed.lane, failed.backfill, failed.cause) == ("", "", Cause.BACKFILL)
     ran = [start(agenda), start(agenda)]
@@ -400,17 +403,33 @@ def test_what_replace_may_have_deleted_for_a_backfill_is_run_to_its_end() -> Non
     )
     assert agenda.take(NOW + HOUR, every) is tried
     assert agenda.counts()[WindowState.FAILED] == 1
-    assert agenda.oldest_stop() == min(entry.window.stop for entry in agenda.entries.values())
+    assert agenda.oldest_stop(LONG_AGO) == min(entry.window.stop for entry in agenda.entries.values())
     assert agenda.revive(NOW, lambda _: True) == [failed], "as the user asks for"
 
 
-def test_what_a_start_would_not_remember_is_not_kept_as_failed() -> None:
-    agenda, _, failed = emptied(replaces=True)
-    agenda.drop_backfill("u1", NOW, failed.window.stop)
-    assert failed.place not in agenda
+def test_what_has_points_is_still_known_to_have_them_when_it_has_failed() -> None:
+    """Late data, or what it is made of: a run over a source that has expired in part would spoil them. What failed at first has none."""
+    for cause, then in (
+        (Cause.LATE_DATA, Cause.LATE_DATA),
+        (Cause.UPSTREAM, Cause.UPSTREAM),
+        (Cause.SCHEDULE, Cause.REPAIR),
+    ):
+        agenda = Agenda(CHAIN)
+        agenda.add("a", hour(0), NOW, cause=cause, revision=2)
+        agenda.failed(start(agenda), NOW, "no", None)
+        assert [entry.cause for entry in agenda.revive(NOW, lambda _: True)] == [then]
+
+
+def test_the_watermark_is_not_held_by_what_it_has_passed() -> None:
+    """Late data ran a window again, which failed: the ledger remembers it at whatever age."""
+    agenda = Agenda(CHAIN)
+    for number in (0, 5):
+        agenda.add("a", hour(number), NOW)
+    assert agenda.oldest_stop(hour(0).stop) == hour(5).stop
+    assert agenda.oldest_stop(hour(5).stop) is None
 
 
 def test_without_replace_windows_of_a_deleted_backfill_are_let_be() -> None:
     agenda, *_ = emptied(replaces=False)
-    assert agenda.drop_backfill("u1", NOW, NOW - 99 * HOUR) == []
+    assert agenda.drop_backfill("u1", NOW) == []
     assert {entry.stage for entry in agenda.entries.values()} == {"b"}

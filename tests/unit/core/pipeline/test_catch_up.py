@@ -11,7 +11,7 @@ from influxops.core.pipeline.catch_up import keep_newest
 from influxops.core.pipeline.due import due
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import Recalled
-from influxops.core.pipeline.record import WindowState
+from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.restore import restore
 from tests.support.pipeline_plans import StageOf, plan_of
 
@@ -45,7 +45,7 @@ def test_nothing_is_given_up_that_fits() -> None:
     found = due(plan(240), BEGIN, NOW)
     assert (len(found.places), found.given_up) == (250, ())
     agenda = restore(plan(240), BEGIN, Recalled(plan(240)), NOW)
-    assert keep_newest(agenda, NOW).newest == ()
+    assert keep_newest(agenda, NOW, BEGIN).newest == ()
     assert len(agenda) == 250
 
 
@@ -58,7 +58,7 @@ def test_the_agenda_is_kept_short_while_nothing_runs() -> None:
         window = cadence("1h").stopping_at(NOW + number * HOUR)
         assert window is not None
         agenda.add("hours", window, NOW)
-        found = keep_newest(agenda, NOW)
+        found = keep_newest(agenda, NOW, BEGIN)
     assert {stage: window.stop for stage, window in found.newest} == {"hours": NOW - 47 * HOUR, "days": NOW - 24 * HOUR}
     assert kept(agenda, "hours") == [running.window.stop, *(NOW + number * HOUR for number in range(-46, 4))]
     assert kept(agenda, "days") == [NOW]
@@ -75,6 +75,19 @@ def test_what_has_failed_is_named_for_the_ledger() -> None:
         entry = agenda.take(NOW, lambda _: True)
         assert entry is not None
         agenda.failed(entry, NOW, "broken", None)
-    found = keep_newest(agenda, NOW)
-    assert [(entry.window.stop, entry.state) for entry in found.failed] == [(BEGIN + HOUR, WindowState.FAILED)]
+    found = keep_newest(agenda, NOW, BEGIN)
+    assert [(entry.window.stop, entry.state) for entry in found.marked] == [(BEGIN + HOUR, WindowState.FAILED)]
     assert kept(agenda, "hours") == [BEGIN + 2 * HOUR]
+
+
+def test_what_the_watermark_has_passed_is_not_given_up() -> None:
+    """A window that a backfill has left empty, of long ago, is not the oldest of too many: it must run, and its day has run."""
+    agenda = Agenda(plan(1))
+    for number in (1, 30):
+        window = cadence("1h").stopping_at(BEGIN + number * HOUR)
+        assert window is not None
+        agenda.add("hours", window, NOW, cause=Cause.REPAIR, revision=2)
+    found = keep_newest(agenda, NOW, BEGIN + HOUR)
+    assert (found.newest, len(agenda)) == ((), 2)
+    found = keep_newest(agenda, NOW, BEGIN)
+    assert [entry.window.stop for entry in found.marked] == [BEGIN + HOUR], "the ledger has a mark of it"

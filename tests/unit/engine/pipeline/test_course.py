@@ -35,7 +35,7 @@ def test_windows_that_nobody_can_run_do_not_pile_up() -> None:
         told = made.add_due(BEGIN + number * HOUR)
         assert len(made.agenda) <= 10
     assert [(stage, window.stop) for stage, window in told] == [("hours", BEGIN + 14 * HOUR)]
-    assert made.agenda.oldest_stop() == BEGIN + 15 * HOUR
+    assert made.agenda.oldest_stop(BEGIN) == BEGIN + 15 * HOUR
     made.advance(BEGIN + 24 * HOUR)
     assert made.watermark == BEGIN + 14 * HOUR
     assert written(made) == []

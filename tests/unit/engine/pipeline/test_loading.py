@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.result import Source
@@ -54,10 +55,14 @@ class Ledger:
         self.reads.append((start, stop))
         return [one for one in self.records if start <= one.window.start < stop]
 
-    async def ledger_ready(self, _: str, __: str, ___: str, before: datetime) -> list[datetime]:
-        """Of records that are READY and begin before."""
+    async def ledger_left(self, _: str, __: str, ___: str, before: datetime) -> list[datetime]:
+        """Of records that are no SUCCESS and begin before."""
         return sorted(
-            {one.window.start for one in self.records if one.state is WindowState.READY and one.window.start < before}
+            {
+                one.window.start
+                for one in self.records
+                if one.state is not WindowState.SUCCESS and one.window.start < before
+            }
         )
 
     def put(self, record: WindowRecord) -> None:
@@ -156,10 +161,8 @@ async def test_windows_that_succeeded_longer_ago_than_the_ledger_keeps_do_not_ru
     assert loaded.course.watermark == NOON
 
 
-@pytest.mark.parametrize(("kept", "raw", "windows"), [(48, 72, 24), (48, 0, 48), (0, 24, 48), (72, 24, 24)])
-async def test_windows_that_can_be_made_again_or_that_the_ledger_would_tell_of_run(
-    kept: int, raw: int, windows: int
-) -> None:
+@pytest.mark.parametrize(("kept", "raw", "windows"), [(48, 72, 24), (48, 0, 48)])
+async def test_windows_that_can_be_made_again_run(kept: int, raw: int, windows: int) -> None:
     """Of four days the last two have run. The source is whole for ``raw`` hours, less half an hour, and the ledger's records for ``kept``."""
     records = [hour(number) for number in range(48)]
     ledger = Ledger(NOON - 96 * HOUR, records, kept=kept * 3600, raw=raw * 3600)
@@ -176,13 +179,40 @@ async def test_a_mark_that_is_older_than_what_is_read_has_its_window_run() -> No
     assert course.agenda.entries["a", ready.window].revision == 2
 
 
-async def test_what_was_to_run_again_keeps_what_it_has_when_its_source_goes() -> None:
-    """It is told once: the ledger remembers that it is settled."""
-    ready = hour(90, WindowState.READY, revision=2, cause=Cause.LATE_DATA)
-    ledger = Ledger(NOON, [ready], raw=80 * 3600)
+@pytest.mark.parametrize("kept", [96, 0])
+async def test_keeping_records_for_longer_brings_none_back(kept: int) -> None:
+    """The ledger's bucket was told to keep more, as its event advises: of what it has forgotten it still knows nothing."""
+    ledger = Ledger(NOON - 96 * HOUR, [hour(number) for number in range(48)], kept=kept * 3600, raw=24 * 3600)
     loaded = await load(ledger, reading(), ledger, NOW, None)  # type: ignore[arg-type]
-    assert (loaded.expired, len(loaded.course.agenda)) == ((("a", ready.window),), 0)
-    assert [(one.state, one.cause, one.revision) for one in ledger.written] == [(WindowState.FAILED, Cause.GIVEN_UP, 2)]
+    assert not len(loaded.course.agenda)
+    assert [window.stop for _, window in loaded.forgotten] == [NOON - 48 * HOUR]
+
+
+async def test_what_has_failed_long_ago_holds_back_what_is_made_of_it() -> None:
+    """A late window failed and its day was to run again; days later the day must not run without it."""
+    plan = plan_of({"a": StageOf(), "day": StageOf(cadence("1d"), ("a",))}, begin=BEGIN)
+    day = cadence("1d").latest(NOON - 72 * HOUR)
+    late = replace(hour(0), window=Window(day.start, day.start + HOUR), state=WindowState.FAILED, revision=2)
+    records = [
+        replace(late, cause=Cause.LATE_DATA),
+        WindowRecord("day", day, WindowState.READY, 2, cause=Cause.UPSTREAM),
+    ]
+    ledger = Ledger(NOON, records)
+    course = (await load(ledger, plan, ledger, NOW, None)).course  # type: ignore[arg-type]
+    assert {place: entry.state for place, entry in course.agenda.entries.items()} == {
+        ("a", late.window): WindowState.FAILED,
+        ("day", day): WindowState.PENDING,
+    }
+    course.add_due(NOON + HOUR)
+    course.advance(NOW)
+    assert course.watermark == NOON, "it is held by nothing"
+
+
+async def test_a_new_pipeline_is_told_nothing_of_what_never_ran() -> None:
+    """Its begin is older than what its ledger keeps, and than its source."""
+    ledger = Ledger(None, kept=48 * 3600, raw=24 * 3600)
+    loaded = await load(ledger, reading(), ledger, NOW, None)  # type: ignore[arg-type]
+    assert (loaded.forgotten, len(loaded.course.agenda)) == ((), 5 * 24)
 
 
 async def test_a_long_ledger_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

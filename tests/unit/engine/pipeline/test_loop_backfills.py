@@ -11,9 +11,10 @@ import pytest
 
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.core.keys import Key, Kind
+from influxops.core.observed import Bucket
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan
 from influxops.core.pipeline.record import Cause, WindowState
-from influxops.core.pipeline.result import Target
+from influxops.core.pipeline.result import Source, Target
 from influxops.core.reruns import Pauses
 from influxops.engine.pipeline.loop import PipelineLoop
 from influxops.engine.pipeline.registry import Pipelines
@@ -233,6 +234,7 @@ async def test_nothing_is_deleted_for_a_backfill_before_the_ledger_knows(
     desk.loop.wake.set()
     await until(lambda: desk.fake.count("write_points") > 3)
     assert desk.fake.count("delete_points") == deleted
+    await until(lambda: desk.loop.facts.ledger_trouble == "no")
     desk.fake.always.clear()
     desk.fake.go.clear()
     await until(lambda: desk.fake.under_way == 2, 20)
@@ -252,3 +254,55 @@ async def test_nothing_is_deleted_for_a_backfill_before_the_ledger_knows(
     await asyncio.gather(turning, return_exceptions=True)
     ended = {one.window: one for one in await desk.ledger(plan.owner) if one.stage == "a"}
     assert {ended[mark.window].state for mark in marks} == {WindowState.SUCCESS}
+
+
+async def test_a_suspended_pipeline_does_not_hold_up_the_backfill_that_mends_what_another_has_left_empty(
+    desk: PipelineDesk,
+) -> None:
+    plan = emptying(desk)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    desk.fake.always["run_script"] = ScriptFailed("a script that fails")
+    desk.loop.backfills.order(completed("u1", plan))
+    desk.loop.wake.set()
+    await until(lambda: desk.loop.facts.counts.get(WindowState.FAILED) == 4)
+    desk.fake.always.clear()
+    first = desk.loop.course
+    desk.loop.configure(replace(plan, suspended=True))
+    await until(lambda: desk.loop.course is not first)
+    assert desk.loop.course is not None
+    assert {entry.state for entry in desk.loop.course.agenda.entries.values()} == {WindowState.FAILED}
+    again = completed("u2", plan)
+    spec = again.spec.model_copy(update={"reprocess": "Failed"})
+    desk.loop.backfills.order(replace(again, key=Key(Kind.BACKFILL, "ns", "c"), spec=spec))
+    desk.loop.wake.set()
+    await until(lambda: settled(desk))
+    mended = [one for one in await desk.ledger(plan.owner) if one.stage == "a"]
+    assert [(one.state, one.backfill) for one in mended] == [(WindowState.SUCCESS, "u2")] * 4
+
+
+async def test_a_window_that_was_to_run_again_is_let_be_when_its_source_has_begun_to_expire(desk: PipelineDesk) -> None:
+    """It has what an earlier run made of all of its source; a run now would make it of a part. What is made of it need not wait."""
+    stages = {"a": StageOf(source=Source("raw", "m", "v"), target=Target("other", "m")), "b": StageOf(after=("a",))}
+    plan = hours(plan_of(stages), 4)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    ran = len(desk.fake.ran)
+    course = desk.loop.course
+    assert course is not None
+    window = course.plan.stages["a"].cadence.following(course.plan.stages["a"].cadence.latest(plan.begin))
+    bucket = Bucket("1", desk.link.org_id, "raw", "user", "", 2 * 3600, 0)
+    desk.link.snapshot.buckets["raw"] = bucket
+    now = desk.tools.context.now()
+    course.agenda.add("a", window, now, cause=Cause.LATE_DATA, revision=2)
+    desk.loop.wake.set()
+    await until(lambda: settled(desk))
+    assert len(desk.fake.ran) == ran
+    record = next(one for one in await desk.ledger(plan.owner) if one.window == window and one.stage == "a")
+    assert (record.state, record.cause) == (WindowState.FAILED, Cause.GIVEN_UP)
+    reasons = [reason for reason, _ in desk.recorder.events]
+    assert reasons.count("SourceExpired") == 1
+    course.agenda.add("a", window, now, cause=Cause.REPAIR, revision=2)
+    desk.loop.wake.set()
+    await until(lambda: settled(desk))
+    assert len(desk.fake.ran) == ran + 1, "what has no points has nothing to lose"
