@@ -14,8 +14,9 @@ import pytest
 
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.agenda import Agenda, Entry
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.cadence import cadence
+from influxops.core.pipeline.entry import Entry
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.engine.pipeline.backfill_work import SLICE

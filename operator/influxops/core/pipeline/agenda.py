@@ -8,62 +8,18 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.cadence import Cadence
-from influxops.core.pipeline.edges import children_of, parents_of
+from influxops.core.pipeline.entry import Entry, Place, by_order
+from influxops.core.pipeline.neighbours import Neighbours
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import HAS_POINTS, Cause, WindowState
 from influxops.core.pipeline.window import Window
 
-Place = tuple[str, Window]
-"""A stage's name and a window of it."""
-
-
 SPARE = 64
 """Ends of windows that may be remembered beyond twice those on the agenda, before what is settled is forgotten."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One window of one stage that is not settled."""
-
-    stage: str
-    window: Window
-    cause: Cause
-    revision: int
-    lane: str = ""
-    """Whose runs it is counted among: the pipeline's own (empty), or those of the InfluxBackfill of this uid."""
-    backfill: str = ""
-    """uid of the InfluxBackfill that wants it, for its record."""
-    state: WindowState = WindowState.PENDING
-    attempt: int = 0
-    blockers: int = 0
-    """Windows before it that are on the agenda."""
-    not_before: datetime | None = None
-    """When a failed attempt may be followed by another."""
-    ready_at: datetime | None = None
-    error: str = ""
-    again: bool = False
-    """Its source changed while it ran, so it runs once more afterwards."""
-    order: tuple[float, int] = (0.0, 0)
-    script: str = ""
-    """Digest of the stage's script at the last failure."""
-    answered: bool = False
-    """The server has done its part of the run under way; what it wrote is being judged."""
-    healed: int = 0
-    """How often a circuit that closed had it run again."""
-    emptied: bool = False
-    """With Replace: what it had may be deleted, and the ledger knows. Nothing but a run brings it back."""
-    marked: int = 0
-    """The revision of which the ledger was told that its run would empty the window."""
-
-    @property
-    def place(self) -> Place:
-        """Where it stands."""
-        return self.stage, self.window
 
 
 @dataclass(slots=True)
@@ -82,15 +38,12 @@ class Agenda:
     _answered: Counter[str] = field(default_factory=Counter)
     """Of these, the ones that ask nothing more of InfluxDB."""
     _ranks: dict[str, int] = field(default_factory=dict)
-    _alike: set[tuple[str, str]] = field(default_factory=set)
-    """Parent and child whose windows are the same: of these no calendar is asked."""
+    _neighbours: Neighbours = field(init=False)
 
     def __post_init__(self) -> None:
         """Number the stages."""
         self._ranks = {stage: rank for rank, stage in enumerate(self.plan.graph.order)}
-        for parent, children in self.plan.graph.children.items():
-            own = self.plan.stages[parent].cadence
-            self._alike |= {(parent, one) for one in children if _same(own, self.plan.stages[one].cadence)}
+        self._neighbours = Neighbours(self.plan)
 
     def __contains__(self, place: Place) -> bool:
         return place in self.entries
@@ -126,9 +79,9 @@ class Agenda:
         moment = window.stop.timestamp()
         entry = Entry(stage, window, cause, revision, backfill, backfill)
         entry.order = (-moment if newest else moment, self._ranks[stage])
-        entry.blockers = sum(parent in self.entries for parent in self._parents(place))
+        entry.blockers = sum(parent in self.entries for parent in self._neighbours.parents(place))
         self.entries[place] = entry
-        for child in self._children(place):
+        for child in self._neighbours.children(place):
             behind = self.entries.get(child)
             if behind is None:
                 continue
@@ -316,7 +269,7 @@ class Agenda:
         for failed in by_order(entry for entry in self.entries.values() if entry.state is WindowState.FAILED):
             ahead = [failed.place]
             while ahead and len(found) < limit:
-                for place in self._children(ahead.pop()):
+                for place in self._neighbours.children(ahead.pop()):
                     entry = self.entries.get(place)
                     if entry is not None and entry.state is WindowState.PENDING and place not in found:
                         found[place] = entry, failed
@@ -332,7 +285,7 @@ class Agenda:
         seen: set[Place] = set()
         stack = [place]
         while stack:
-            for parent in self._parents(stack.pop()):
+            for parent in self._neighbours.parents(stack.pop()):
                 entry = self.entries.get(parent)
                 if entry is None or parent in seen:
                     continue
@@ -369,7 +322,7 @@ class Agenda:
 
     def _settle(self, entry: Entry, now: datetime) -> None:
         del self.entries[entry.place]
-        for child in self._children(entry.place):
+        for child in self._neighbours.children(entry.place):
             behind = self.entries.get(child)
             if behind is None or behind.blockers == 0:
                 continue
@@ -422,37 +375,3 @@ class Agenda:
     def _own(self, place: Place) -> bool:
         entry = self.entries.get(place)
         return entry is not None and not entry.lane
-
-    def _parents(self, place: Place) -> Iterator[Place]:
-        stage, window = place
-        own = self.plan.stages[stage].cadence
-        for parent in self.plan.graph.parents[stage]:
-            if (parent, stage) in self._alike:
-                yield parent, window
-                continue
-            for before in parents_of(own, window, self.plan.stages[parent].cadence):
-                yield parent, before
-
-    def _children(self, place: Place) -> Iterator[Place]:
-        stage, window = place
-        own = self.plan.stages[stage].cadence
-        for child in self.plan.graph.children[stage]:
-            if (stage, child) in self._alike:
-                yield child, window
-                continue
-            for behind in children_of(own, window, self.plan.stages[child].cadence):
-                yield child, behind
-
-
-def _same(parent: Cadence, child: Cadence) -> bool:
-    """Whether each window of the one is made of exactly that window of the other."""
-    return parent == child and parent.tumbling
-
-
-def by_order(entries: Iterable[Entry], most: int | None = None) -> list[Entry]:
-    """Oldest window first, and of one window the stages in order; the first ``most`` of them."""
-
-    def order(entry: Entry) -> tuple[datetime, int]:
-        return entry.window.stop, entry.order[1]
-
-    return sorted(entries, key=order) if most is None else heapq.nsmallest(most, entries, key=order)

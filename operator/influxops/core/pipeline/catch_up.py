@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Agenda, Entry, Place
+from influxops.core.pipeline.agenda import Agenda
+from influxops.core.pipeline.entry import Entry, Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.window import Window

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
 
-from influxops.core.pipeline.agenda import Place
+from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.window import Window
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from influxops.core.conditions import Condition, clip, of_outcome, rfc3339, stamp
 from influxops.core.outcome import Outcome, Reason
-from influxops.core.pipeline.agenda import Agenda, Entry, Place, by_order
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.circuit import Circuit, CircuitState
+from influxops.core.pipeline.entry import Entry, Place, by_order
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.too_late import TooLate
 from influxops.core.pipeline.window import Window

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Place
+from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.late import seconds
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Agenda, Entry, Place
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.catch_up import GivenUp, keep_newest, made_of
 from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import due, next_window, watermark
+from influxops.core.pipeline.entry import Entry, Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
 from influxops.core.pipeline.window import Window

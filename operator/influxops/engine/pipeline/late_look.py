@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from influxops.core.pipeline.agenda import Place
+from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.invalid import invalidated
 from influxops.core.pipeline.late import Change, changed, watched_stages
 from influxops.core.pipeline.plan import PipelinePlan

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Agenda, Place
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import closed, due, next_window
+from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import Recalled, near, parts
 from influxops.core.pipeline.record import WindowRecord, WindowState

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from influxops.core.observed import UNFINISHED, Run, RunState
-from influxops.core.pipeline.agenda import Entry
+from influxops.core.pipeline.entry import Entry
 from influxops.core.pipeline.plan import NativeTask, StagePlan
 from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.result import QueryResult, Series, Written

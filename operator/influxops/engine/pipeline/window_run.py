@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from influxops.core.pipeline.agenda import Entry
 from influxops.core.pipeline.checks import Evidence, judge, needs
+from influxops.core.pipeline.entry import Entry
 from influxops.core.pipeline.plan import StagePlan
 from influxops.core.pipeline.record import HAS_POINTS
 from influxops.core.pipeline.result import QueryResult, Series, Target, Written

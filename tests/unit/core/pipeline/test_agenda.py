@@ -11,9 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from influxops.core.pipeline.agenda import Agenda, Entry, Place
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.edges import parents_of
+from influxops.core.pipeline.entry import Entry, Place
+from influxops.core.pipeline.neighbours import Neighbours
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.window import Window
@@ -178,15 +180,15 @@ def test_a_stuck_pipeline_of_many_windows_is_told_fast() -> None:
         agenda.add("b", hour(number), NOW)
     agenda.failed(start(agenda), NOW, "no", None)
     looked = 0
-    children = Agenda._children
+    children = Neighbours.children
 
-    def counted(self: Agenda, place: Place) -> object:
+    def counted(self: Neighbours, place: Place) -> object:
         nonlocal looked
         looked += 1
         return children(self, place)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Agenda, "_children", counted)
+        patch.setattr(Neighbours, "children", counted)
         assert agenda.behind_failed(50)
     assert looked < 10
 

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from influxops.core.pipeline.agenda import Agenda, Place
+from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import next_window
 from influxops.core.pipeline.edges import parents_of
+from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.invalid import invalidated
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import recall

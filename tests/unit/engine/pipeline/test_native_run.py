@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from influxops.core.observed import Run, RunState
-from influxops.core.pipeline.agenda import Entry
+from influxops.core.pipeline.entry import Entry
 from influxops.core.pipeline.plan import NativeTask
 from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.window import Window
