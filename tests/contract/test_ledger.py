@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from influxops.core.pipeline import ledger
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.core.pipeline.window import Window
 from influxops.influx.errors import NotFound
 from tests.contract.conftest import World, at
@@ -34,6 +34,7 @@ FULL = WindowRecord(
     script="sha256:cd",
     backfill="f3b1",
     run_id="0d00",
+    points=Points.EMPTIED,
     error="a warning",
     ready_at=START + timedelta(microseconds=1),
     finished_at=START + timedelta(seconds=1.5),

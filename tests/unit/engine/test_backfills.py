@@ -351,9 +351,15 @@ def test_a_week_holds_windows_enough_for_an_estimate_unless_they_are_long() -> N
 
 
 async def test_a_ledger_that_cannot_be_told_is_said_to_be_what_it_waits_for() -> None:
-    """Nothing is deleted before the ledger knows; while it cannot, the status says why nothing goes on."""
-    bench = Bench(rollups())
-    uid = bench.order()
+    """Nothing is deleted before the ledger knows; while it cannot, the status says why nothing goes on. Without Replace all goes on."""
+    plan = rollups()
+    stages = {**plan.stages, "hour": replace(plan.stages["hour"], replace=True)}
+    plain, bench = Bench(plan), Bench(replace(plan, stages=stages))
+    other, uid = plain.order(), bench.order()
+    await plain.work(7)
+    plain.course.unmarked = "the token needs write:buckets"
+    plain.backfills.publish(plain.course, NOW)
+    assert plain.phase(other) == "Running"
     await bench.work(7)
     bench.course.unmarked = "the token needs write:buckets"
     bench.backfills.publish(bench.course, NOW)

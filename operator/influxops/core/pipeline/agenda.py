@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from influxops.core.pipeline.entry import Entry, Place, by_order
 from influxops.core.pipeline.neighbours import Neighbours
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import HAS_POINTS, Cause, WindowState
+from influxops.core.pipeline.record import RUNS_AGAIN, Cause, Points, WindowState
 from influxops.core.pipeline.window import Window
 
 SPARE = 64
@@ -78,6 +78,7 @@ class Agenda:
         newest = self.plan.newest_first if newest_first is None else newest_first
         moment = window.stop.timestamp()
         entry = Entry(stage, window, cause, revision, backfill, backfill)
+        entry.points = Points.KEPT if cause in RUNS_AGAIN else Points.UNKNOWN
         entry.order = (-moment if newest else moment, self._ranks[stage])
         entry.blockers = sum(parent in self.entries for parent in self._neighbours.parents(place))
         self.entries[place] = entry
@@ -164,7 +165,7 @@ class Agenda:
     def succeeded(self, entry: Entry, now: datetime) -> Entry | None:
         """It is settled. Gives the entry of its next revision when its source changed while it ran."""
         self._end(entry)
-        entry.emptied = False
+        entry.points = Points.KEPT
         if self._again(entry, now):
             return entry
         self._settle(entry, now)
@@ -331,8 +332,8 @@ class Agenda:
                 self._make_ready(behind, now)
 
     def _revive(self, entry: Entry, cause: Cause, revision: int, now: datetime) -> None:
-        if cause is not Cause.REPAIR or entry.cause not in HAS_POINTS:
-            entry.cause = cause
+        if cause is not Cause.BACKFILL or entry.lane or entry.cause is Cause.SCHEDULE:
+            entry.cause = cause  # what the pipeline owes stays so when a backfill wants it too
         entry.revision, entry.attempt, entry.error = revision, 0, ""
         entry.state = WindowState.PENDING
         if entry.blockers == 0:

@@ -38,7 +38,7 @@ def keep_newest(agenda: Agenda, now: datetime, after: datetime, given_up: Iterab
     own = [
         entry
         for entry in agenda.entries.values()
-        if not entry.lane and entry.cause in _BY_SCHEDULE and entry.window.stop > after
+        if not entry.lane and entry.cause in _BY_SCHEDULE and entry.window.stop > after and not entry.emptied
     ]
     waiting: dict[str, list[Window]] = {}
     for entry in sorted(own, key=lambda entry: entry.window.stop, reverse=True):

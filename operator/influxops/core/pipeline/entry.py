@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowState
 from influxops.core.pipeline.window import Window
 
 Place = tuple[str, Window]
@@ -43,10 +43,14 @@ class Entry:
     """The server has done its part of the run under way; what it wrote is being judged."""
     healed: int = 0
     """How often a circuit that closed had it run again."""
-    emptied: bool = False
-    """With Replace: what it had may be deleted, and the ledger knows. Nothing but a run brings it back."""
+    points: Points = Points.UNKNOWN
     marked: int = 0
     """The revision of which the ledger was told that its run would empty the window."""
+
+    @property
+    def emptied(self) -> bool:
+        """Whether nothing but a run brings back what it had."""
+        return self.points is Points.EMPTIED
 
     @property
     def place(self) -> Place:

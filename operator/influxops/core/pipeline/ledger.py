@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.core.pipeline.window import Window
 
 MEASUREMENT = "window_state"
@@ -50,6 +50,7 @@ def encode(owner: str, record: WindowRecord) -> str:
         "script": record.script,
         "backfill": record.backfill,
         "run_id": record.run_id,
+        "points": record.points.value,
         "error": clip(record.error),
     }
     fields = [f"{name}={value}i" for name, value in integers.items()]
@@ -82,6 +83,7 @@ def decode(row: Mapping[str, str]) -> WindowRecord:
         script=row.get("script", ""),
         backfill=row.get("backfill", ""),
         run_id=row.get("run_id", ""),
+        points=Points(row.get("points", "")),
         error=row.get("error", "").replace("\r\n", "\n"),
         ready_at=_instant(row, "ready_at"),
         finished_at=_instant(row, "finished_at"),

@@ -36,8 +36,18 @@ class Cause(StrEnum):
     """It had failed, and what made it fail has been mended."""
 
 
-HAS_POINTS = frozenset({Cause.LATE_DATA, Cause.UPSTREAM})
-"""Why a window is run again that had succeeded, so that it has points that a run over a source that has expired in part would spoil."""
+class Points(StrEnum):
+    """What is known of the points of a window that has not succeeded, or is to run again."""
+
+    UNKNOWN = ""
+    KEPT = "Kept"
+    """An earlier run made them of all of its source: a run over a source that has expired in part would spoil them."""
+    EMPTIED = "Emptied"
+    """``Replace`` may have deleted them: nothing but a run brings them back, and nothing may be made of the window before."""
+
+
+RUNS_AGAIN = frozenset({Cause.LATE_DATA, Cause.UPSTREAM})
+"""Why a window runs again that had succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class WindowRecord:
     """uid of the InfluxBackfill that had it run."""
     run_id: str = ""
     """Of the native run, for stages that InfluxDB schedules."""
+    points: Points = Points.UNKNOWN
     error: str = ""
     """Why the last attempt failed, clipped; a warning of a check otherwise."""
     ready_at: datetime | None = None

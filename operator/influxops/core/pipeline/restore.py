@@ -10,10 +10,9 @@ from influxops.core.pipeline.agenda import Agenda
 from influxops.core.pipeline.due import due
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import Recalled
-from influxops.core.pipeline.record import HAS_POINTS, Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import RUNS_AGAIN, Cause, Points, WindowRecord, WindowState
 
-_RUN_AGAIN = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.REPAIR})
-"""Why a window below the watermark may still have to run. One of the schedule's own holds the watermark: below it, it was given up."""
+_OF_THE_SCHEDULE = frozenset({Cause.SCHEDULE, Cause.REPAIR})
 _NOTHING: Mapping[str, datetime] = MappingProxyType({})
 
 
@@ -55,14 +54,25 @@ def restore(
     return agenda
 
 
+def dropped(watermark: datetime, recalled: Recalled, agenda: Agenda) -> list[WindowRecord]:
+    """Records above the watermark of windows that the agenda has left out, for too many wait or nobody can make them again: they are to be
+    marked as given up, or the next start would take them for windows that are to run again.
+    """
+    return [
+        record
+        for place, record in recalled.left.items()
+        if record.window.stop > watermark and place not in agenda and record.cause in _OF_THE_SCHEDULE
+    ]
+
+
 def _runs_again(plan: PipelinePlan, watermark: datetime, record: WindowRecord) -> bool:
-    """Whether a window that the watermark has passed is to run again, or has failed as it did and must not be taken for settled."""
-    stage = plan.stages[record.stage]
-    if record.window.stop > watermark or not stage.cadence.has(record.window):
+    """Whether a window that is not due is to run again all the same, or has failed as it did and must not be taken for settled."""
+    if not plan.stages[record.stage].cadence.has(record.window):
         return False
-    # A backfill whose run failed may have left the window empty: what is made of it must not run.
-    emptied = record.cause is Cause.BACKFILL and record.state is WindowState.FAILED and stage.replace
-    return emptied or record.cause in _RUN_AGAIN
+    if record.points is Points.EMPTIED or record.cause in RUNS_AGAIN:
+        return True
+    # What only a backfill wants, the backfill chooses anew.
+    return record.cause is Cause.REPAIR and not record.backfill and record.window.stop <= watermark
 
 
 def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:
@@ -82,10 +92,9 @@ def _resume(agenda: Agenda, record: WindowRecord, now: datetime) -> None:
             cause=record.cause,
         )
     else:
-        cause = Cause.REPAIR if failed and record.cause not in HAS_POINTS else record.cause
+        cause = Cause.REPAIR if failed else record.cause
         entry = agenda.add(stage, window, now, cause=cause, revision=record.revision + failed)
-    # What has failed was begun; and before it is, with a Replace that may delete something, the mark says so.
-    again = record.revision > 1 or bool(record.backfill)
-    entry.emptied = plan.replace and again and (failed or record.cause is Cause.REPAIR)
+    if record.points is not Points.UNKNOWN:  # records of earlier versions say nothing of it
+        entry.points = record.points
     if entry.emptied and not failed:
         entry.backfill = record.backfill

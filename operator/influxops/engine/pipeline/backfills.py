@@ -156,8 +156,7 @@ class Backfills:
             if over and work.added:
                 more = self._leave(work.uid, course, now) or more
             more = more or over != work.view.over
-            held = waits or (f"the ledger takes no records: {course.unmarked}" if course.unmarked else "")
-            self._publish(work, now, replace(work.view, over=over, waits=held))
+            self._publish(work, now, replace(work.view, over=over, waits=waits or _held(work.uid, course)))
         return more
 
     def _publish(self, work: Work, now: datetime, view: View) -> None:
@@ -178,6 +177,13 @@ class Backfills:
 def _is_news(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether somebody waits for what has changed."""
     return any(status.get(name) != before.get(name) for name in ("phase", "lastHandledReconcileAt"))
+
+
+def _held(uid: str, course: Course) -> str:
+    """Why runs of a backfill wait that would empty their windows; empty when none does."""
+    why, stages = course.unmarked, course.plan.stages
+    replaces = why and any(stages[one.stage].replace for one in course.agenda.entries.values() if one.lane == uid)
+    return f"the ledger takes no records: {why}" if replaces else ""
 
 
 def _left(agenda: Agenda, records: list[WindowRecord]) -> list[WindowRecord]:

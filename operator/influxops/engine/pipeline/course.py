@@ -12,7 +12,7 @@ from influxops.core.pipeline.circuit import Circuit
 from influxops.core.pipeline.due import due, next_window, watermark
 from influxops.core.pipeline.entry import Entry, Place
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState, given_up
+from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState, given_up
 from influxops.core.pipeline.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.pipeline.old_look import Found
@@ -56,10 +56,10 @@ class Course:
     """
     marked_at: datetime | None = None
     """When the watermark was written last."""
-    unmarked: str = ""
-    """Why the ledger could not be told of a run that would empty its window, so that it waits; empty when it could."""
     dirty: bool = True
     """Whether something has changed that the status tells."""
+    _waits_for: int | None = None
+    """The ledger's mark behind what it could not be told of in time."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)
     """The oldest window and the last closed moment at which the watermark was last reckoned."""
 
@@ -157,13 +157,18 @@ class Course:
         if entry.lane or entry.revision > 1:
             if entry.marked != entry.revision:
                 entry.marked = entry.revision
-                self.writer.put(replace(again(entry), cause=Cause.REPAIR))
+                self.writer.put(replace(again(entry), cause=Cause.REPAIR, points=Points.EMPTIED))
             if not await self.writer.settle(PATIENCE):
-                self.unmarked = self.writer.trouble or "it does not answer"
+                self._waits_for = self.writer.mark()
                 return False
-            entry.emptied = True
-        self.unmarked = ""
+            entry.points = Points.EMPTIED
         return True
+
+    @property
+    def unmarked(self) -> str:
+        """Why the ledger cannot be told of runs that would empty their windows, so that they wait; empty when it can."""
+        waits = self._waits_for is not None and not self.writer.has(self._waits_for)
+        return (self.writer.trouble or "it does not answer") if waits else ""
 
     def heal(self, stage: str, now: datetime) -> None:
         """The circuit of a stage has closed: what had failed runs again, but for windows that have failed again each time."""
@@ -181,5 +186,6 @@ def again(entry: Entry) -> WindowRecord:
         attempt=0,
         cause=entry.cause,
         backfill=entry.backfill,
+        points=entry.points,
         ready_at=entry.ready_at,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.agenda import Agenda
@@ -12,8 +12,8 @@ from influxops.core.pipeline.due import closed, due, next_window
 from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import Recalled, near, parts
-from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.restore import horizon, restore
+from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.restore import dropped, horizon, restore
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import expiry_of
 from influxops.engine.pipeline.course import Course
@@ -48,9 +48,11 @@ async def load(
     mark = _begin(plan, known, told, now)
     recalled = await _recall(link, plan, mark, now)
     begun = known is not None or told is not None
-    lost = _lost(link, plan, recalled, now) if begun else {}
+    lost = _lost(link, plan, mark, recalled, now) if begun else {}
     # Seconds, for fifty thousand windows.
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, now, lost)
+    for record in dropped(mark, recalled, agenda):
+        writer.put(replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP))
     course = Course(
         plan,
         agenda=agenda,
@@ -94,14 +96,16 @@ async def _records(link: LiveLink, plan: PipelinePlan, start: datetime, stop: da
     )
 
 
-def _lost(link: LiveLink, plan: PipelinePlan, recalled: Recalled, now: datetime) -> dict[str, datetime]:
+def _lost(link: LiveLink, plan: PipelinePlan, mark: datetime, recalled: Recalled, now: datetime) -> dict[str, datetime]:
     """Of each stage the moment before which windows that have run cannot be told from those that have not, for the ledger keeps no
     record of them, and cannot be made again, for their source has begun to expire.
     """
     ledger = link.snapshot.buckets.get(plan.bucket)
     kept = [] if ledger is None or not ledger.retention else [now - timedelta(seconds=ledger.retention)]
-    if recalled.oldest is not None:
-        kept.append(recalled.oldest)  # it may keep them for longer by now; that brings none back
+    if recalled.oldest is not None and plan.begin < mark < recalled.oldest:
+        kept.append(
+            recalled.oldest
+        )  # what the watermark has passed had records: it keeps them for longer by now, which brings none back
     if not kept:
         return {}
     edges = {name: expiry_of(link, stage.inputs, now) for name, stage in plan.stages.items()}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.entry import Entry
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.engine.pipeline.backfills import Backfills
 from influxops.engine.pipeline.course import Course
 from influxops.engine.pipeline.meter import Meter
@@ -76,10 +76,10 @@ class Verdicts:
         self._backfills.done(record, now)
 
     def expired(self, course: Course, entry: Entry, now: datetime) -> None:
-        """It is not run: it keeps what it has, for its source has begun to expire since it was to run again."""
+        """It is not run again, for its source has begun to expire: what the run before made of all of it stands."""
         record = replace(
-            _record(course, entry, WindowState.FAILED, 0.0, now),
-            cause=Cause.GIVEN_UP,
+            _record(course, entry, WindowState.SUCCESS, 0.0, now),
+            duration=None,
             error="it was to run again, and its source began to expire before it could; it keeps what it has",
         )
         course.circuits[entry.stage].abandoned(now)
@@ -108,6 +108,7 @@ def _record(course: Course, entry: Entry, state: WindowState, seconds: float, no
         duration=seconds,
         script=course.plan.stages[entry.stage].digest,
         backfill=entry.backfill,
+        points=Points.UNKNOWN if state is WindowState.SUCCESS else entry.points,
         ready_at=entry.ready_at,
         finished_at=now,
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 from influxops.core.pipeline.checks import Evidence, judge, needs
 from influxops.core.pipeline.entry import Entry
 from influxops.core.pipeline.plan import StagePlan
-from influxops.core.pipeline.record import HAS_POINTS
+from influxops.core.pipeline.record import Points
 from influxops.core.pipeline.result import QueryResult, Series, Target, Written
 from influxops.core.pipeline.script import in_users_places, window_script
 from influxops.core.pipeline.task_cadence import SlotCadence
@@ -54,7 +54,7 @@ class Outcome:
 
 def spoils(link: LiveLink, stage: StagePlan, entry: Entry, now: datetime) -> bool:
     """Whether a run would lose points: the window has what an earlier run made of all of its source, which has begun to expire."""
-    if entry.cause not in HAS_POINTS or entry.emptied:
+    if entry.points is not Points.KEPT:
         return False
     edge = expiry_of(link, stage.inputs, now)
     return edge is not None and entry.window.start < edge

@@ -17,7 +17,7 @@ from influxops.core.pipeline.edges import parents_of
 from influxops.core.pipeline.entry import Entry, Place
 from influxops.core.pipeline.neighbours import Neighbours
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowState
 from influxops.core.pipeline.window import Window
 from tests.support.pipeline_plans import StageOf, plan_of
 
@@ -384,10 +384,10 @@ def emptied(*, replaces: bool) -> tuple[Agenda, Entry, Entry]:
         agenda.add("b", hour(number), NOW)
     agenda.abandoned(start(agenda, "u1"), NOW)
     tried = start(agenda, "u1")
-    tried.emptied = replaces
+    tried.points = Points.EMPTIED if replaces else Points.UNKNOWN
     agenda.failed(tried, NOW, "no", NOW + HOUR)
     failed = start(agenda, "u1")
-    failed.emptied = replaces
+    failed.points = Points.EMPTIED if replaces else Points.UNKNOWN
     agenda.failed(failed, NOW, "no", None)
     return agenda, tried, failed
 
@@ -409,17 +409,30 @@ def test_what_replace_may_have_deleted_for_a_backfill_is_run_to_its_end() -> Non
     assert agenda.revive(NOW, lambda _: True) == [failed], "as the user asks for"
 
 
-def test_what_has_points_is_still_known_to_have_them_when_it_has_failed() -> None:
-    """Late data, or what it is made of: a run over a source that has expired in part would spoil them. What failed at first has none."""
-    for cause, then in (
-        (Cause.LATE_DATA, Cause.LATE_DATA),
-        (Cause.UPSTREAM, Cause.UPSTREAM),
-        (Cause.SCHEDULE, Cause.REPAIR),
+def test_what_an_earlier_run_made_is_known_to_be_there() -> None:
+    """Late data, or what it is made of, also when it has failed; and what has run while its source changed. What never ran has nothing."""
+    for cause, points in (
+        (Cause.LATE_DATA, Points.KEPT),
+        (Cause.UPSTREAM, Points.KEPT),
+        (Cause.SCHEDULE, Points.UNKNOWN),
     ):
         agenda = Agenda(CHAIN)
         agenda.add("a", hour(0), NOW, cause=cause, revision=2)
         agenda.failed(start(agenda), NOW, "no", None)
-        assert [entry.cause for entry in agenda.revive(NOW, lambda _: True)] == [then]
+        assert [entry.points for entry in agenda.revive(NOW, lambda _: True)] == [points]
+    entry = start(agenda)
+    agenda.add("a", hour(0), NOW, cause=Cause.LATE_DATA)
+    assert agenda.succeeded(entry, NOW) is entry
+    assert entry.points is Points.KEPT
+
+
+def test_what_the_pipeline_owes_stays_so_when_a_backfill_wants_it_too() -> None:
+    """A late window has failed: when the backfill fails on it as well, it is still late data that was not taken in."""
+    agenda = Agenda(CHAIN)
+    entry = agenda.add("a", hour(0), NOW, cause=Cause.LATE_DATA, revision=2)
+    agenda.failed(start(agenda), NOW, "no", None)
+    agenda.add("a", hour(0), NOW, cause=Cause.BACKFILL, revision=3, backfill="u1")
+    assert (entry.state, entry.lane, entry.cause) == (WindowState.READY, "", Cause.LATE_DATA)
 
 
 def test_the_watermark_is_not_held_by_what_it_has_passed() -> None:

@@ -18,8 +18,8 @@ from influxops.core.pipeline.entry import Place
 from influxops.core.pipeline.invalid import invalidated
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.recalled import recall
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.restore import horizon, restore
+from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
+from influxops.core.pipeline.restore import dropped, horizon, restore
 from influxops.engine.pipeline.course import Course, again
 from tests.support.pipeline_plans import StageOf, plan_of
 
@@ -210,29 +210,62 @@ def test_what_is_made_of_a_window_that_a_backfill_has_left_empty_waits_for_it() 
     """With Replace its points are deleted and its run has failed."""
     window = cadence("1h").latest(BEGIN + 5 * HOUR)
     failed = WindowRecord("a", window, WindowState.FAILED, 2, 1, cause=Cause.BACKFILL, backfill="b", error="no")
+    failed = replace(failed, points=Points.EMPTIED)
     _, agenda = replacing(failed)
     entry = agenda.entries["a", window]
     assert (entry.state, entry.lane, entry.error) == (WindowState.FAILED, "", "no")
     agenda.add("day", cadence("1d").latest(BEGIN + 24 * HOUR), BEGIN + 24 * HOUR)
     assert agenda.take(BEGIN + 24 * HOUR, lambda _: True) is None
+    plain = plan_of({"a": StageOf()}, begin=BEGIN)
+    assert ("a", window) in restore(plain, BEGIN + 12 * HOUR, recall(plain, [failed]), BEGIN + 12 * HOUR), (
+        "whatever the stage says now"
+    )
+    kept = replace(failed, points=Points.UNKNOWN)
+    assert not len(replacing(kept)[1]), (
+        "one of a backfill that has left the points as they were is the backfill's matter"
+    )
     assert entry.emptied
 
 
 def test_a_window_whose_run_a_backfill_had_begun_may_be_run_to_its_end_by_it_or_without_it() -> None:
     """Its mark says whose it was: it is the pipeline's own, unless the backfill is there and takes it up."""
     window = cadence("1h").latest(BEGIN + 5 * HOUR)
-    _, agenda = replacing(WindowRecord("a", window, WindowState.READY, 2, cause=Cause.REPAIR, backfill="b"))
+    _, agenda = replacing(
+        WindowRecord("a", window, WindowState.READY, 1, cause=Cause.REPAIR, backfill="b", points=Points.EMPTIED)
+    )
     entry = agenda.entries["a", window]
     assert (entry.state, entry.lane, entry.backfill, entry.emptied) == (WindowState.READY, "", "b", True)
 
 
-def test_what_late_data_has_run_again_keeps_its_cause_when_its_script_is_corrected() -> None:
-    """So that it is still known that it has points."""
+def test_what_only_a_backfill_wants_is_not_taken_up_by_the_pipeline() -> None:
+    """Its window had failed and a circuit that closed had it run again; the window has kept its points."""
     window = cadence("1h").latest(BEGIN + 5 * HOUR)
-    record = WindowRecord("a", window, WindowState.FAILED, 2, 1, cause=Cause.LATE_DATA, script="another")
-    _, agenda = replacing(record)
-    entry = agenda.entries["a", window]
-    assert (entry.state, entry.cause, entry.revision) == (WindowState.READY, Cause.LATE_DATA, 3)
+    for state in (WindowState.READY, WindowState.FAILED):
+        record = WindowRecord("a", window, state, 3, cause=Cause.REPAIR, backfill="b")
+        assert not len(replacing(record)[1])
+
+
+def test_what_late_data_had_run_again_is_known_to_have_points_when_its_script_is_corrected() -> None:
+    window = cadence("1h").latest(BEGIN + 5 * HOUR)
+    record = WindowRecord(
+        "a", window, WindowState.FAILED, 2, 1, cause=Cause.LATE_DATA, script="another", points=Points.KEPT
+    )
+    for one in (record, replace(record, state=WindowState.READY, points=Points.UNKNOWN)):
+        entry = replacing(one)[1].entries["a", window]
+        assert (entry.state, entry.points) == (WindowState.READY, Points.KEPT)
+
+
+def test_what_is_given_up_at_a_start_is_marked_so_and_what_is_owed_is_not_given_up() -> None:
+    """Two windows wait at most; of five above the watermark one has failed long ago, and late data came for another."""
+    plan = replace(plan_of({"a": StageOf()}, begin=BEGIN), max_windows=2)
+    grid, now = cadence("1h"), BEGIN + 5 * HOUR
+    failed = WindowRecord("a", grid.latest(BEGIN + HOUR), WindowState.FAILED, 2, cause=Cause.REPAIR)
+    late = WindowRecord("a", grid.latest(BEGIN + 2 * HOUR), WindowState.READY, 2, cause=Cause.LATE_DATA)
+    recalled = recall(plan, [failed, late])
+    agenda = restore(plan, BEGIN, recalled, now)
+    assert sorted(window.stop.hour for _, window in agenda.entries) == [2, 4, 5]
+    assert dropped(BEGIN, recalled, agenda) == [failed]
+    assert dropped(BEGIN + HOUR, recalled, agenda) == []
 
 
 def test_a_window_of_a_former_grid_does_not_come_back() -> None:

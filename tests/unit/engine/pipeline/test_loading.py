@@ -179,6 +179,21 @@ async def test_a_mark_that_is_older_than_what_is_read_has_its_window_run() -> No
     assert course.agenda.entries["a", ready.window].revision == 2
 
 
+async def test_what_is_given_up_at_a_start_does_not_come_back_at_the_next() -> None:
+    """It had failed, and more than spec.catchUp.maxWindows newer ones wait."""
+    failed = hour(4, WindowState.FAILED, revision=2, cause=Cause.REPAIR)
+    ledger = Ledger(NOON - 5 * HOUR, [failed])
+    await load(ledger, replace(PLAN, max_windows=2), ledger, NOW, None)  # type: ignore[arg-type]
+    assert ledger.written == [replace(failed, cause=Cause.GIVEN_UP)]
+
+
+async def test_a_catch_up_that_is_under_way_goes_on_after_a_start() -> None:
+    """Newest first: the oldest have not run, and the watermark stands at the begin. Nothing is lost of the ledger."""
+    ledger = Ledger(BEGIN, [hour(number) for number in range(48)], raw=96 * 3600)
+    loaded = await load(ledger, reading(), ledger, NOW, None)  # type: ignore[arg-type]
+    assert (len(loaded.course.agenda), loaded.forgotten) == (5 * 24 - 48, ())
+
+
 @pytest.mark.parametrize("kept", [96, 0])
 async def test_keeping_records_for_longer_brings_none_back(kept: int) -> None:
     """The ledger's bucket was told to keep more, as its event advises: of what it has forgotten it still knows nothing."""

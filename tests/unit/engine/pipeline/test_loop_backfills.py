@@ -13,7 +13,7 @@ from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.core.keys import Key, Kind
 from influxops.core.observed import Bucket
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan
-from influxops.core.pipeline.record import Cause, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowState
 from influxops.core.pipeline.result import Source, Target
 from influxops.core.reruns import Pauses
 from influxops.engine.pipeline.loop import PipelineLoop
@@ -243,7 +243,7 @@ async def test_nothing_is_deleted_for_a_backfill_before_the_ledger_knows(
     )
     marks = [one for one in records if one.state is WindowState.READY]
     assert len(marks) >= 2
-    assert {(one.cause, one.backfill, one.revision) for one in marks} == {(Cause.REPAIR, "u1", 2)}
+    assert {(one.cause, one.backfill, one.points) for one in marks} == {(Cause.REPAIR, "u1", Points.EMPTIED)}
     await desk.stop()  # as if killed: the runs end without a verdict
     desk.fake.go.set()
     loop = PipelineLoop(PIPELINE, "u1", CONNECTION, desk.tools, lambda _: desk.link, lambda _: None)
@@ -299,7 +299,7 @@ async def test_a_window_that_was_to_run_again_is_let_be_when_its_source_has_begu
     await until(lambda: settled(desk))
     assert len(desk.fake.ran) == ran
     record = next(one for one in await desk.ledger(plan.owner) if one.window == window and one.stage == "a")
-    assert (record.state, record.cause) == (WindowState.FAILED, Cause.GIVEN_UP)
+    assert (record.state, record.cause, record.source_count) == (WindowState.SUCCESS, Cause.LATE_DATA, None)
     reasons = [reason for reason, _ in desk.recorder.events]
     assert reasons.count("SourceExpired") == 1
     course.agenda.add("a", window, now, cause=Cause.REPAIR, revision=2)
