@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -19,6 +20,11 @@ TRIED_AGAIN = ("integration", "manifests", "contract", "crd")
 that needed it (R). Tests of faults have none: an oracle that was once violated was violated.
 """
 
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in a shell's background: what a test starts would ignore Ctrl-C, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("patient", settings(deadline=None))
 settings.load_profile("patient")  # no example has to end within a time: machines are busy

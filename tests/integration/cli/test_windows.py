@@ -10,6 +10,7 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -268,6 +269,15 @@ def test_mistakes(scene: Scene, arguments: tuple[str, ...], words: str) -> None:
     assert words in done.stderr.replace("\n", " ")
 
 
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A test that fails ends it; it would wait for ever for somebody who reads."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def test_watch_on_a_terminal(scene: Scene) -> None:
     """In colour, from the top of a cleared screen, again and again with what is new, until Ctrl-C."""
     fresh = WindowRecord("hourly", ending("2026-10-24T12:00"), WindowState.SUCCESS, attempt=1)
@@ -276,7 +286,7 @@ def test_watch_on_a_terminal(scene: Scene) -> None:
     env |= {"KUBECONFIG": str(scene.stack.kubeconfig), "TERM": "xterm"}
     span = ("--from", "2026-10-24T10:00", "--to", "2026-10-24T12:00", "--stage", "hourly")
     line = [str(PROGRAM), "windows", "meters", *span, "--watch", "--interval", "1s", "-n", scene.namespace]
-    with subprocess.Popen(line, stdout=theirs, env=env) as process:
+    with subprocess.Popen(line, stdout=theirs, env=env) as process, ended(process):
         os.close(theirs)
         seen = b""
         while seen.count(b"\x1b[H\x1b[2J") < 2:
