@@ -1,8 +1,7 @@
 """Our objects as they come and change, watched by kopf: the only module that runs it.
 
-kopf lists and watches, reconnects, and calls one handler per event; the handler projects and passes on, as does what takes the objects out
-of its lists. Whatever ends
-kopf (an error in a stream, an API that was away for minutes, a removed CRD) only ends this attempt: it is started
+kopf lists and watches, reconnects, and calls one handler per event; the handler projects and passes on, as does what takes
+the objects out of its lists. Whatever ends kopf (an error in a stream, an API that was away for minutes, a removed CRD) only ends this attempt: it is started
 again, and the caller looks for what was missed meanwhile.
 """
 

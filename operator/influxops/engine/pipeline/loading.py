@@ -103,9 +103,8 @@ def _lost(link: LiveLink, plan: PipelinePlan, mark: datetime, recalled: Recalled
     ledger = link.snapshot.buckets.get(plan.bucket)
     kept = [] if ledger is None or not ledger.retention else [now - timedelta(seconds=ledger.retention)]
     if recalled.oldest is not None and plan.begin < mark < recalled.oldest:
-        kept.append(
-            recalled.oldest
-        )  # what the watermark has passed had records: it keeps them for longer by now, which brings none back
+        # What the watermark has passed had records. Should it keep them for longer by now, that brings none back.
+        kept.append(recalled.oldest)
     if not kept:
         return {}
     edges = {name: expiry_of(link, stage.inputs, now) for name, stage in plan.stages.items()}

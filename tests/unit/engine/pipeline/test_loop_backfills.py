@@ -190,10 +190,8 @@ def completed(uid: str, plan: PipelinePlan) -> BackfillOrder:
     return replace(asked, spec=asked.spec.model_copy(update=changes))
 
 
-async def test_what_a_failed_backfill_has_left_empty_is_the_pipelines_to_mend(desk: PipelineDesk) -> None:
-    """The backfill is over, and says which windows have failed; the pipeline holds back what is made of them until somebody has them run
-    again. A start takes that up.
-    """
+async def left_empty(desk: PipelineDesk) -> PipelinePlan:
+    """A backfill has failed over all four hours, which had succeeded, and is over: they are the pipeline's, failed."""
     plan = emptying(desk)
     desk.start(plan)
     await until(lambda: settled(desk))
@@ -201,6 +199,14 @@ async def test_what_a_failed_backfill_has_left_empty_is_the_pipelines_to_mend(de
     desk.loop.backfills.order(completed("u1", plan))
     desk.loop.wake.set()
     await until(lambda: desk.loop.facts.counts.get(WindowState.FAILED) == 4)
+    return plan
+
+
+async def test_what_a_failed_backfill_has_left_empty_is_the_pipelines_to_mend(desk: PipelineDesk) -> None:
+    """The backfill is over, and says which windows have failed; the pipeline holds back what is made of them until somebody has them run
+    again. A start takes that up.
+    """
+    plan = await left_empty(desk)
     course = desk.loop.course
     assert course is not None
     assert lanes(desk) == {""}
@@ -259,13 +265,7 @@ async def test_nothing_is_deleted_for_a_backfill_before_the_ledger_knows(
 async def test_a_suspended_pipeline_does_not_hold_up_the_backfill_that_mends_what_another_has_left_empty(
     desk: PipelineDesk,
 ) -> None:
-    plan = emptying(desk)
-    desk.start(plan)
-    await until(lambda: settled(desk))
-    desk.fake.always["run_script"] = ScriptFailed("a script that fails")
-    desk.loop.backfills.order(completed("u1", plan))
-    desk.loop.wake.set()
-    await until(lambda: desk.loop.facts.counts.get(WindowState.FAILED) == 4)
+    plan = await left_empty(desk)
     desk.fake.always.clear()
     first = desk.loop.course
     desk.loop.configure(replace(plan, suspended=True))
