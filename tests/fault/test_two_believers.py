@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -15,13 +16,29 @@ from tests.support.figures import note
 from tests.support.history import INFLUX, Exchange, History
 from tests.support.nursery import Nursery
 from tests.support.oracles import ownership
-from tests.support.pair import pair
+from tests.support.pair import FIRST, SECOND, pair
 from tests.support.world import INSTANCE, world
 
 pytestmark = pytest.mark.timeout(600)
 
 SLOW = Fault("slow", Stage.BEFORE, delay=0.1)
-"""Creates take longer than a look: so both have looked before either's task is there."""
+"""Creates take longer than a look: so most have been looked for by both before either's task is there."""
+
+
+def together(about: str) -> Rule:
+    """Holds the creates of one object until both have sent theirs: a double, however slow one of the two may be."""
+    sent: set[str] = set()
+    both = asyncio.Event()
+
+    def matches(one: Exchange) -> bool:
+        if not (one.changes and one.method == "POST" and one.about == about):
+            return False
+        sent.add(one.who)
+        if sent == {FIRST, SECOND}:
+            both.set()
+        return True
+
+    return Rule(matches, Fault("together", Stage.BEFORE, hold=both), times=None)
 
 
 def lives(history: History) -> list[float]:
@@ -45,6 +62,7 @@ async def test_doubles_are_found_by_their_marks(
 ) -> None:
     """Both create: each task is there twice at most, both keep the one that came first, and then they are quiet."""
     async with world(fault_stack, nursery, tmp_path) as made, pair(made, fault_stack, lead=False) as two:
+        made.influx.add(together("task-task0"))
         made.influx.add(Rule(lambda one: one.changes and one.method == "POST", SLOW, times=None))
         await made.connect()
         await make(made, count)
@@ -52,7 +70,7 @@ async def test_doubles_are_found_by_their_marks(
         assert ownership(view, INSTANCE) == []
         assert len(view.tasks) + sum(bucket["name"].startswith("policy") for bucket in view.buckets) == count
         creates = [one for one in made.history.exchanges if _is(one, "POST")]
-        assert {one.who for one in creates} == {"first", "second"}
+        assert {one.who for one in creates} == {FIRST, SECOND}
         assert max(Counter(one.about for one in creates).values()) == 2, "a task was made anew that had been made"
         doubles = lives(made.history)
         assert doubles, "no double was ever made: this shows nothing"
