@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.figures import Figure
 from bench.plans import LAYERS, plan_of
 from bench.setup import say
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.due import next_window
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.due import next_window
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.engine.pipeline.course import Course
 from influxops.engine.pipeline.ledger_writer import LedgerWriter

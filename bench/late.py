@@ -17,9 +17,9 @@ from bench.windows import SERIES, STEP, WINDOWS, Range
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.keys import Key, Kind
 from influxops.core.pipeline.ledger import encode
+from influxops.core.pipeline.proofs.result import Source
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import Source
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.late_look import LateLook
 from influxops.influx.client import InfluxClient

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from influxops.core.flux.facts import NO_FACTS
-from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
-from influxops.core.pipeline.result import Source
+from influxops.core.pipeline.proofs.result import Source
+from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.reruns import Pauses
 
 LAYERS: Mapping[str, tuple[str, ...]] = {

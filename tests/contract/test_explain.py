@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from influxops.core.explain import Verdict
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.client import InfluxClient
 from influxops.preview.explaining import Explanation, Subject, explain
 from tests.support.influx_admin import Admin, Site

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 
 from influxops.core.observed import TaskStatus
-from influxops.core.pipeline.result import Source, Target
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import Source, Target
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import InfluxError, Invalid, Unauthorized, Unavailable
 from influxops.influx.port import InfluxPort

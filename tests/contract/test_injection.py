@@ -16,9 +16,9 @@ from influxops.api.template import Library
 from influxops.core.flux.render import TaskHeader, generated
 from influxops.core.marker import Owner, read_description, read_script, stamp_description, stamp_script
 from influxops.core.pipeline import ledger
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import Source, Target
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.core.template import TemplateFault, render_template
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import Invalid

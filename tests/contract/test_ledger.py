@@ -9,7 +9,7 @@ import pytest
 
 from influxops.core.pipeline import ledger
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.errors import NotFound
 from tests.contract.conftest import World, at
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from influxops.core.flux.render import Prelude, generated
-from influxops.core.pipeline.task_cadence import SlotCadence, task_cadence
+from influxops.core.pipeline.windows.task_cadence import SlotCadence, task_cadence
 from influxops.core.schedule import Schedule, of_texts
 from tests.support.influx_admin import Site
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from influxops.core.pipeline.result import Target
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import Target
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import Invalid, NotFound, ScriptFailed
 from influxops.influx.http import TimedOut

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from influxops.core.pipeline.result import Source, Target
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import Source, Target
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.client import InfluxClient
 from influxops.influx.errors import Invalid, NotFound
 from influxops.influx.write import BATCH

@@ -11,9 +11,9 @@ import yaml
 from devstack.influx import InfluxOrg
 from influxops.api.influxpipeline import InfluxPipelineSpec
 from influxops.core.conditions import rfc3339
-from influxops.core.pipeline.edges import parents_of
 from influxops.core.pipeline.faults import pipeline_faults
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.edges import parents_of
+from influxops.core.pipeline.windows.window import Window
 from tests.manifests.support import MANIFESTS
 from tests.support.lab import Influx
 

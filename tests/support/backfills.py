@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from influxops.core.flux.facts import NO_FACTS
-from influxops.core.pipeline.cadence import Cadence, cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import Source, Target
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.cadence import Cadence, cadence
+from influxops.core.pipeline.windows.window import Window
 from influxops.core.reruns import Pauses
 
 SUCCESS, FAILED, READY = WindowState.SUCCESS, WindowState.FAILED, WindowState.READY

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from influxops.core.pipeline import digest
-from influxops.core.pipeline.result import Series, Source
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs import digest
+from influxops.core.pipeline.proofs.result import Series, Source
+from influxops.core.pipeline.windows.window import Window
 
 Value = str | float | int | bool
 

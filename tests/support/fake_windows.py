@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from influxops.core.observed import Bucket, PointCount
-from influxops.core.pipeline import digest, ledger
+from influxops.core.pipeline import ledger
+from influxops.core.pipeline.proofs import digest
+from influxops.core.pipeline.proofs.result import HASH_ROWS, QueryCost, QueryResult, Series, Source, Target, Written
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import HASH_ROWS, QueryCost, QueryResult, Series, Source, Target, Written
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.errors import Invalid, NotFound, ScriptFailed
 from tests.support.fake_core import FakeCore
 from tests.support.fake_points import EPOCH, BadLine, Point, Program, parse_line, time_text, value_text

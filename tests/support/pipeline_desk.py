@@ -12,8 +12,8 @@ from typing import Any
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.keys import Key, Kind
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.proofs.result import HASH_ROWS, QueryResult
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import HASH_ROWS, QueryResult
 from influxops.core.record import Record, pack
 from influxops.core.snapshot import Snapshot
 from influxops.engine.link import LiveLink

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from influxops.core.flux.facts import NO_FACTS
-from influxops.core.pipeline.cadence import Cadence, cadence
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.proofs.result import Source, Target
+from influxops.core.pipeline.windows.cadence import Cadence, cadence
 from influxops.core.reruns import Pauses
 
 HOURLY = cadence("1h")

@@ -11,7 +11,7 @@ from devstack.stack import Stack
 from influxops.core.conditions import rfc3339
 from influxops.core.pipeline.ledger import encode
 from influxops.core.pipeline.record import WindowRecord
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from tests.support.lab import MERGE, Influx
 from tests.support.rawkube import RawKube
 

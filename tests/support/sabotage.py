@@ -54,7 +54,7 @@ def forget_the_guard() -> None:
 
 def never_look_back() -> None:
     """Find no window whose source has changed."""
-    from influxops.core.pipeline import late
+    from influxops.core.pipeline.agenda import late
 
     _replace(late.changed, lambda *_: [])
 

@@ -14,7 +14,7 @@ from influxops.cli.cluster import Context, Kubeconfig, Namespace, existing, with
 from influxops.cli.meant import home
 from influxops.core.conditions import rfc3339
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.backfill_times import parse_end, understood
+from influxops.core.pipeline.backfill.times import parse_end, understood
 from influxops.kube.errors import AlreadyExists
 from influxops.settings import ConfigError
 

@@ -89,7 +89,7 @@ def _shape(found: Mapping[str, Any]) -> Shape:
 
 
 def _drawn(shape: Shape, status: Mapping[str, Any], form: Format, title: str) -> str:
-    from influxops.core.pipeline import draw
+    from influxops.core.pipeline.drawing import draw
     from influxops.core.pipeline.standing import shown_of, standings
 
     known = standings(status)

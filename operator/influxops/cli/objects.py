@@ -11,7 +11,7 @@ from influxops.api.common import APPROVE, RECONCILE_AT, RECREATE
 from influxops.cli.cluster import Context, Kubeconfig, Name, Namespace, Yes, existing, with_client
 from influxops.cli.meant import home, key_of
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.backfill_status import terminal
+from influxops.core.pipeline.backfill.status import terminal
 from influxops.kube.references import connection_of
 from influxops.preview.item import Item
 from influxops.preview.show import item_lines

@@ -13,11 +13,11 @@ from influxops.api.read import read
 from influxops.cli.native import NoAnswer
 from influxops.core.conditions import parse_rfc3339
 from influxops.core.keys import Key
-from influxops.core.pipeline.cadence import Cadence
-from influxops.core.pipeline.edges import SINCE
 from influxops.core.pipeline.faults import pipeline_faults
 from influxops.core.pipeline.graph import Graph
 from influxops.core.pipeline.stage_faults import Fault
+from influxops.core.pipeline.windows.cadence import Cadence
+from influxops.core.pipeline.windows.edges import SINCE
 
 if TYPE_CHECKING:
     from influxops.kube.client import KubeClient

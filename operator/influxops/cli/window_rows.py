@@ -11,9 +11,9 @@ from influxops.cli.run_rows import length
 from influxops.cli.table import printable, table
 from influxops.cli.window_view import View
 from influxops.core.conditions import rfc3339
-from influxops.core.pipeline.cells import Cell, Mark
-from influxops.core.pipeline.heatmap import Line, counted, heat_map, legend
-from influxops.core.pipeline.zones import zone_of
+from influxops.core.pipeline.drawing.cells import Cell, Mark
+from influxops.core.pipeline.drawing.heatmap import Line, counted, heat_map, legend
+from influxops.core.pipeline.windows.zones import zone_of
 
 MOST = 30
 """Windows that the table below the map has at most, unless it is the wide one."""

@@ -11,11 +11,11 @@ from influxops.cli.native import NoAnswer, Object, connected, connection_key, or
 from influxops.cli.pipeline_shape import PipelineFaulty, Shape, owner_of, shape_of
 from influxops.core.conditions import parse_rfc3339
 from influxops.core.keys import Key
-from influxops.core.pipeline.cells import At, Cell, Known, Problem, cells_of
-from influxops.core.pipeline.heatmap import room
+from influxops.core.pipeline.drawing.cells import At, Cell, Known, Problem, cells_of
+from influxops.core.pipeline.drawing.heatmap import room
+from influxops.core.pipeline.drawing.timespan import Asked, SpanFault, columns, finest, moment
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.timespan import Asked, SpanFault, columns, finest, moment
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.errors import NotFound
 from influxops.settings import ConfigError
 

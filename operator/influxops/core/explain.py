@@ -15,7 +15,7 @@ from datetime import datetime
 from influxops.core.durations import DurationError, parse_duration
 from influxops.core.flux.render import Prelude
 from influxops.core.lint.times import shift, truncate
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 
 _GRAPH = re.compile(r"digraph \{(.*?)^\}", re.DOTALL | re.MULTILINE)
 _NODE = re.compile(r'^\s*"([^"]+)"\s*$')

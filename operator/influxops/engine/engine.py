@@ -9,7 +9,7 @@ from typing import Any
 
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Done, Gone, Outcome, Stalled, Wait
-from influxops.core.pipeline.backfill_status import terminal
+from influxops.core.pipeline.backfill.status import terminal
 from influxops.core.record import Record
 from influxops.engine.connections import Connections
 from influxops.engine.handover import Handover

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
+from influxops.core.pipeline.proofs.result import HASH_ROWS, QueryResult, Series, Source, Target, Written
 from influxops.core.pipeline.record import WindowRecord
-from influxops.core.pipeline.result import HASH_ROWS, QueryResult, Series, Source, Target, Written
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx import buckets, health, ledger, points, proof, rights, runs, scripts, tasks, windows, write
 from influxops.influx.http import Http
 from influxops.influx.settings import ConnectionSettings, Pace, unpaced

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from influxops.core.pipeline.result import QueryCost
+from influxops.core.pipeline.proofs.result import QueryCost
 
 _NODE = re.compile(r'^\s*"([^"]+)"\s*$', re.MULTILINE)
 _SECOND = 1e9

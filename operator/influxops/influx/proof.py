@@ -11,8 +11,8 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from influxops.core.flux.quote import quote_duration, quote_string, quote_time
-from influxops.core.pipeline.result import Series, Source, Target, Written
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import Series, Source, Target, Written
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.answers import Speaker, raise_for
 from influxops.influx.decode import decoded, instant
 from influxops.influx.errors import Unavailable

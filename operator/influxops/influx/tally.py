@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from operator import itemgetter
 
-from influxops.core.pipeline import digest
-from influxops.core.pipeline.result import QueryCost, Series
+from influxops.core.pipeline.proofs import digest
+from influxops.core.pipeline.proofs.result import QueryCost, Series
 from influxops.influx.cost import CostReader
 from influxops.influx.errors import InfluxError
 from influxops.influx.query import FAILED, HEAD

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from influxops.core.flux.quote import quote_time
-from influxops.core.pipeline.result import QueryResult
+from influxops.core.pipeline.proofs.result import QueryResult
 from influxops.influx.answers import Reply, Speaker, message_of, raise_for
 from influxops.influx.errors import InfluxError, ScriptFailed, Unavailable
 from influxops.influx.http import Http

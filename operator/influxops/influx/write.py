@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from influxops.core.flux.quote import quote_time
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.influx.answers import require_done
 from influxops.influx.errors import Invalid
 from influxops.influx.http import Http

@@ -15,8 +15,8 @@ from influxops.core import dryrun
 from influxops.core.explain import Verdict, covered, verdicts
 from influxops.core.flux.facts import facts_of
 from influxops.core.keys import Key
-from influxops.core.pipeline.result import QueryResult
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import QueryResult
+from influxops.core.pipeline.windows.window import Window
 from influxops.core.record import Record
 from influxops.engine.connect import credentials
 from influxops.engine.renderer import TemplateProcess

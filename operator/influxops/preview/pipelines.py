@@ -10,8 +10,8 @@ from influxops.api.influxpipeline import InfluxPipelineSpec
 from influxops.api.read import read
 from influxops.core.conditions import rfc3339
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.edges import SINCE
 from influxops.core.pipeline.faults import pipeline_faults
+from influxops.core.pipeline.windows.edges import SINCE
 from influxops.core.record import Record
 from influxops.kube.cache import Cache
 from influxops.preview.item import Fault, Preview

@@ -9,7 +9,7 @@ from typing import Any
 from influxops.core.conditions import rfc3339
 from influxops.core.durations import format_seconds
 from influxops.core.explain import Verdict
-from influxops.core.pipeline.result import QueryCost
+from influxops.core.pipeline.proofs.result import QueryCost
 from influxops.preview.explaining import Explanation
 
 _WORDS = {True: "pushed down", False: "NOT PUSHED DOWN", None: "points are read"}

@@ -16,12 +16,12 @@ from influxops.core.desired import SpecFault, desired_task
 from influxops.core.keys import Key, Kind
 from influxops.core.marker import sha256
 from influxops.core.outcome import Done, Gone, Outcome, Reason, Stalled, Wait
-from influxops.core.pipeline.backfill import Refused
-from influxops.core.pipeline.backfill_status import View, backfill_status, looked_at_again, terminal
-from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.backfill.selection import Refused
+from influxops.core.pipeline.backfill.status import View, backfill_status, looked_at_again, terminal
 from influxops.core.pipeline.graph import StageNode, graph
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan, StagePlan
-from influxops.core.pipeline.task_cadence import TaskCadenceFault, task_cadence
+from influxops.core.pipeline.windows.cadence import Cadence
+from influxops.core.pipeline.windows.task_cadence import TaskCadenceFault, task_cadence
 from influxops.core.record import Record, unpack
 from influxops.influx.errors import InfluxError
 from influxops.reconcile.announce import announce

@@ -18,14 +18,14 @@ from influxops.core.flux.render import to_user_place
 from influxops.core.keys import Key, Kind
 from influxops.core.marker import Owner, sha256
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
-from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.agenda.restore import longest_window
 from influxops.core.pipeline.faults import pipeline_faults
 from influxops.core.pipeline.native import native_fault
 from influxops.core.pipeline.plan import CheckPlan, NativeTask, PipelinePlan, RetryPlan, StagePlan
-from influxops.core.pipeline.restore import longest_window
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.script import window_script
 from influxops.core.pipeline.scripts import check_places, replace_fault, window_faults
+from influxops.core.pipeline.windows.cadence import Cadence
 from influxops.core.record import Record, canonical
 from influxops.core.schedule import Schedule
 from influxops.influx.errors import InfluxError, ScriptInvalid

@@ -14,11 +14,11 @@ from influxops.core.desired import DesiredTask
 from influxops.core.durations import Duration, parse_duration
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.lint.rule import Severity
-from influxops.core.pipeline.cadence import Cadence
-from influxops.core.pipeline.edges import SINCE
 from influxops.core.pipeline.faults import pipeline_faults, pipeline_warnings
 from influxops.core.pipeline.native import native_fault
 from influxops.core.pipeline.scripts import script_faults
+from influxops.core.pipeline.windows.cadence import Cadence
+from influxops.core.pipeline.windows.edges import SINCE
 from influxops.preview.manifests import Manifest
 from influxops.validate.problem import Problem, subject_of
 

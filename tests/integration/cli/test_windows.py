@@ -18,11 +18,11 @@ import pytest
 import yaml
 
 from devstack.stack import Stack
-from influxops.core.pipeline.cadence import cadence
+from influxops.core.pipeline.drawing.timespan import moment
 from influxops.core.pipeline.ledger import encode_watermark
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.timespan import moment
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.cadence import cadence
+from influxops.core.pipeline.windows.window import Window
 from tests.support import command
 from tests.support import stack as support
 from tests.support.command import COMPLETE, PLUGIN, PROGRAM

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from influxops.core.observed import Bucket, Task, TaskStatus
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from tests.support.fake_influx import RECORDED, FakeInflux
 from tests.support.fake_kube import FakeKube
 from tests.support.fake_points import Point, Program

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from influxops.cli.window_rows import MOST, data, exceptions, painted, text
 from influxops.cli.window_view import View, problems_of
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.cadence import cadence
-from influxops.core.pipeline.cells import Known, Mark, Problem, cells_of
-from influxops.core.pipeline.heatmap import SIGNS
+from influxops.core.pipeline.drawing.cells import Known, Mark, Problem, cells_of
+from influxops.core.pipeline.drawing.heatmap import SIGNS
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.cadence import cadence
+from influxops.core.pipeline.windows.window import Window
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influxops.core.pipeline import digest, ledger
+from influxops.core.pipeline import ledger
+from influxops.core.pipeline.proofs import digest
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from tests.support.fake_points import EPOCH, parse_line, time_text, value_text
 
 _TIMES = st.integers(0, 7_000_000_000_000_000).map(lambda value: EPOCH + timedelta(microseconds=value))

@@ -14,11 +14,11 @@ import pytest
 
 from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.cadence import cadence
-from influxops.core.pipeline.entry import Entry
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.entry import Entry
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.windows.cadence import cadence
 from influxops.engine.pipeline.backfill_work import SLICE
 from influxops.engine.pipeline.backfills import Backfills
 from influxops.reconcile.pipeline_state import BackfillOrder
@@ -335,8 +335,8 @@ async def test_many_windows_do_not_hold_others_up() -> None:
 
 def test_a_week_holds_windows_enough_for_an_estimate_unless_they_are_long() -> None:
     """200 minutes, a week of hours, and three months."""
-    from influxops.core.pipeline.backfill import Chosen, Selection
-    from influxops.core.pipeline.backfill_recent import recent_from
+    from influxops.core.pipeline.backfill.recent import recent_from
+    from influxops.core.pipeline.backfill.selection import Chosen, Selection
 
     def since(every: str) -> timedelta:
         grid = cadence(every)

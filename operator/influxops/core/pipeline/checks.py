@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from influxops.core.pipeline.conservation import conservation
-from influxops.core.pipeline.coverage import coverage
 from influxops.core.pipeline.plan import CheckPlan
-from influxops.core.pipeline.proofs import Finding, checksum, row_count
-from influxops.core.pipeline.result import QueryResult, Series, Written
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.conservation import conservation
+from influxops.core.pipeline.proofs.coverage import coverage
+from influxops.core.pipeline.proofs.result import QueryResult, Series, Written
+from influxops.core.pipeline.proofs.rows import Finding, checksum, row_count
+from influxops.core.pipeline.windows.window import Window
 
 
 @dataclass(frozen=True, slots=True)

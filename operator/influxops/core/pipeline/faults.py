@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from influxops.core.pipeline.cadence import Cadence, CadenceFault
-from influxops.core.pipeline.edges import edge_fault
 from influxops.core.pipeline.graph import Graph, GraphFault, StageNode, graph
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.spec import PipelineLike, StageLike
 from influxops.core.pipeline.stage_faults import Fault, data_warnings
+from influxops.core.pipeline.windows.cadence import Cadence, CadenceFault
+from influxops.core.pipeline.windows.edges import edge_fault
 
 _READS_BACK = frozenset({"Checksum", "Conservation"})
 """Checks that are right only where nothing but the window's own points stands in the destination."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 
 MEASUREMENT = "window_state"
 """Tags ``owner`` and ``stage``; the time is the start of the window."""

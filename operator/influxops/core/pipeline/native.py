@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from influxops.core.conditions import rfc3339
 from influxops.core.durations import Duration
-from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.windows.cadence import Cadence
 from influxops.core.schedule import Schedule
 
 _STEP = timedelta(hours=37, minutes=11)

@@ -9,12 +9,12 @@ from typing import Any
 
 from influxops.core.conditions import Condition, clip, of_outcome, rfc3339, stamp
 from influxops.core.outcome import Outcome, Reason
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.circuit import Circuit, CircuitState
-from influxops.core.pipeline.entry import Entry, Place, by_order
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.circuit import Circuit, CircuitState
+from influxops.core.pipeline.agenda.entry import Entry, Place, by_order
+from influxops.core.pipeline.agenda.too_late import TooLate
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.too_late import TooLate
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 
 MAX_EXCEPTIONS = 50
 _TOLD_BY_LOOP = ("stageCount", "windows", "lateWindows", "stages", "watermark", "nextWindow", "exceptions")

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.keys import Key
-from influxops.core.pipeline.cadence import Cadence
 from influxops.core.pipeline.graph import Graph
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.proofs.result import Source, Target
+from influxops.core.pipeline.windows.cadence import Cadence
 from influxops.core.reruns import Pauses
 
 

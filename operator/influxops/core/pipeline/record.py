@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 
 
 class WindowState(StrEnum):

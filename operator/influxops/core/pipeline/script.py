@@ -11,7 +11,7 @@ from influxops.core.durations import Duration
 from influxops.core.flux.facts import ScriptFacts
 from influxops.core.flux.quote import quote_time
 from influxops.core.flux.render import MEMBERS, Rendered, to_user_place
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 
 _PROFILER = "influxopsProfiler"
 _PLACE = re.compile(r"@(\d+):(\d+)-\d+:\d+")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from influxops.core.pipeline.result import Source, Target, overlap
+from influxops.core.pipeline.proofs.result import Source, Target, overlap
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from influxops.core.pipeline.cadence import Cadence
+from influxops.core.pipeline.drawing.shown import Shown
 from influxops.core.pipeline.record import WindowState
-from influxops.core.pipeline.shown import Shown
+from influxops.core.pipeline.windows.cadence import Cadence
 
 CLOSED = "Closed"
 _WORDS = {"Open": "circuit open", "HalfOpen": "circuit half open"}

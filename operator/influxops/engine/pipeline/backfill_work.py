@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.backfill import Blocked, Chosen, Selection
-from influxops.core.pipeline.backfill_status import Progress, View, terminal
-from influxops.core.pipeline.entry import Entry, Place
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.entry import Entry, Place
+from influxops.core.pipeline.backfill.selection import Blocked, Chosen, Selection
+from influxops.core.pipeline.backfill.status import Progress, View, terminal
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.reconcile.pipeline_state import BackfillOrder

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from influxops.core.keys import Key
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.backfill import Bounds, Refused, Selection, bounds, estimate, select
-from influxops.core.pipeline.backfill_recent import recent_from
-from influxops.core.pipeline.backfill_refusal import refusal
-from influxops.core.pipeline.backfill_status import Progress, View, backfill_status
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.backfill.recent import recent_from
+from influxops.core.pipeline.backfill.refusal import refusal
+from influxops.core.pipeline.backfill.selection import Bounds, Refused, Selection, bounds, estimate, select
+from influxops.core.pipeline.backfill.status import Progress, View, backfill_status
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.record import unpack

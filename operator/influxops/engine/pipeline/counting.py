@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from influxops.core.pipeline.agenda.late import aligned, counts_of, grid_step
 from influxops.core.pipeline.expiry import expires_before
-from influxops.core.pipeline.late import aligned, counts_of, grid_step
-from influxops.core.pipeline.result import Source
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import Source
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.catch_up import GivenUp, keep_newest, made_of
-from influxops.core.pipeline.circuit import Circuit
-from influxops.core.pipeline.due import due, next_window, watermark
-from influxops.core.pipeline.entry import Entry, Place
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.catch_up import GivenUp, keep_newest, made_of
+from influxops.core.pipeline.agenda.circuit import Circuit
+from influxops.core.pipeline.agenda.due import due, next_window, watermark
+from influxops.core.pipeline.agenda.entry import Entry, Place
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState, given_up
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.pipeline.old_look import Found
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from influxops.core.pipeline.entry import Place
-from influxops.core.pipeline.invalid import invalidated
-from influxops.core.pipeline.late import Change, changed, watched_stages
+from influxops.core.pipeline.agenda.entry import Place
+from influxops.core.pipeline.agenda.invalid import invalidated
+from influxops.core.pipeline.agenda.late import Change, changed, watched_stages
+from influxops.core.pipeline.agenda.restore import longest_window
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.restore import longest_window
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import count_windows, expiry_of
 

@@ -6,14 +6,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.circuit import Circuit
-from influxops.core.pipeline.due import closed, due, next_window
-from influxops.core.pipeline.entry import Place
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.circuit import Circuit
+from influxops.core.pipeline.agenda.due import closed, due, next_window
+from influxops.core.pipeline.agenda.entry import Place
+from influxops.core.pipeline.agenda.recalled import Recalled, near, parts
+from influxops.core.pipeline.agenda.restore import dropped, horizon, restore
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.recalled import Recalled, near, parts
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.restore import dropped, horizon, restore
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import expiry_of
 from influxops.engine.pipeline.course import Course

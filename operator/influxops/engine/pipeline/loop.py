@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from influxops.core.keys import Key
-from influxops.core.pipeline.circuit import CircuitState
-from influxops.core.pipeline.entry import Entry
+from influxops.core.pipeline.agenda.circuit import CircuitState
+from influxops.core.pipeline.agenda.entry import Entry
 from influxops.core.pipeline.pipeline_status import PipelineFacts
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.set_back import SetBack

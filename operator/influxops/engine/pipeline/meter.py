@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from influxops.core.keys import Key
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.circuit import CircuitState
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.circuit import CircuitState
 from influxops.core.pipeline.pipeline_status import PipelineFacts
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.engine.pipeline.late_look import Found

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from influxops.core.observed import UNFINISHED, Run, RunState
-from influxops.core.pipeline.entry import Entry
+from influxops.core.pipeline.agenda.entry import Entry
 from influxops.core.pipeline.plan import NativeTask, StagePlan
+from influxops.core.pipeline.proofs.result import QueryResult, Series, Written
 from influxops.core.pipeline.record import Cause
-from influxops.core.pipeline.result import QueryResult, Series, Written
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.core.slots import started_last
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.window_run import AttemptFailed, Outcome, meaning, prove, source_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.late import watched_stages
+from influxops.core.pipeline.agenda.late import watched_stages
+from influxops.core.pipeline.agenda.restore import longest_window
+from influxops.core.pipeline.agenda.too_late import TooLate, spans, too_late
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.restore import longest_window
-from influxops.core.pipeline.too_late import TooLate, spans, too_late
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import count_windows, expiry_of
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 
-from influxops.core.pipeline.late import watched_stages
+from influxops.core.pipeline.agenda.late import watched_stages
 from influxops.core.pipeline.plan import PipelinePlan, StagePlan
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import count_windows
 

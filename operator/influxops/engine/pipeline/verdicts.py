@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.entry import Entry
+from influxops.core.pipeline.agenda.entry import Entry
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.engine.pipeline.backfills import Backfills
 from influxops.engine.pipeline.course import Course

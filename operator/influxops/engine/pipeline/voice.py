@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from influxops.core.durations import format_seconds
 from influxops.core.keys import Key
 from influxops.core.outcome import Reason
-from influxops.core.pipeline.entry import Entry, Place
-from influxops.core.pipeline.late import Change
-from influxops.core.pipeline.too_late import TooLate
+from influxops.core.pipeline.agenda.entry import Entry, Place
+from influxops.core.pipeline.agenda.late import Change
+from influxops.core.pipeline.agenda.too_late import TooLate
 from influxops.engine.pipeline.late_look import Found
 from influxops.reconcile.context import Context
 

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from influxops.core.pipeline.agenda.entry import Entry
 from influxops.core.pipeline.checks import Evidence, judge, needs
-from influxops.core.pipeline.entry import Entry
 from influxops.core.pipeline.plan import StagePlan
+from influxops.core.pipeline.proofs.result import QueryResult, Series, Target, Written
 from influxops.core.pipeline.record import Points
-from influxops.core.pipeline.result import QueryResult, Series, Target, Written
 from influxops.core.pipeline.script import in_users_places, window_script
-from influxops.core.pipeline.task_cadence import SlotCadence
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.task_cadence import SlotCadence
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import expiry_of
 from influxops.influx.errors import (

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from influxops.core.pipeline.checks import Evidence, Needs, judge, needs
 from influxops.core.pipeline.plan import CheckPlan
-from influxops.core.pipeline.result import QueryResult, Series, Written
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.proofs.result import QueryResult, Series, Written
+from influxops.core.pipeline.windows.window import Window
 
 WINDOW = Window(datetime(2026, 11, 1, 8, tzinfo=UTC), datetime(2026, 11, 1, 9, tzinfo=UTC))
 TIME_SRC = 'timeSrc: "_start"'

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from influxops.api.influxpipeline import InfluxPipelineSpec
-from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.faults import pipeline_faults, pipeline_warnings
 from influxops.core.pipeline.native import native_fault
+from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.schedule import Schedule, of_text
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from influxops.core.pipeline.graph import Graph, GraphFault, StageNode, graph
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.stage_faults import data_warnings
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from influxops.core.outcome import Done, Outcome, Reason, Stalled
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.circuit import Circuit
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.pipeline_status import (
     MAX_EXCEPTIONS,
     PipelineFacts,
@@ -18,7 +18,7 @@ from influxops.core.pipeline.pipeline_status import (
     stage_facts,
 )
 from influxops.core.pipeline.record import Cause, WindowState
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from tests.support.pipeline_plans import StageOf, plan_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from influxops.core.durations import parse_duration
 from influxops.core.flux.facts import NO_FACTS
 from influxops.core.pipeline.script import in_users_places, unknown_members, window_script
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=UTC))
 HOUR = parse_duration("1h")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import MagicMock
 
-from influxops.core.pipeline.agenda import Agenda
-from influxops.core.pipeline.due import next_window
+from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.due import next_window
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.engine.pipeline.course import MOST_HEALED, Course
 from tests.support.pipeline_plans import StageOf, plan_of

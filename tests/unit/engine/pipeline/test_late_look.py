@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from influxops.core.pipeline.cadence import cadence
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.record import WindowRecord, WindowState
-from influxops.core.pipeline.result import Source, Target
+from influxops.core.pipeline.windows.cadence import cadence
 from influxops.engine.pipeline.late_look import Found, LateLook
 from tests.support.pipeline_plans import StageOf, plan_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from influxops.core.pipeline.result import Source
+from influxops.core.pipeline.proofs.result import Source
 from influxops.influx.errors import Forbidden
 from tests.support.pipeline_desk import PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from influxops.core.pipeline.cadence import cadence
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.proofs.result import Source
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
-from influxops.core.pipeline.result import Source
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.cadence import cadence
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.pipeline.course import MARK_EVERY, Course
 from influxops.engine.pipeline.loading import load
 from tests.support.pipeline_plans import StageOf, plan_of
@@ -232,7 +232,7 @@ async def test_a_new_pipeline_is_told_nothing_of_what_never_ran() -> None:
 
 async def test_a_long_ledger_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind a window that has failed long ago there may be more records than memory has room for."""
-    monkeypatch.setattr("influxops.core.pipeline.recalled.AT_ONCE", 30)
+    monkeypatch.setattr("influxops.core.pipeline.agenda.recalled.AT_ONCE", 30)
     ledger = Ledger(NOON - 96 * HOUR, [hour(number) for number in range(95)])
     loaded = await load(ledger, PLAN, ledger, NOW, None)  # type: ignore[arg-type]
     assert (len(loaded.course.agenda), loaded.records) == (1, 95)

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from influxops.core.pipeline.circuit import CircuitState
+from influxops.core.pipeline.agenda.circuit import CircuitState
 from influxops.core.pipeline.plan import PipelinePlan
+from influxops.core.pipeline.proofs.result import QueryResult, Source
 from influxops.core.pipeline.record import Cause, WindowState
-from influxops.core.pipeline.result import QueryResult, Source
 from influxops.core.record import pack
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.pipeline.window_run import Outcome

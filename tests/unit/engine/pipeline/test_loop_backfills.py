@@ -13,8 +13,8 @@ from influxops.api.influxbackfill import InfluxBackfillSpec
 from influxops.core.keys import Key, Kind
 from influxops.core.observed import Bucket
 from influxops.core.pipeline.plan import PipelinePlan, RetryPlan
+from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.record import Cause, Points, WindowState
-from influxops.core.pipeline.result import Source, Target
 from influxops.core.reruns import Pauses
 from influxops.engine.pipeline.loop import PipelineLoop
 from influxops.engine.pipeline.registry import Pipelines

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from influxops.core.keys import Key, Kind
-from influxops.core.pipeline.circuit import CircuitState
+from influxops.core.pipeline.agenda.circuit import CircuitState
 from influxops.engine.pipeline.meter import Meter
 from influxops.telemetry.metrics import Metrics
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from influxops.core.observed import Run, RunState
-from influxops.core.pipeline.entry import Entry
+from influxops.core.pipeline.agenda.entry import Entry
 from influxops.core.pipeline.plan import NativeTask
 from influxops.core.pipeline.record import Cause
-from influxops.core.pipeline.window import Window
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.pipeline import native_run
 from influxops.engine.pipeline.native_run import run_native
 from tests.support.pipeline_plans import StageOf, plan_of

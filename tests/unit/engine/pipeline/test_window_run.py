@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from influxops.core.pipeline.result import Target
+from influxops.core.pipeline.proofs.result import Target
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline import window_run
 from influxops.engine.pipeline.window_run import Abandoned, run_window
