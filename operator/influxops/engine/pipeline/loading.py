@@ -50,7 +50,8 @@ async def load(
     begun = known is not None or told is not None
     lost = _lost(link, plan, mark, recalled, now) if begun else {}
     # Seconds, for fifty thousand windows.
-    agenda = await asyncio.to_thread(restore, plan, mark, recalled, now, lost)
+    found = await asyncio.to_thread(due, plan, mark, now, recalled.done, lost)
+    agenda = await asyncio.to_thread(restore, plan, mark, recalled, found.places, now)
     for record in dropped(mark, recalled, agenda):
         writer.put(replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP))
     course = Course(
@@ -65,7 +66,6 @@ async def load(
         last=recalled.last,
         marked_at=now if mark == known else None,
     )
-    found = await asyncio.to_thread(due, plan, mark, now, recalled.done, lost)
     course.strand(found.stranded, now)
     return Loaded(
         course,

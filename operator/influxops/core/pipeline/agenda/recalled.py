@@ -73,13 +73,6 @@ class Recalled:
                 self.last[record.stage] = record
 
 
-def recall(plan: PipelinePlan, records: Iterable[WindowRecord]) -> Recalled:
-    """What these records come to."""
-    recalled = Recalled(plan)
-    recalled.take(records)
-    return recalled
-
-
 def parts(
     plan: PipelinePlan, start: datetime, stop: datetime, most: int | None = None
 ) -> Iterator[tuple[datetime, datetime]]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from influxops.core.pipeline.agenda.agenda import Agenda
-from influxops.core.pipeline.agenda.due import due
+from influxops.core.pipeline.agenda.entry import Place
 from influxops.core.pipeline.agenda.recalled import Recalled
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import RUNS_AGAIN, Cause, Points, WindowRecord, WindowState
 
 _OF_THE_SCHEDULE = frozenset({Cause.SCHEDULE, Cause.REPAIR})
-_NOTHING: Mapping[str, datetime] = MappingProxyType({})
 
 
 def horizon(plan: PipelinePlan, watermark: datetime, now: datetime) -> datetime:
@@ -28,20 +26,16 @@ def longest_window(plan: PipelinePlan, now: datetime) -> timedelta:
 
 
 def restore(
-    plan: PipelinePlan,
-    watermark: datetime,
-    recalled: Recalled,
-    now: datetime,
-    lost: Mapping[str, datetime] = _NOTHING,
+    plan: PipelinePlan, watermark: datetime, recalled: Recalled, places: Iterable[Place], now: datetime
 ) -> Agenda:
     """The agenda that the ledger and the watermark come to.
 
-    A window above the watermark without a record has not run, but for those that start before the moment of their stage in ``lost``:
-    of them the ledger keeps no record. One at or below the watermark without a record is settled.
+    ``places`` are those that are due after the watermark: without a record they have not run. A window at or below the watermark
+    without a record is settled.
     """
     agenda = Agenda(plan)
     known = dict(recalled.left)
-    for place in due(plan, watermark, now, recalled.done, lost).places:
+    for place in places:
         record = known.pop(place, None)
         if record is None:
             agenda.add(*place, now)

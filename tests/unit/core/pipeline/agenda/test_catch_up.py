@@ -9,11 +9,11 @@ from influxops.core.pipeline.agenda.agenda import Agenda
 from influxops.core.pipeline.agenda.catch_up import keep_newest
 from influxops.core.pipeline.agenda.due import due
 from influxops.core.pipeline.agenda.recalled import Recalled
-from influxops.core.pipeline.agenda.restore import restore
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
 from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.restored import restored
 
 HOUR = timedelta(hours=1)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,14 +44,14 @@ def test_a_window_made_of_one_that_is_given_up_is_given_up_too() -> None:
 def test_nothing_is_given_up_that_fits() -> None:
     found = due(plan(240), BEGIN, NOW)
     assert (len(found.places), found.given_up) == (250, ())
-    agenda = restore(plan(240), BEGIN, Recalled(plan(240)), NOW)
+    agenda = restored(plan(240), BEGIN, Recalled(plan(240)), NOW)
     assert keep_newest(agenda, NOW, BEGIN).newest == ()
     assert len(agenda) == 250
 
 
 def test_the_agenda_is_kept_short_while_nothing_runs() -> None:
     """As hour after hour comes on, the oldest go, and a day with the first of its hours; what runs stays."""
-    agenda = restore(plan(50), BEGIN, Recalled(plan(50)), NOW)
+    agenda = restored(plan(50), BEGIN, Recalled(plan(50)), NOW)
     running = agenda.take(NOW, lambda _: True)
     assert running is not None
     for number in range(1, 4):

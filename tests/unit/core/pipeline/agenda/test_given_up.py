@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from influxops.core.pipeline.agenda.due import due
-from influxops.core.pipeline.agenda.recalled import recall
-from influxops.core.pipeline.agenda.restore import restore
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import WindowRecord, WindowState, given_up
 from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.pipeline.windows.window import Window
 from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.restored import recall, restored
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -72,7 +71,7 @@ def test_what_has_succeeded_does_not_count_as_waiting() -> None:
     records.append(WindowRecord(*place, WindowState.FAILED, script=""))
     found = due(plan(20), BEGIN, BEGIN + 50 * HOUR, hours(1, 40))
     assert (set(found.places), found.given_up) == ({place, *hours(40, 50), day(0), day(1)}, ())
-    agenda = restore(plan(20), BEGIN, recall(plan(20), records), BEGIN + 50 * HOUR)
+    agenda = restored(plan(20), BEGIN, recall(plan(20), records), BEGIN + 50 * HOUR)
     assert agenda.entries[place].state is WindowState.FAILED
     assert agenda.entries[day(0)].state is WindowState.PENDING
 
@@ -81,6 +80,6 @@ def test_the_mark_of_what_is_stranded_outlives_a_restart() -> None:
     """After the watermark has passed the hours that were given up, only the ledger knows that the day must not run."""
     mark = BEGIN + 47 * HOUR
     records = [given_up(*day(1), now=mark), *(WindowRecord(*one, WindowState.SUCCESS) for one in hours(30, 47))]
-    agenda = restore(plan(44), mark, recall(plan(44), records), BEGIN + 48 * HOUR)
+    agenda = restored(plan(44), mark, recall(plan(44), records), BEGIN + 48 * HOUR)
     assert set(agenda.entries) == hours(47, 48)
     assert recall(plan(44), records).stranded == {day(1)}

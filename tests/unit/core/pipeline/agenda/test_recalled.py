@@ -7,11 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from influxops.core.pipeline.agenda.recalled import Done, near, parts, recall
+from influxops.core.pipeline.agenda.recalled import Done, near, parts
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.pipeline.windows.window import Window
 from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.restored import recall
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

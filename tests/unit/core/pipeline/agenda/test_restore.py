@@ -14,14 +14,14 @@ from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.agenda.due import next_window
 from influxops.core.pipeline.agenda.entry import Place
 from influxops.core.pipeline.agenda.invalid import invalidated
-from influxops.core.pipeline.agenda.recalled import recall
-from influxops.core.pipeline.agenda.restore import dropped, horizon, restore
+from influxops.core.pipeline.agenda.restore import dropped, horizon
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.pipeline.windows.edges import parents_of
 from influxops.engine.pipeline.course import Course, again
 from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.restored import recall, restored
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -46,7 +46,7 @@ def test_late_data_in_a_window_that_a_backfill_waits_for_outlives_both() -> None
     mark = again(agenda.add("a", window, now, cause=Cause.LATE_DATA, revision=2))
     agenda.drop_backfill("b", now)
     assert ("a", window) in agenda
-    assert ("a", window) in restore(plan, now, recall(plan, [mark]), now)
+    assert ("a", window) in restored(plan, now, recall(plan, [mark]), now)
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Ledger:
             one for one in self.records().values() if one.window.start >= start or one.state is not WindowState.SUCCESS
         ]
         circuits = {name: Circuit(99, 1) for name in plan.stages}
-        agenda = restore(plan, mark, recall(plan, records), now)
+        agenda = restored(plan, mark, recall(plan, records), now)
         return Course(plan, agenda, self, circuits, mark, max(mark, now), next_window(plan, now))  # type: ignore[arg-type]
 
 
@@ -183,10 +183,10 @@ def test_a_failed_window_stays_failed_until_its_script_changes() -> None:
     now = BEGIN + HOUR
     window = plan.stages["a"].cadence.latest(now)
     record = WindowRecord("a", window, WindowState.FAILED, revision=3, attempt=2, error="no", script="")
-    entry = restore(plan, BEGIN, recall(plan, [record]), now).entries["a", window]
+    entry = restored(plan, BEGIN, recall(plan, [record]), now).entries["a", window]
     assert (entry.state, entry.attempt, entry.revision, entry.error) == (WindowState.FAILED, 2, 3, "no")
     changed = replace(record, script="another")
-    entry = restore(plan, BEGIN, recall(plan, [changed]), now).entries["a", window]
+    entry = restored(plan, BEGIN, recall(plan, [changed]), now).entries["a", window]
     assert (entry.state, entry.cause, entry.revision) == (WindowState.READY, Cause.REPAIR, 4)
 
 
@@ -196,14 +196,14 @@ def test_what_a_backfill_or_a_gap_left_below_the_watermark_is_not_the_schedules(
     window = plan.stages["a"].cadence.latest(BEGIN + 2 * HOUR)
     for cause in (Cause.BACKFILL, Cause.GIVEN_UP, Cause.SCHEDULE):
         record = WindowRecord("a", window, WindowState.FAILED, cause=cause)
-        assert ("a", window) not in restore(plan, BEGIN + 8 * HOUR, recall(plan, [record]), now)
+        assert ("a", window) not in restored(plan, BEGIN + 8 * HOUR, recall(plan, [record]), now)
 
 
 def replacing(*failed: WindowRecord) -> tuple[PipelinePlan, Agenda]:
     """Hours and days of them, where the hours replace what is there; the watermark has passed half of the first day."""
     plan = plan_of({"a": StageOf(), "day": StageOf(cadence("1d"), ("a",))}, begin=BEGIN)
     plan = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], replace=True)})
-    return plan, restore(plan, BEGIN + 12 * HOUR, recall(plan, failed), BEGIN + 12 * HOUR)
+    return plan, restored(plan, BEGIN + 12 * HOUR, recall(plan, failed), BEGIN + 12 * HOUR)
 
 
 def test_what_is_made_of_a_window_that_a_backfill_has_left_empty_waits_for_it() -> None:
@@ -217,7 +217,7 @@ def test_what_is_made_of_a_window_that_a_backfill_has_left_empty_waits_for_it() 
     agenda.add("day", cadence("1d").latest(BEGIN + 24 * HOUR), BEGIN + 24 * HOUR)
     assert agenda.take(BEGIN + 24 * HOUR, lambda _: True) is None
     plain = plan_of({"a": StageOf()}, begin=BEGIN)
-    assert ("a", window) in restore(plain, BEGIN + 12 * HOUR, recall(plain, [failed]), BEGIN + 12 * HOUR), (
+    assert ("a", window) in restored(plain, BEGIN + 12 * HOUR, recall(plain, [failed]), BEGIN + 12 * HOUR), (
         "whatever the stage says now"
     )
     kept = replace(failed, points=Points.UNKNOWN)
@@ -262,7 +262,7 @@ def test_what_is_given_up_at_a_start_is_marked_so_and_what_is_owed_is_not_given_
     failed = WindowRecord("a", grid.latest(BEGIN + HOUR), WindowState.FAILED, 2, cause=Cause.REPAIR)
     late = WindowRecord("a", grid.latest(BEGIN + 2 * HOUR), WindowState.READY, 2, cause=Cause.LATE_DATA)
     recalled = recall(plan, [failed, late])
-    agenda = restore(plan, BEGIN, recalled, now)
+    agenda = restored(plan, BEGIN, recalled, now)
     assert sorted(window.stop.hour for _, window in agenda.entries) == [2, 4, 5]
     assert dropped(BEGIN, recalled, agenda) == [failed]
     assert dropped(BEGIN + HOUR, recalled, agenda) == []
@@ -275,7 +275,7 @@ def test_a_window_of_a_former_grid_does_not_come_back() -> None:
     window = cadence("1h").latest(BEGIN + 5 * HOUR)
     for state in (WindowState.READY, WindowState.FAILED):
         record = WindowRecord("a", window, state, 2, cause=Cause.LATE_DATA)
-        assert ("a", window) not in restore(plan, BEGIN + 48 * HOUR, recall(plan, [record]), now)
+        assert ("a", window) not in restored(plan, BEGIN + 48 * HOUR, recall(plan, [record]), now)
 
 
 def test_what_is_to_run_again_at_or_below_the_watermark_does_and_the_rest_is_settled() -> None:
@@ -283,14 +283,14 @@ def test_what_is_to_run_again_at_or_below_the_watermark_does_and_the_rest_is_set
     grid, mark = plan.stages["a"].cadence, BEGIN + 5 * HOUR
     for back in (0, 2):
         record = WindowRecord("a", grid.latest(mark - back * HOUR), WindowState.READY, 2, cause=Cause.LATE_DATA)
-        assert list(restore(plan, mark, recall(plan, [record]), mark).entries) == [("a", record.window)]
-    assert not len(restore(plan, mark, recall(plan, []), mark))
+        assert list(restored(plan, mark, recall(plan, [record]), mark).entries) == [("a", record.window)]
+    assert not len(restored(plan, mark, recall(plan, []), mark))
 
 
 def test_records_of_a_stage_that_the_plan_no_longer_has_are_ignored() -> None:
     plan = plan_of({"a": StageOf()}, begin=BEGIN)
     now = BEGIN + HOUR
     record = WindowRecord("gone", plan.stages["a"].cadence.latest(now), WindowState.READY)
-    assert list(restore(plan, BEGIN, recall(plan, [record]), now).entries) == [
+    assert list(restored(plan, BEGIN, recall(plan, [record]), now).entries) == [
         ("a", plan.stages["a"].cadence.latest(now))
     ]
