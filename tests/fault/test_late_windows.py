@@ -21,7 +21,7 @@ from tests.support.window_crash import PIPELINE, at_rest, destinations, look
 from tests.support.window_oracles import ledger, skipped, status
 from tests.support.world import World, world
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.prove]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -80,7 +80,9 @@ async def next_life(made: World) -> None:
     await all_done(made, "", since)
 
 
-@pytest.mark.parametrize("step", ["run", "ledger-write", "mark-write"])
+@pytest.mark.parametrize(
+    "step", [*(pytest.param(name, marks=pytest.mark.prove) for name in ("run", "ledger-write")), "mark-write"]
+)
 async def test_what_arrives_late_changes_nothing(two: Pair, step: str) -> None:
     """A run writes the same points once more, a record tells of the same end; also the next life finds all done."""
     made = two.made
@@ -103,6 +105,7 @@ async def test_what_arrives_late_changes_nothing(two: Pair, step: str) -> None:
     )
 
 
+@pytest.mark.prove
 async def test_a_late_delete_of_replace_takes_what_its_successor_wrote(two: Pair) -> None:
     """Not promised: InfluxDB deletes whenever the request arrives. One window of one stage is lost, no other, and a backfill brings it back."""
     made = two.made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ class Course:
     writer: LedgerWriter
     circuits: dict[str, Circuit]
     watermark: datetime
+    """Every window that ends here or earlier is settled."""
     added_to: datetime | None
     """Windows that ended by then are on the agenda or settled; None when no window comes by schedule."""
     next: Window | None = None
@@ -60,8 +62,15 @@ class Course:
     """Whether something has changed that the status tells."""
     _waits_for: int | None = None
     """The ledger's mark behind what it could not be told of in time."""
+    kept: datetime = field(init=False)
+    """The watermark that the ledger has. No later one is told: where the ledger has none, the next operator begins with what was told."""
+    _on_its_way: deque[tuple[int, datetime]] = field(default_factory=deque)
+    """Watermarks that are to be written, each with what to ask the writer for."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)
     """The oldest window and the last closed moment at which the watermark was last reckoned."""
+
+    def __post_init__(self) -> None:
+        self.kept = self.watermark
 
     def admits(self, stage: str, now: datetime) -> bool:
         """Whether a window of the stage may start."""
@@ -109,9 +118,13 @@ class Course:
                 self.agenda.drop(entry, now)
 
     def advance(self, now: datetime) -> None:
-        """Move the watermark over what is settled."""
+        """Move the watermark over what is settled, and the one that is told to where the ledger has it."""
         if self.added_to is None:
             return
+        while self._on_its_way and self.writer.has(self._on_its_way[0][0]):
+            kept = self._on_its_way.popleft()[1]
+            self.dirty = self.dirty or kept != self.kept
+            self.kept = kept
         if self.watermark <= now and (self.marked_at is None or now - self.marked_at >= MARK_EVERY):
             self._mark(now)
         judged = (self.agenda.oldest_stop(self.watermark), self.added_to)
@@ -126,7 +139,7 @@ class Course:
             self.dirty = True
 
     def _mark(self, now: datetime) -> None:
-        self.writer.watermark(self.watermark, now)
+        self._on_its_way.append((self.writer.watermark(self.watermark, now), self.watermark))
         self.marked_at = now
 
     def earlier(self, by: timedelta) -> None:

@@ -28,10 +28,17 @@ PAUSE = 2.0
 class LedgerWriter:
     """Of one owner in one bucket."""
 
-    def __init__(self, link: Callable[[], LiveLink | None], bucket: str, owner: str) -> None:
+    def __init__(
+        self,
+        link: Callable[[], LiveLink | None],
+        bucket: str,
+        owner: str,
+        on_written: Callable[[], None] = lambda: None,
+    ) -> None:
         self.trouble = ""
         """Why the last request failed; empty when it did not."""
         self._link = link
+        self._on_written = on_written
         self.bucket = bucket
         self.owner = owner
         self._lines: list[str] = []
@@ -52,9 +59,10 @@ class LedgerWriter:
         """Have a record written, after all that came before it."""
         self._add(encode(self.owner, record))
 
-    def watermark(self, stop: datetime, now: datetime) -> None:
-        """Have the watermark written, after the records of the windows that it settles."""
+    def watermark(self, stop: datetime, now: datetime) -> int:
+        """Have the watermark written, after the records of the windows that it settles. What to ask ``has`` for, whether it is."""
         self._add(encode_watermark(self.owner, stop, now))
+        return self._put
 
     def mark(self) -> int:
         """Of everything that was put so far, for ``has``; it is written at once."""
@@ -105,6 +113,7 @@ class LedgerWriter:
                 del self._lines[: len(batch)]
                 self._written += len(batch)
                 self._progress.set()
+                self._on_written()
             else:
                 await asyncio.sleep(PAUSE)
 

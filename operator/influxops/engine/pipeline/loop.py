@@ -214,7 +214,7 @@ class PipelineLoop:
 
     async def _load(self, link: LiveLink, plan: PipelinePlan) -> Course:
         """Begin with what the ledger tells."""
-        self._writer = self._writer or LedgerWriter(self.link, plan.bucket, plan.owner)
+        self._writer = self._writer or LedgerWriter(self.link, plan.bucket, plan.owner, self.wake.set)
         told = self.course.watermark if self.course is not None else told_watermark(self._context, self.key)
         loaded = await load(link, plan, self._writer, self._context.now(), told)
         course = loaded.course

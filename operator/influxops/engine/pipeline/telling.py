@@ -14,7 +14,7 @@ def facts_of(course: Course, now: datetime, suspended: Mapping[str, str]) -> Pip
     """Looks at the whole agenda, so not to be called all the time. ``suspended``: InfluxBackfills, name by uid."""
     agenda, circuits, writer = course.agenda, course.circuits, course.writer
     return PipelineFacts(
-        watermark=course.watermark,
+        watermark=course.kept,
         next_window=course.next,
         counts=agenda.counts(),
         succeeded=course.succeeded,

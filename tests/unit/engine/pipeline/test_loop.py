@@ -376,3 +376,18 @@ async def test_another_plan_that_waits_for_the_ledger_says_so(desk: PipelineDesk
     await until(lambda: desk.loop.course is not None and desk.loop.course.plan == changed, 40)
     await until(lambda: settled(desk))
     assert len(desk.fake.ran) == 4
+
+
+async def test_no_watermark_is_told_that_the_ledger_does_not_have(desk: PipelineDesk) -> None:
+    """Who comes next begins with what was told, if the ledger has none: it would take for settled what no record tells of."""
+    desk.fake.always["write_points"] = Forbidden("may not write", "write:buckets")
+    plan = hours(plan_of({"a": StageOf()}), 4)
+    desk.start(plan)
+    await until(lambda: desk.loop.facts.succeeded == 4)
+    assert desk.loop.course is not None
+    assert desk.loop.course.watermark > plan.begin
+    assert desk.loop.facts.watermark == plan.begin
+    desk.fake.always.clear()
+    await until(lambda: settled(desk))
+    end = desk.loop.course.watermark
+    await until(lambda: desk.loop.facts.watermark == end)
