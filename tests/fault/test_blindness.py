@@ -13,7 +13,7 @@ from tests.fault.workloads_consent import orphan_task
 from tests.support.lens import Lens
 from tests.support.nursery import Nursery
 from tests.support.watch_faults import How, WatchFault
-from tests.support.world import CONNECTION, world
+from tests.support.world import CONNECTION, shared_world
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.prove]
 
@@ -32,7 +32,7 @@ async def test_a_lost_deletion_is_found(
     how: How, limit: float, fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
     """The last event of an object is lost with its watch: the connection soon counts one task less, without a write to wait for."""
-    async with world(fault_stack, nursery, tmp_path) as made:
+    async with shared_world(fault_stack, nursery, tmp_path) as made:
         lens = Lens(made.kube)
         made.start()
         await orphan_task(made)

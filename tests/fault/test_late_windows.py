@@ -19,7 +19,7 @@ from tests.support.steps import step_of
 from tests.support.until import until, until_async
 from tests.support.window_crash import PIPELINE, at_rest, destinations, look
 from tests.support.window_oracles import ledger, skipped, status
-from tests.support.world import World, world
+from tests.support.world import World, shared_world
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture
 async def two(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Pair]:
     """The first leads, the second stands by."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made, pair(made, fault_stack) as both:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made, pair(made, fault_stack) as both:
         await seed_all(made)
         yield both
         assert both.faults_in_logs() == []

@@ -19,7 +19,7 @@ from tests.support.nursery import Nursery
 from tests.support.oracles import View, ownership
 from tests.support.pair import FIRST, Loss, Pair, by, pair
 from tests.support.until import until, until_async
-from tests.support.world import INSTANCE, World, world
+from tests.support.world import INSTANCE, World, shared_world
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.prove]
 
@@ -30,7 +30,7 @@ SOON = 10.0
 @pytest.fixture
 async def two(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Pair]:
     """The first leads, the second stands by."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made, pair(made, fault_stack) as both:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made, pair(made, fault_stack) as both:
         yield both
         assert both.faults_in_logs() == []
         assert judge(both.made.history.exchanges, SHORT).problems == []

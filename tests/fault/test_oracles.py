@@ -105,8 +105,20 @@ def wrote(who: str, at: float) -> Exchange:
         ([claim("a", 0.0), claim("b", 2.0), wrote("a", 2.1)], "TWO LEADERS"),
         ([claim("a", 0.0), wrote("b", 1.0)], "NO LEASE"),
         ([claim("a", 0.0), claim("a", 1.0, ""), wrote("a", 1.5)], "NO LEASE"),
+        ([claim("a", 0.0), wrote("", 3.0)], ""),
+        ([claim("a", 0.0), wrote("", 3.6), claim("b", 6.1)], "NO LEASE"),
     ],
-    ids=["in time", "handed over", "late", "renewal not answered", "two", "never held", "given up"],
+    ids=[
+        "in time",
+        "handed over",
+        "late",
+        "renewal not answered",
+        "two",
+        "never held",
+        "given up",
+        "of an unknown one in time",
+        "of an unknown one between two leaders",
+    ],
 )
 def test_the_judge_of_leases(history: list[Exchange], problem: str) -> None:
     """With a lease of 4 s and a deadline of 3 s."""

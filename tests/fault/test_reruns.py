@@ -17,7 +17,7 @@ from tests.support.faults import CRASHES, KILL_COMMITTED, LOST, RESET, Fault, Ru
 from tests.support.history import INFLUX, Exchange
 from tests.support.nursery import Nursery
 from tests.support.until import until_async
-from tests.support.world import World, world
+from tests.support.world import World, shared_world
 
 STRIKES = 3
 """The first so many requests for a run are struck."""
@@ -117,9 +117,8 @@ async def test_no_slot_succeeds_twice(
     tmp_path: Path,
 ) -> None:
     """The first requests for a run are struck; in the end every slot has succeeded exactly once."""
-    async with world(fault_stack, nursery, tmp_path) as made:
+    async with shared_world(fault_stack, nursery, tmp_path) as made:
         rule = made.influx.add(Rule(asks_for_a_run, fault, times=STRIKES))
-        await made.plant_foreign()
         made.start()
         await act(made, rule)
 

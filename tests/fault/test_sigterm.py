@@ -16,7 +16,7 @@ from tests.support.history import INFLUX
 from tests.support.nursery import Nursery
 from tests.support.oracles import ownership, summary
 from tests.support.until import until
-from tests.support.world import INSTANCE, World, world
+from tests.support.world import INSTANCE, World, shared_world
 
 GRACE = 25.0
 """Seconds in which it must have ended: the default of --shutdown-grace and a few for the rest."""
@@ -42,7 +42,7 @@ async def end(made: World) -> float:
 
 async def test_at_rest_it_ends_at_once(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> None:
     """Nothing is under way, watches are open: it ends within five seconds."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await one_task(made)
         await made.rest(sweeps=0)
@@ -54,7 +54,7 @@ async def test_a_create_in_flight_is_finished(
     stage: Stage, fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
     """The request that creates a task hangs when SIGTERM comes: its answer is awaited, and its id is in status."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await connected(made)
         await made.rest(sweeps=0)
@@ -73,7 +73,7 @@ async def test_a_create_in_flight_is_finished(
 
 async def test_a_change_of_schedule_is_not_left_half_done(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> None:
     """Between the request that pauses the task and the one that resumes it: it must not stay paused."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await one_task(made)
         await made.rest(sweeps=0)
@@ -95,7 +95,7 @@ async def test_a_change_of_schedule_is_not_left_half_done(fault_stack: Stack, nu
 
 async def test_many_creates_under_way(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> None:
     """Forty creates and a slow InfluxDB: those under way end well, the rest is made by the next operator, none twice."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await connected(made)
         await made.rest(sweeps=0)
@@ -114,7 +114,7 @@ async def test_a_server_that_hangs_does_not_hold_up_the_end(
     fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
     """The answer to a create never comes: the grace ends, so does the operator, and the next one finds the task."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start("--shutdown-grace", "2")
         await connected(made)
         await made.rest(sweeps=0)
@@ -131,7 +131,7 @@ async def test_the_next_operator_need_not_wait_for_the_lease(
     fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
     """A lease that was given up is taken at once, not when it would have run out."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         made.start()
         await one_task(made)
         await made.rest(sweeps=0)

@@ -18,7 +18,7 @@ from tests.support.proxy import FaultProxy
 from tests.support.stale import live_deletes
 from tests.support.until import until
 from tests.support.watch_faults import How, WatchFault
-from tests.support.world import INSTANCE, World, world
+from tests.support.world import INSTANCE, World, shared_world
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.prove]
 
@@ -33,8 +33,7 @@ async def test_a_leader_that_is_behind_leaves_the_successor_alone(
     at: int, fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
     """Its watch lost the end of one object and the coming of the next of that name: nothing of the next one's is touched."""
-    async with world(fault_stack, nursery, tmp_path, leases=True) as made:
-        await made.plant_foreign()
+    async with shared_world(fault_stack, nursery, tmp_path, leases=True) as made:
         first = made.start()
         await one_task(made)
         await made.rest(sweeps=0)

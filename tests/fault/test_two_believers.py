@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
-from tests.fault.test_lost_replies import make
+from tests.fault.test_lost_replies import made_of, make
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.figures import note
 from tests.support.history import INFLUX, Exchange, History
 from tests.support.nursery import Nursery
 from tests.support.oracles import ownership
 from tests.support.pair import FIRST, SECOND, pair
-from tests.support.world import INSTANCE, world
+from tests.support.world import INSTANCE, shared_world
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -61,14 +61,14 @@ async def test_doubles_are_found_by_their_marks(
     count: int, fault_stack: Stack, nursery: Nursery, tmp_path: Path
 ) -> None:
     """Both create: each task is there twice at most, both keep the one that came first, and then they are quiet."""
-    async with world(fault_stack, nursery, tmp_path) as made, pair(made, fault_stack, lead=False) as two:
+    async with shared_world(fault_stack, nursery, tmp_path) as made, pair(made, fault_stack, lead=False) as two:
         made.influx.add(together("task-task0"))
         made.influx.add(Rule(lambda one: one.changes and one.method == "POST", SLOW, times=None))
         await made.connect()
         await make(made, count)
         view = await made.rest(seconds=60.0 + count)
         assert ownership(view, INSTANCE) == []
-        assert len(view.tasks) + sum(bucket["name"].startswith("policy") for bucket in view.buckets) == count
+        assert made_of(view, made) == (count, count // 10)
         creates = [one for one in made.history.exchanges if _is(one, "POST")]
         assert {one.who for one in creates} == {FIRST, SECOND}
         assert max(Counter(one.about for one in creates).values()) == 2, "a task was made anew that had been made"

@@ -24,17 +24,18 @@ STRUCK: dict[str, dict[str, tuple[int, ...]]] = {
         "ledger-write": (1, 2),
         "status": (1, 2),
     },
-    "replace": {"delete": _to(12), "run": _to(14), "read-back": (3,), "ledger-write": (1, 2)},
+    "replace": {"delete": _to(12), "run": _to(14), "read-back": (3,), "ledger-write": (1,), "status": (1, 2)},
     "late": {
         "ledger-read": (1,),
         "time-count": (1,),
         "run": _to(6),
         "ledger-write": (1,),
-        "status": (1,),
+        "status": (1, 2),
     },
-    "late-replace": {"delete": _to(4), "run": _to(6), "ledger-write": (1,)},
-    "backfill": {"ledger-read": (1,), "series-count": (2,), "run": _to(7), "ledger-write": (1,), "status": (1,)},
-    "retry": {"run": (3, 6, 8, 10, 14, 18), "ledger-write": (1, 2), "status": (2,)},
+    "late-replace": {"delete": _to(4), "run": _to(6), "ledger-write": _to(3), "status": (1, 2)},
+    "backfill": {"ledger-read": (1,), "series-count": (2,), "run": _to(7), "ledger-write": (1,), "status": (1, 2)},
+    "backfill-ttl": {"run": (4,), "ledger-write": (1,), "status": (1, 2), "expire": (1,)},
+    "retry": {"run": (3, 6, 8, 10, 14, 18), "ledger-write": (1, 2), "status": (1, 2, 3)},
 }
 """Workload -> step -> which of its requests is struck, counted from 1: of writes with a fixed number all, of the others some."""
 
@@ -50,6 +51,8 @@ SUBSET = frozenset(
         "late-replace-delete-2",
         "backfill-run-3",
         "retry-run-8",
+        "late-replace-ledger-write-2",
+        "backfill-ttl-expire-1",
     }
 )
 """The plans of `make test`, each killed after the server committed."""

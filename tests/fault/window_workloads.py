@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.support.kubeadmin import WINDOWED
 from tests.support.steps import LEDGER, runs_of
 from tests.support.window_crash import PIPELINE, PipelineWorkload, at_rest, rows
 from tests.support.window_oracles import Shape
@@ -103,6 +104,11 @@ async def seed(made: World, *lines: str) -> None:
         rule = {"type": "expire", "everySeconds": 0}
         await made.influxdb.call("POST", "buckets", {"orgID": made.org.org_id, "name": name, "retentionRules": [rule]})
     await made.influxdb.write(made.org.org_id, "raw", *points(), *lines)
+    # Others write into the destinations, too: another measurement at the same times, and ours before the pipeline's begin.
+    hours = [int((BEGIN + number * HOUR).timestamp()) for number in range(6)]
+    for name in ("clean", "hourly", "blocks"):
+        await made.influxdb.write(made.org.org_id, name, *(f"other,sensor=s0 kept={at}i {at}" for at in hours))
+    await made.influxdb.write(made.org.org_id, "hourly", f"env,sensor=s0 points=1i {hours[0] - 1800}")
 
 
 async def seed_all(made: World) -> None:
@@ -154,7 +160,10 @@ async def points_come_late(made: World) -> None:
 
 async def late_is_in(made: World) -> bool:
     """Whether the destination of the last stage holds them: 38 more would be too many."""
-    found = await rows(made, 'from(bucket: "blocks") |> range(start: 0) |> group() |> sum()')
+    found = await rows(
+        made,
+        'from(bucket: "blocks") |> range(start: 0) |> filter(fn: (r) => r._measurement == "env") |> group() |> sum()',
+    )
     return bool(found) and found[0]["_value"] == str(len(points()) + len(late_points()))
 
 
@@ -170,6 +179,18 @@ async def backfill(made: World) -> None:
     """The first block by an InfluxBackfill."""
     span = {"start": f"{BEGIN:%Y-%m-%dT%H:%M:%SZ}", "stop": f"{BEGIN + BLOCK:%Y-%m-%dT%H:%M:%SZ}"}
     await made.admin.create("InfluxBackfill", "older", {"pipelineRef": {"name": PIPELINE}, **span})
+
+
+async def backfill_expires(made: World) -> None:
+    """The same, and the operator deletes the InfluxBackfill once it has ended."""
+    span = {"start": f"{BEGIN:%Y-%m-%dT%H:%M:%SZ}", "stop": f"{BEGIN + BLOCK:%Y-%m-%dT%H:%M:%SZ}"}
+    spec = {"pipelineRef": {"name": PIPELINE}, **span, "ttlSecondsAfterFinished": 0}
+    await made.admin.create("InfluxBackfill", "older", spec)
+
+
+async def expired(made: World) -> bool:
+    """Whether it is gone."""
+    return not any(item["kind"] == "InfluxBackfill" for item in await made.admin.objects(WINDOWED))
 
 
 async def backfilled(made: World) -> bool:
@@ -206,6 +227,7 @@ ALL = {
         PipelineWorkload("late", settle, points_come_late, shape=SHAPE, seed=seed, done=late_is_in),
         PipelineWorkload("late-replace", settle_replacing, points_come_late, shape=SHAPE, seed=seed, done=late_is_in),
         PipelineWorkload("backfill", second_half, backfill, shape=SHAPE, seed=seed_all, done=backfilled),
+        PipelineWorkload("backfill-ttl", second_half, backfill_expires, shape=SHAPE, seed=seed_all, done=expired),
         PipelineWorkload("retry", nothing, create_failing, shape=SHAPE, seed=seed_all, extra=12),
     )
 }

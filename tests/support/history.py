@@ -142,6 +142,10 @@ class History:
         """The writes, from the ``since``-th exchange on."""
         return (exchange for exchange in self.exchanges[since:] if exchange.write_id)
 
+    def changed(self, since: int = 0) -> Iterator[Exchange]:
+        """The writes, and all that touches points: scripts that ran, points that were written or deleted, the ledger's too."""
+        return (one for one in self.exchanges[since:] if one.changes and "/events" not in one.path)
+
     def lines(self, since: int = 0) -> tuple[str, ...]:
         """What passed, for people: all that may change something, and all that was broken, with seconds since the first of them."""
         told = [one for one in self.exchanges[since:] if one.fault or one.changes]

@@ -22,6 +22,7 @@ STEPS = (
     "ledger-write",
     "mark-write",
     "status",
+    "expire",
 )
 """In the order in which they come for one window; all are of one pipeline, for a world has no other."""
 
@@ -50,6 +51,8 @@ class Run:
 def step_of(exchange: Exchange) -> str:
     """The step that a request is; empty for one of none."""
     if exchange.server == KUBE:
+        if exchange.method == "DELETE" and "/influxbackfills/" in exchange.path:
+            return "expire"
         return "status" if exchange.method == "PATCH" and _STATUS.fullmatch(exchange.path) else ""
     if exchange.method != "POST":
         return ""

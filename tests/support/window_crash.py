@@ -21,7 +21,9 @@ from tests.support.world import PATIENCE, NotSettled, World, world
 
 PIPELINE = "env"
 QUIET = 2.0
-"""Seconds without a run, after which a pipeline counts as at rest; a window's retry comes sooner."""
+"""Seconds without a change on either side, after which a pipeline counts as at rest: two sweeps, and the ledger is written and a
+window's retry comes sooner.
+"""
 
 
 async def _always(_: World) -> bool:
@@ -55,7 +57,9 @@ async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: E
     started = time.monotonic()
     workload = plan.workload
     assert isinstance(workload, PipelineWorkload)
+    await made.plant_foreign()
     await workload.seed(made)
+    foreign = (await made.look()).foreign(made.foreign)
     made.start()
     await workload.prepare(made)
     since = len(made.history.exchanges)
@@ -73,6 +77,8 @@ async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: E
         return Ended(plan, [str(error) or "TimeoutError"], seconds=seconds, log=_log(made), record=record)
     seen = await look(made, workload)
     problems = [*judge(workload.shape, seen), *made.faults_in_log()]
+    if (now := (await made.look()).foreign(made.foreign)) != foreign:
+        problems.append(f"FOREIGN: changed\n{foreign}\nto\n{now}")
     if clean is not None and clean.seen is not None:
         problems += await differences(made, clean.seen.destinations, seen.destinations)
     if usual is not None and usual.seen is not None:
@@ -122,7 +128,7 @@ async def unrest(made: World, workload: PipelineWorkload) -> str:
     reads = [one for one in exchanges[life + 1 :] if step_of(one) == "ledger-read" and one.status == 200]
     if not reads:
         return "the ledger has not been read since the kill"
-    last = max((one.started for one in exchanges if step_of(one) == "run"), default=0.0)
+    last = max((one.started for one in made.history.changed()), default=0.0)
     read = await status_of(made)
     windows = read.get("windows") or {}
     busy = {name: windows.get(name) for name in ("pending", "ready", "running") if windows.get(name) != 0}
@@ -131,7 +137,7 @@ async def unrest(made: World, workload: PipelineWorkload) -> str:
     if not await workload.done(made):
         return "what the workload waits for has not come"
     quiet = time.monotonic() - max(last, reads[0].started)
-    return "" if quiet > QUIET else f"a run {quiet:.1f} s ago"
+    return "" if quiet > QUIET else f"something was changed {quiet:.1f} s ago"
 
 
 _KILLS = frozenset({"before", "committed", "after"})

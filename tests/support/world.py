@@ -229,7 +229,7 @@ class World:
     async def rest(
         self, accepted: Mapping[str, str] | None = None, seconds: float = PATIENCE, sweeps: int = QUIET_SWEEPS
     ) -> View:
-        """Wait until every object is settled and then no write happens for some sweeps. Raises NotSettled."""
+        """Wait until every object is settled and then nothing is written for some sweeps, no points either. Raises NotSettled."""
         limit = time.monotonic() + seconds
         begun = seen = len(self.history.exchanges)
         view = await self.settled(accepted)
@@ -240,23 +240,23 @@ class World:
             assert self.operator is not None
             if not self._struck.is_set() and not self.operator.running:
                 raise NotSettled(f"the operator has ended by itself\n{self.operator.tail()}")
-            writes = [write.number + 1 for write in self.history.writes(seen)]
+            writes = [write.number + 1 for write in self.history.changed(seen)]
             if writes or (view is None and time.monotonic() - looked > LOOK_AGAIN):
                 seen = max(writes, default=seen)
                 view = await self.settled(accepted)
                 looked = time.monotonic()
             if (
                 view is not None
-                and not list(self.history.writes(seen))
+                and not list(self.history.changed(seen))
                 and await self._swept(max(seen, begun), view, sweeps)
             ):
                 view = await self.settled(accepted)
-                if view is not None and not list(self.history.writes(seen)):
+                if view is not None and not list(self.history.changed(seen)):
                     return view
             await asyncio.sleep(0.05)
 
     def _unrest(self, seen: int) -> str:
-        last = [str(write) for write in self.history.writes()][-8:]
+        last = [str(write) for write in self.history.changed()][-8:]
         assert self.operator is not None
         return (
             f"not at rest: {self.unsettled or 'writes go on, or sweeps have stopped'}\nlast writes:\n  "
@@ -269,7 +269,7 @@ class World:
         if not view.live("InfluxConnection"):
             count = len(self.history.exchanges)
             await asyncio.sleep(1.0)
-            return len(list(self.history.writes(count))) == 0
+            return len(list(self.history.changed(count))) == 0
         done = [one for one in self.history.exchanges[since:] if is_sweep(one) and one.ended is not None]
         return len(done) > sweeps  # the first may have begun before the last write ended
 
@@ -343,3 +343,15 @@ async def world(
                 await made.drop_tasks(made.org)
                 await influxdb.call("DELETE", f"orgs/{made.org.org_id}")
             await asyncio.to_thread(stack.influx.drop_org, org)
+
+
+@asynccontextmanager
+async def shared_world(
+    stack: Stack, nursery: Nursery, directory: Path, *, leases: bool = False
+) -> AsyncIterator[World]:
+    """The same, with tasks and a bucket of others: when all is over, they must be what they were, byte for byte."""
+    async with world(stack, nursery, directory, leases=leases) as made:
+        await made.plant_foreign()
+        before = (await made.look()).foreign(made.foreign)
+        yield made
+        assert (await made.look()).foreign(made.foreign) == before, "FOREIGN: changed"

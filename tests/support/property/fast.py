@@ -72,6 +72,8 @@ class FastWorld:
             self.influx.teach_program(copy(source, stage), Program(source, stage, _copied))
         self._offset = timedelta()
         self._writes: list[Write] = []
+        self._touched = 0
+        """How often points were changed."""
         self._faults: list[Fault] = []
         self._life: Life | None = None
         self._parts: set[asyncio.Task[Any]] = set()
@@ -187,6 +189,9 @@ class FastWorld:
     def writes(self) -> list[Write]:
         return list(self._writes)
 
+    def changed(self) -> int:
+        return len(self._writes) + self._touched
+
     def bugs(self) -> list[str]:
         self.influx.check()
         return [*self._bugs, *self._complaints.said]
@@ -208,6 +213,10 @@ class FastWorld:
     def wrote(self, write: Write) -> None:
         """The operator has changed something."""
         self._writes.append(write)
+
+    def touched(self) -> None:
+        """The operator has changed points."""
+        self._touched += 1
 
     def fault_for(self, server: Server) -> Fault | None:
         """The fault that strikes a write which is sent now."""

@@ -151,6 +151,8 @@ class _Client:
             async def act() -> Any:
                 self._check_token()
                 answer = await method(*arguments, **named)
+                if name in _OF_WINDOWS:
+                    self._world.touched()
                 if counted:
                     one = answer.id if verb == "create" else str(arguments[0])
                     self._world.wrote(Write(Server.INFLUX, verb, what, one))

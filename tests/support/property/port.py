@@ -140,6 +140,9 @@ class World(Protocol):
     def writes(self) -> list[Write]:
         """Everything that the operator has written so far; leases and events apart."""
 
+    def changed(self) -> int:
+        """How many requests have changed something: those of ``writes``, and all that touched points, the ledger's too."""
+
     def bugs(self) -> list[str]:
         """What the operator has said of its own bugs."""
 

@@ -185,6 +185,9 @@ class RealWorld:
         self._open = [one for one in self._open if one.status is None]
         return list(self._writes)
 
+    def changed(self) -> int:
+        return sum(one.committed for one in self._made.history.changed())
+
     def bugs(self) -> list[str]:
         return self._made.faults_in_log() if self._made.operator is not None else []
 

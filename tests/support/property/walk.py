@@ -225,13 +225,14 @@ class Walk(Judge):
         while True:
             self.world.sweeps()
             self.rest()
-            before, window = len(self.world.writes()), self.rolling.window()
+            before, changed, window = len(self.world.writes()), self.world.changed(), self.rolling.window()
             self.world.sweeps()
-            more = self.world.writes()[before:]
-            if not more:
+            more, points = self.world.writes()[before:], self.world.changed() - changed
+            if not points:
                 break
             if self.rolling.window() == window:  # none has closed meanwhile
-                raise Violated("it is not quiet when all is done:\n  " + "\n  ".join(map(str, more)))
+                told = "\n  ".join(map(str, more))
+                raise Violated(f"it is not quiet when all is done: {points} changes, among them\n  {told}")
         self.judge()
 
     def run(self, step: str, /, **arguments: Any) -> None:
