@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from tests.support.crash import Result
 REPOSITORY = Path(__file__).parents[2]
 PROVING = "INFLUXOPS_PROVING"
 """Environment: set by `make prove`; results are kept only then."""
-CODE = ("operator", "devstack", "crds", "tests")
+CODE = ("operator", "devstack", "crds", "manifests", "bench", "tests", "requirements", "pyproject.toml")
+"""Folders and files."""
 DUPLICATES = ("DOUBLE", "HEALED", "TWICE")
 ORPHANS = ("ORPHAN", "LEFT BEHIND")
 LOST = ("VALUES", "SKIPPED", "STALE", "MISSING")
@@ -25,18 +26,24 @@ LOST = ("VALUES", "SKIPPED", "STALE", "MISSING")
 
 
 def digest(root: Path = REPOSITORY) -> str:
-    """What the code is: operator, servers, CRDs and tests."""
+    """What the code is: operator, servers, CRDs, manifests, benchmarks, tests, and the libraries that they use."""
     found = hashlib.sha256()
-    files = (
-        path
-        for folder in CODE
-        for path in (root / folder).rglob("*")
-        if path.suffix in {".py", ".yaml", ".json", ".j2"}
-    )
-    for path in sorted(files):
+    for path in sorted(path for name in CODE for path in _files(root / name)):
         found.update(f"{path.relative_to(root)}\n".encode())
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """A file, or all of a folder that are written by people."""
+    if place.is_file():
+        yield place
+    for path in place.rglob("*") if place.is_dir() else ():
+        if path.is_file() and not _MADE.intersection(path.parts):
+            yield path
+
+
+_MADE = frozenset({"__pycache__", "node_modules", "influxops.egg-info"})
 
 
 def place(root: Path = REPOSITORY) -> Path:

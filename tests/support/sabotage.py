@@ -59,6 +59,50 @@ def never_look_back() -> None:
     _replace(late.changed, lambda *_: [])
 
 
+def never_quiet_ledger() -> None:
+    """Write the watermark at every turn."""
+    from datetime import timedelta
+
+    from influxops.engine.pipeline import course
+
+    course.MARK_EVERY = timedelta(0)
+
+
+def forget_the_ledger() -> None:
+    """Begin each life as if nothing had run."""
+    from influxops.core.pipeline.agenda.recalled import Recalled
+    from influxops.engine.pipeline import loading
+
+    def take(_: Recalled, records: Iterable[Any]) -> None:
+        list(records)
+
+    Recalled.take = take  # type: ignore[method-assign]
+    _replace(loading._begin, lambda plan, *_: plan.begin)
+
+
+def delete_of_others() -> None:
+    """Replace deletes another measurement's points, too."""
+    from influxops.influx import write
+
+    original = write.delete_points
+
+    async def delete_points(http: Any, org_id: str, bucket: str, window: Any, measurement: str) -> None:
+        for one in (measurement, "other"):
+            await original(http, org_id, bucket, window, one)
+
+    _replace(original, delete_points)
+
+
+def trust_the_watch() -> None:
+    """Never compare what the watches told with what is there."""
+    from influxops.watch.relist import Gaps, Relist
+
+    async def nothing(*_: Any) -> Gaps:
+        return Gaps()
+
+    Relist.once = nothing  # type: ignore[method-assign]
+
+
 def never_quiet() -> None:
     """Take every status for a new one, and write it."""
     from influxops.kube import status

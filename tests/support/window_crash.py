@@ -52,7 +52,9 @@ class Ended(Result):
     """Steps in the order in which they came."""
 
 
-async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: Ended | None) -> Ended:
+async def run_window_plan(
+    plan: Plan, made: World, clean: Ended | None, usual: Ended | None, patience: float = PATIENCE
+) -> Ended:
     """Run a plan in a fresh world. ``clean``: a single run over all points; ``usual``: the same workload without a fault."""
     started = time.monotonic()
     workload = plan.workload
@@ -71,7 +73,7 @@ async def run_window_plan(plan: Plan, made: World, clean: Ended | None, usual: E
         made.kube.rules.append(rule)
     try:
         await workload.act(made)
-        await at_rest(made, workload, rule)
+        await at_rest(made, workload, rule, patience)
     except (NotSettled, TimeoutError) as error:
         seconds, record = time.monotonic() - started, made.history.lines(since)
         return Ended(plan, [str(error) or "TimeoutError"], seconds=seconds, log=_log(made), record=record)
