@@ -1,4 +1,4 @@
-"""``make fault ID=...``: one plan of a matrix once more, with everything that passed the proxies.
+"""``make fault ID=...``: one plan of a matrix, or one walk with a name, once more, with everything that passed the proxies.
 
 ``python -m tests.fault.again ID``. Ids are those that pytest shows in brackets; without one, or with a wrong one, it tells which there are.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from devstack.binaries import ensure
@@ -16,23 +18,55 @@ from devstack.stack import Stack
 from tests.fault.matrices import KINDS, Kind, named
 from tests.support.crash import Plan
 from tests.support.nursery import Nursery
+from tests.support.property.cases import CASES, Case
+from tests.support.property.judge import Violated
+from tests.support.property.machine import replay
+from tests.support.property.real import RealWorld
 from tests.support.stack import install_crds
 
 SHOWN = 40
 """Ids that are told at most."""
 
 
-def run(kind: Kind, plan: Plan) -> bool:
-    """Run a plan after its reference, and print what happened; True when nothing was wrong."""
+@contextmanager
+def servers() -> Iterator[tuple[Stack, Nursery, Path]]:
+    """Fresh ones, and a folder."""
     ensure(Progress())
     with tempfile.TemporaryDirectory() as folder, Stack.start(controller_manager=False, audit=False) as stack:
         install_crds(stack)
         nursery = Nursery()
         try:
-            with kind.build(stack, nursery, Path(folder), [plan]) as matrix:
-                result = matrix.result(plan.id, 600.0)
+            yield stack, nursery, Path(folder)
         finally:
             nursery.close()
+
+
+def walk(case: Case) -> bool:
+    """Walk a case on the real servers, and print what happened; True when nothing was wrong."""
+    print(f"{case.name}: {case.why}")
+    print("\n".join(line.strip() for line in case.steps.strip().splitlines()), flush=True)
+    worlds: list[RealWorld] = []
+
+    def make() -> RealWorld:
+        worlds.append(RealWorld(stack, nursery, folder))
+        return worlds[-1]
+
+    with servers() as (stack, nursery, folder):
+        try:
+            replay(make, case.parsed())
+        except Violated as error:
+            print(f"PROBLEM {error}\nFAILED")
+            return False
+        finally:
+            print("\n".join(line for world in worlds for line in world.record()))
+    print("passed")
+    return True
+
+
+def run(kind: Kind, plan: Plan) -> bool:
+    """Run a plan after its reference, and print what happened; True when nothing was wrong."""
+    with servers() as (stack, nursery, folder), kind.build(stack, nursery, folder, [plan]) as matrix:
+        result = matrix.result(plan.id, 600.0)
     print(f"{plan.id}: {kind.about}")
     print("\n".join(result.record))
     for problem in result.problems:
@@ -45,15 +79,18 @@ def run(kind: Kind, plan: Plan) -> bool:
 
 def which(wanted: str) -> str:
     """What there is instead of a wrong id."""
-    every = {plan.id: kind.name for kind in KINDS.values() for plan in kind.plans}
+    every = [plan.id for kind in KINDS.values() for plan in kind.plans] + [case.name for case in CASES]
     parts = [part for part in (wanted, wanted.rpartition("-")[0]) if part]
-    near = [one for part in parts for one in every if one.startswith(part)][:SHOWN]
+    near = list(dict.fromkeys(one for part in parts for one in every if one.startswith(part)))[:SHOWN]
     near = near or difflib.get_close_matches(wanted, every, n=10, cutoff=0.4)
     lines = [f"There is no plan {wanted!r}." if wanted else "Which plan? make fault ID=..."]
     lines += ["Of much the same name:" if wanted else "", *(f"  {one}" for one in near)] if near else []
     for kind in KINDS.values():
         workloads = dict.fromkeys(plan.workload.name for plan in kind.plans)
         lines.append(f"{kind.name}: {len(kind.plans)} plans, {kind.about}; ids begin with {', '.join(workloads)}")
+    lines.append(
+        f"walks: {len(CASES)} with a name, what the random walks found: {', '.join(case.name for case in CASES)}"
+    )
     return "\n".join(lines)
 
 
@@ -61,6 +98,9 @@ def main(arguments: list[str]) -> int:
     """The exit status: 0 passed, 1 failed, 2 there is no such plan."""
     wanted = arguments[0].strip() if arguments else ""
     found = named(wanted)
+    case = next((one for one in CASES if one.name == wanted), None)
+    if case is not None:
+        return 0 if walk(case) else 1
     if found is None:
         print(which(wanted), file=sys.stderr)
         return 2

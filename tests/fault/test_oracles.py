@@ -22,6 +22,7 @@ from tests.support.faults import KILL_AFTER, KILL_COMMITTED, LOST
 from tests.support.history import INFLUX, KUBE, Exchange
 from tests.support.leadership import SHORT, judge
 from tests.support.nursery import Nursery
+from tests.support.operator import faults_in
 from tests.support.oracles import View, compare_summaries, ownership, picture
 from tests.support.pair import Loss
 from tests.support.world import INSTANCE, world
@@ -124,6 +125,14 @@ def test_the_judge_of_leases(history: list[Exchange], problem: str) -> None:
     """With a lease of 4 s and a deadline of 3 s."""
     found = judge(history, SHORT).problems
     assert [one.partition(":")[0] for one in found] == ([problem] if problem else [])
+
+
+def test_a_token_in_a_log_is_found_and_not_repeated() -> None:
+    """Whosever it is."""
+    token = f"{'aB3_-' * 17}Z=="
+    (found,) = faults_in(["all is well", f'{{"msg": "sent Token {token}"}}'])
+    assert found.startswith("SECRET")
+    assert token not in found
 
 
 def task(name: str = "default/alpha", **fields: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tests.soak.strikes import Striker
 from tests.soak.tape import rows_of
 from tests.soak.users import Users
 from tests.soak.windows import doubled, spans
-from tests.support.operator import UNEXPECTED
+from tests.support.operator import faults_in
 from tests.support.oracles import View
 from tests.support.stack import install_crds
 
@@ -219,9 +219,8 @@ async def _quiet(outcome: Outcome) -> None:
 
 
 def _logs(replicas: Replicas) -> list[str]:
-    """Lines of the logs that tell of a bug."""
+    """Lines of the logs that tell of a bug, or hold a token."""
     found = []
     for life in replicas.lives:
-        lines = life.process.text().splitlines()
-        found += [f"LOG of {life.name}: {line[:1500]}" for line in lines if any(word in line for word in UNEXPECTED)]
+        found += [f"LOG of {life.name}: {line}" for line in faults_in(life.process.text().splitlines())]
     return found

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +20,21 @@ PROGRAM = Path(sys.executable).with_name("influxops")
 STARTED = "influxops starts"
 UNEXPECTED = ("Traceback (most recent call last)", "please report this")
 """What a log never holds unless the operator has a bug."""
+_TOKEN = re.compile(r"[\w-]{86}==")
+"""Every token that InfluxDB makes, whichever it is."""
+
+
+def faults_in(lines: Iterable[str]) -> list[str]:
+    """Of a log the lines that tell of a bug, and how many there are that hold a token; those are not repeated."""
+    told, leaks = [], 0
+    for line in lines:
+        if _TOKEN.search(line):
+            leaks += 1
+        elif any(word in line for word in UNEXPECTED):
+            told.append(line[:3000])
+    return [*told, *([f"SECRET: {leaks} lines hold a token"] if leaks else [])]
+
+
 SOON = ("--status-interval", "1")
 """A test waits for what a status says, be it routine."""
 

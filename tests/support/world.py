@@ -21,7 +21,7 @@ from tests.support.history import INFLUX, KUBE, Exchange, History
 from tests.support.influx_admin import Admin
 from tests.support.kubeadmin import KubeAdmin
 from tests.support.nursery import Nursery, Operator
-from tests.support.operator import UNEXPECTED
+from tests.support.operator import faults_in
 from tests.support.oracles import View
 from tests.support.proxy import FaultProxy
 
@@ -286,10 +286,10 @@ class World:
         }
 
     def faults_in_log(self) -> list[str]:
-        """Lines of the log that tell of a bug."""
+        """Lines of the log that tell of a bug, or hold a token."""
         assert self.operator is not None
         lines = self.operator.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [f"log: {line[:2000]}" for line in lines if any(word in line for word in UNEXPECTED)]
+        return [f"log: {line}" for line in faults_in(lines)]
 
 
 _FOREIGN_MARK = (

@@ -10,7 +10,7 @@ from devstack.influx import InfluxOrg
 from devstack.stack import Stack
 from tests.support import stack as support
 from tests.support.lab import Lab
-from tests.support.operator import UNEXPECTED, OperatorProcess
+from tests.support.operator import OperatorProcess, faults_in
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def operator(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process.leads()
         yield process
         assert process.stop() == 0, process.tail()
-        bugs = [line[:3000] for line in process.text().splitlines() if any(word in line for word in UNEXPECTED)]
+        bugs = faults_in(process.text().splitlines())
         assert not bugs, bugs[:3]
 
 

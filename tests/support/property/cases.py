@@ -40,12 +40,15 @@ CASES = (
         "lost-answer-to-a-create",
         "Without a look for the mark, the task whose creation nobody was told of is made a second time.",
         """
-        apply_task(object_name='alpha')
+        rest()
         lose_answer(server='influx', skip=0)
+        apply_task(object_name='alpha')
+        breathe()
         breathe()
         rest()
-        ui_delete(name='alpha')
         lose_answer(server='influx', skip=0)
+        ui_delete(name='alpha')
+        breathe()
         breathe()
         """,
         "ignore_markers",

@@ -188,6 +188,10 @@ class RealWorld:
     def changed(self) -> int:
         return sum(one.committed for one in self._made.history.changed())
 
+    def record(self) -> tuple[str, ...]:
+        """What passed the proxies, for people."""
+        return self._made.history.lines()
+
     def bugs(self) -> list[str]:
         return self._made.faults_in_log() if self._made.operator is not None else []
 
