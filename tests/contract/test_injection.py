@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,10 @@ from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.windows.window import Window
 from influxops.core.template import TemplateFault, render_template
 from influxops.influx.client import InfluxClient
-from influxops.influx.errors import Invalid
+from influxops.influx.errors import InfluxError, Invalid
 from influxops.influx.settings import ConnectionSettings
 from influxops.library.catalogue import TEMPLATES
+from tests.contract.test_hostile_answers import CALLS
 from tests.support.hostile import serve
 from tests.support.influx_admin import Admin, Site
 from tests.support.injections import STRINGS
@@ -58,6 +60,53 @@ FIELDS: dict[str, Callable[[InfluxClient, str], Awaitable[object]]] = {
 def test_there_are_sixty_of_them() -> None:
     """Distinct ones."""
     assert len(set(STRINGS)) == len(STRINGS) >= 60
+
+
+NO_FREE_TEXT = {
+    "recent_runs": "a time",
+    "run_errors": "ids of runs: see below",
+    "run_script": "the user's own script",
+    "check_script": "the same",
+}
+"""Calls that send Flux, and what they make it of."""
+
+
+async def test_every_call_that_sends_flux_is_among_them() -> None:
+    """A new one does not escape."""
+    asked: set[str] = set()
+
+    async def record(request: web.Request) -> web.Response:
+        asked.add(request.path)
+        return web.json_response({"code": "internal error", "message": "no"}, status=500)
+
+    sending = set()
+    async with serve(record) as url:
+        client = InfluxClient(ConnectionSettings(url, "some-token"))
+        for name, call in CALLS.items():
+            asked.clear()
+            with contextlib.suppress(InfluxError):
+                await call(client)
+            if "/api/v2/query" in asked:
+                sending.add(name)
+        await client.close()
+    assert sending == {field.split()[0] for field in FIELDS} | set(NO_FREE_TEXT)
+
+
+async def test_ids_that_are_none_are_not_asked_for() -> None:
+    """What stands between the others in a regular expression is an id, or it is left out."""
+    sent: list[str] = []
+
+    async def record(request: web.BaseRequest) -> web.Response:
+        sent.append(json.loads(await request.read())["query"])
+        return web.Response(text="\r\n", headers={"Content-Type": "text/csv; charset=utf-8"})
+
+    async with serve(record) as url:
+        client = InfluxClient(ConnectionSettings(url, "some-token"))
+        await client.run_errors(ORG, START, ["0123456789abcdef"])
+        await client.run_errors(ORG, START, ["0123456789abcdef", *STRINGS, "0123456789abcdef\n"])
+        await client.close()
+    assert len(sent) == 2
+    assert sent[0] == sent[1]
 
 
 @pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.prove)])
