@@ -73,6 +73,7 @@ async def _life(made: Crowd, operator: Operator, base: Bare) -> list[Figure]:
         converged, used = done - operator.started, operator.cpu()
         say(f"scale: the eight are Ready after {converged:.1f} s")
         slow = await following.until_ready([SLOW], patience) - operator.started
+        await asyncio.to_thread(_told, made)  # that a thousand objects wait for the dead one is news only once
         begun = time.monotonic()
         broken = await _changes(made, following, kube, 1)
         made.dead.mode = made.slow.mode = Mode.PASS
