@@ -11,10 +11,12 @@ FAULTS = (*CRASHES, LOST, RESET)
 """At every write of every workload."""
 
 ANSWERS = {
-    "influx": (CUT, HTML, REDIRECT, answers(500), answers(503), answers(429, retry_after=1)),
-    "kube": (CUT, REDIRECT, answers(409), answers(500), answers(503), answers(429, retry_after=1)),
+    "influx": (CUT, HTML, REDIRECT, *map(answers, (401, 404, 500, 503)), answers(429, retry_after=1)),
+    "kube": (CUT, REDIRECT, *map(answers, (401, 403, 404, 409, 422, 500, 503)), answers(429, retry_after=1)),
 }
-"""What a server or a gateway may answer for a moment."""
+"""What a server or a gateway may answer for a moment. InfluxDB's 403 and 422 are words about the token and the spec, which last: a
+task is tried again after a minute, or when its spec changes.
+"""
 
 ANSWERED = frozenset({"create", "reschedule", "delete", "delete-orphan", "policy-create", "policy-longer"})
 """Workloads whose every write gets each of these answers once."""
@@ -23,8 +25,16 @@ WHOLE = frozenset({"create", "script", "delete"})
 """Workloads whose every write is killed at all positions, and its reply dropped, in `make test` too."""
 
 
-UNLIKE = {("policy-down-delete", "influx-post-bucket-managed-1", "before")}
-"""Plans whose end is rightly another than the reference's: the policy goes before its bucket was ever made."""
+UNLIKE = {
+    # The policy goes before its bucket was ever made.
+    ("policy-down-delete", "influx-post-bucket-managed-1", "before"),
+    # InfluxDB says that the task is not there, and nobody can know better: it stays, and `influxops orphans` shows it.
+    ("delete", "influx-delete-task-alpha-1", "http-404"),
+}
+"""Plans whose end is rightly another than the reference's."""
+
+ALSO = frozenset({"create-kube-patch-task-alpha-metadata-1-http-404"})
+"""Plans of `make test` that once found something."""
 
 
 def all_plans() -> list[Plan]:
@@ -40,6 +50,8 @@ def all_plans() -> list[Plan]:
 
 def in_subset(plan: Plan) -> bool:
     """True for the plans of `make test`: the rest belongs to `make prove`."""
+    if plan.id in ALSO:
+        return True
     if plan.workload.name in WHOLE:
         return plan.fault in (*CRASHES, LOST) and "-connection-" not in plan.write
     return plan.write.startswith("influx-") and plan.fault is KILL_COMMITTED and not _covered(plan)

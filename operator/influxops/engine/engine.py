@@ -238,8 +238,9 @@ class Engine:
         except NotLeader:
             word = "NotLeader"
         except NotFound:
-            self._queue.forget(key)  # the object is gone; the watch will say so
-            self.on_doubt(key)  # or should have
+            # The object is gone, and the watch will say so or should have; or an API that has just started knows its kind not yet.
+            self._queue.add(key, Priority.RETRY, after=self._queue.backoff(key))
+            self.on_doubt(key)
         except KubeConflict:
             self._queue.add(key, Priority.RETRY, after=0.5)
             self.on_doubt(key)
