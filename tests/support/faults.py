@@ -66,7 +66,14 @@ CRASHES = (KILL_BEFORE, KILL_COMMITTED, KILL_AFTER)
 
 def answers(status: int, message: str = "made up by the fault proxy", retry_after: int | None = None) -> Fault:
     """The server's place is taken by an error that both InfluxDB and Kubernetes could give."""
-    words = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not found", 409: "conflict", 422: "unprocessable entity"}
+    words = {
+        400: "invalid",
+        401: "unauthorized",
+        403: "forbidden",
+        404: "not found",
+        409: "conflict",
+        422: "unprocessable entity",
+    }
     code = words.get(status, "too many requests" if status == 429 else "internal error")
     body = f'{{"code": "{code}", "message": "{message}", "kind": "Status", "status": "Failure", "reason": ""}}'
     headers = (("Retry-After", str(retry_after)),) if retry_after is not None else ()
