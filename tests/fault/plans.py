@@ -15,7 +15,7 @@ ANSWERS = {
     "kube": (CUT, REDIRECT, *map(answers, (401, 403, 404, 409, 422, 500, 503)), answers(429, retry_after=1)),
 }
 """What a server or a gateway may answer for a moment. InfluxDB's 403 and 422 are words about the token and the spec, which last: a
-task is tried again after a minute, or when its spec changes.
+task is tried again when one of them changes.
 """
 
 ANSWERED = frozenset({"create", "reschedule", "delete", "delete-orphan", "policy-create", "policy-longer"})

@@ -81,8 +81,6 @@ async def visit_backfill(context: Context, record: Record) -> Outcome:
         if status.get("startedAt"):  # the task was changed meanwhile, and may be changed back
             return await _tell(context, record, View(waits=str(fault), waits_reason=str(fault.reason)), stalled)
         return await _tell(context, record, View(refused=Refused(fault.reason, str(fault))), stalled)
-    except InfluxError as error:
-        return outcome_of(error)
     other = context.runner.other_of(record.key, plan.owner) if not spec.dry_run else None
     if other is not None:
         waits = (
@@ -128,6 +126,10 @@ async def _task_plan(context: Context, record: Record, spec: InfluxBackfillSpec)
     try:
         link = await usable_link(context, found, task.connection_ref)
         return connection, await _plan(context, found, task, link, spec)
+    except InfluxError as error:
+        outcome = outcome_of(error)
+        park(context, record.key, connection, outcome)
+        raise NotUsable(outcome) from None
     except NotUsable as error:
         park(context, record.key, connection, error.outcome)
         raise

@@ -5,9 +5,6 @@ from __future__ import annotations
 from influxops.core.outcome import Outcome, Reason, Stalled, Wait
 from influxops.influx.errors import Conflict, Forbidden, InfluxError, Invalid, NotFound, RateLimited, Unauthorized
 
-REFUSED_AGAIN = 60.0
-"""Seconds until what the token may not do is tried again: rights are given, and tokens switched on, without a word to us."""
-
 
 def outcome_of(error: InfluxError) -> Outcome:
     """What an error means for the object that was being worked.
@@ -22,7 +19,7 @@ def outcome_of(error: InfluxError) -> Outcome:
             return Wait(Reason.UNAUTHORIZED, f"{error}: put a valid token into the connection's Secret", parked=True)
         case Forbidden(right=right):
             missing = f"; the token needs {right}" if right else ""
-            return Stalled(Reason.NOT_ALLOWED, f"{error}{missing}", after=REFUSED_AGAIN)
+            return Stalled(Reason.NOT_ALLOWED, f"{error}{missing}")
         case NotFound() | Conflict():
             return Wait(Reason.UPDATING, f"InfluxDB has changed meanwhile: {error}")
         case Invalid():

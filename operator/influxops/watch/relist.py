@@ -105,15 +105,15 @@ class Relist:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compare at each interval until ``stop``; errors are logged."""
-        failures = 0
+        failures, due = 0, self._due()
         while not stop.is_set():
-            pause = self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
-            asked = await self._wait(stop, pause)
+            asked = await self._wait(stop, max(0.0, due - _time()))
             if asked:
                 await self._wait_only(stop, min(SOON * 2 ** min(failures, 5), self._interval, LATER))
             if stop.is_set():
                 return
-            whole, suspects = self._whole or not asked, self._suspects
+            whole, suspects = self._whole or not asked or _time() >= due, self._suspects
+            due = self._due() if whole else due  # single objects put nothing off
             self._whole, self._suspects = False, set()
             self._wanted.clear()
             try:
@@ -127,6 +127,10 @@ class Relist:
                 failures += 1
                 self.request()
                 log.exception("the comparison of cache and cluster failed in a way it should not: please report this")
+
+    def _due(self) -> float:
+        """When everything is compared next."""
+        return _time() + self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
 
     async def once(self) -> Gaps:
         """One comparison. Raises ``KubeError`` when the API does not answer; what was settled stays settled."""
@@ -215,6 +219,10 @@ class Relist:
             await asyncio.wait_for(stop.wait(), seconds)
         except TimeoutError:
             return
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _number(version: str) -> int:

@@ -11,6 +11,8 @@ import pytest
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record, pack
+from influxops.influx.errors import Unavailable
+from influxops.reconcile import backfill as module
 from influxops.reconcile.backfill import visit_backfill
 from influxops.reconcile.pipeline_state import PipelineState
 
@@ -55,3 +57,39 @@ async def test_a_pipeline_that_is_not_ready_is_named_with_its_reason() -> None:
     [ready] = [one for one in told[0]["conditions"] if one["type"] == "Ready"]
     assert ready["reason"] == Reason.DEPENDENCY_NOT_READY
     assert ready["message"] == "InfluxPipeline ns/p is not ready: spec.window is too long"
+
+
+async def test_a_task_that_cannot_be_looked_at_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loop would go on by the former script, and nobody would look again: it ends, says why, and the connection wakes it."""
+    told: list[dict[str, Any]] = []
+    stopped: list[Key] = []
+    link = SimpleNamespace(parked=set())
+    key, of = Key(Kind.BACKFILL, "ns", "b"), Key(Kind.TASK, "ns", "t")
+
+    async def now(_: Key, __: str, status: dict[str, Any]) -> None:
+        told.append(status)
+
+    async def usable_link(*_: object) -> object:
+        return link
+
+    async def plan(*_: object) -> None:
+        raise Unavailable("InfluxDB: the connection was closed")
+
+    monkeypatch.setattr(module, "usable_link", usable_link)
+    monkeypatch.setattr(module, "_plan", plan)
+    task = {"connectionRef": {"name": "main"}, "every": "1h", "flux": 'from(bucket: "raw")'}
+    context: Any = SimpleNamespace(
+        objects={of: _record(of, task)},
+        statuses=SimpleNamespace(now=now),
+        recorder=SimpleNamespace(action=lambda *_, **__: None, event=lambda *_, **__: None),
+        runner=SimpleNamespace(stop=stopped.append),
+        link=lambda _: link,
+        now=lambda: NOW,
+    )
+    spec = {"taskRef": {"name": "t"}, "start": "2026-02-03T00:00:00Z", "stop": "2026-02-04T00:00:00Z"}
+    outcome = await visit_backfill(context, _record(key, spec))
+    assert isinstance(outcome, Wait)
+    assert outcome.parked
+    assert (stopped, link.parked) == ([key], {key})
+    [ready] = [one for one in told[0]["conditions"] if one["type"] == "Ready"]
+    assert ready["message"] == "InfluxDB: the connection was closed"

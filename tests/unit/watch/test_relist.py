@@ -65,14 +65,14 @@ class Known:
         self.setbacks += 1
 
 
-def compare(cluster: Cluster, known: Known, newest: int = 0) -> Relist:
+def compare(cluster: Cluster, known: Known, newest: int = 0, interval: float = 3600) -> Relist:
     return Relist(
         cluster,  # type: ignore[arg-type]
         known.cache,
         known,
         newest=lambda: newest,
         on_setback=known.setback,
-        interval=3600,
+        interval=interval,
     )
 
 
@@ -150,8 +150,7 @@ async def test_a_comparison_that_failed_is_done_again_soon(monkeypatch: Any) -> 
     relist = compare(cluster, known)
     running = asyncio.create_task(relist.run(stop))
     relist.request()
-    await until(lambda: task() not in known.cache)
-    assert cluster.lists == 3 + len(Kind)
+    await until(lambda: task() not in known.cache and cluster.lists == 3 + len(Kind))
     stop.set()
     await running
 
@@ -174,5 +173,25 @@ async def test_a_comparison_that_fails_as_it_never_should_is_done_again(monkeypa
     running = asyncio.create_task(relist.run(stop))
     relist.request()
     await until(lambda: task() not in known.cache)
+    stop.set()
+    await running
+
+
+async def test_single_objects_put_nothing_off(monkeypatch: Any) -> None:
+    """Somebody is suspect all the time; what nobody suspects is found at its time all the same."""
+    monkeypatch.setattr(module, "SOON", 0.001)
+    known, stop = Known(record(version=10)), asyncio.Event()
+    cluster = Cluster()
+    relist = compare(cluster, known, interval=0.2)
+    running = asyncio.create_task(relist.run(stop))
+
+    async def suspect() -> None:
+        while True:
+            relist.suspect(task("other"))
+            await asyncio.sleep(0.02)
+
+    suspecting = asyncio.create_task(suspect())
+    await until(lambda: task() not in known.cache, 5.0)
+    suspecting.cancel()
     stop.set()
     await running

@@ -23,6 +23,8 @@ GATHER = 0.5
 """Seconds to wait for more records before a request. What is lost with the process by then is only run once more."""
 PAUSE = 2.0
 """Seconds after a request that failed."""
+STRUGGLES = 60.0
+"""Seconds of refusals after which the ledger is said to take nothing."""
 
 
 class LedgerWriter:
@@ -37,6 +39,8 @@ class LedgerWriter:
     ) -> None:
         self.trouble = ""
         """Why the last request failed; empty when it did not."""
+        self._troubled_since: float | None = None
+        """When the first of the requests failed that have failed in a row, an outage of InfluxDB apart."""
         self._link = link
         self._on_written = on_written
         self.bucket = bucket
@@ -54,6 +58,12 @@ class LedgerWriter:
     def waiting(self) -> int:
         """Records that are not written yet."""
         return len(self._lines)
+
+    @property
+    def struggles(self) -> bool:
+        """Whether the ledger has taken nothing for so long that somebody has to look, although InfluxDB answers."""
+        since = self._troubled_since
+        return since is not None and _time() - since > STRUGGLES
 
     def put(self, record: WindowRecord) -> None:
         """Have a record written, after all that came before it."""
@@ -132,10 +142,15 @@ class LedgerWriter:
             return True
         except (InfluxError, NotLeader) as error:
             self.trouble = str(error)
+            self._troubled_since = self._troubled_since or _time()
             return False
         except Exception as error:
             self.trouble = f"{type(error).__name__}: see the operator's log"
             log.exception("the ledger was not written, in a way it should not: please report this", owner=self.owner)
             return False
-        self.trouble = ""
+        self.trouble, self._troubled_since = "", None
         return True
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -178,7 +178,7 @@ class PipelineLoop:
     async def _turn(self) -> float:
         """One turn; the seconds until the next unless something wakes it."""
         course, wanted = self.course, self._wanted
-        if course is None or course.plan != wanted:
+        if course is None or course.plan != wanted or course.writer is not self._writer:
             if self.busy:
                 return IDLE  # the last of them wakes us
             await self._aside.stop()

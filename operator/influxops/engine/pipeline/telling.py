@@ -22,5 +22,5 @@ def facts_of(course: Course, now: datetime, suspended: Mapping[str, str]) -> Pip
         stages=stage_facts(agenda, circuits, course.last),
         exceptions=exceptions(agenda, circuits, course.too_late, suspended),
         overdue=overdue(agenda, now),
-        ledger_trouble=writer.trouble if writer.waiting > FULL // 10 else course.unmarked,
+        ledger_trouble=writer.trouble if writer.struggles or writer.waiting > FULL // 10 else course.unmarked,
     )

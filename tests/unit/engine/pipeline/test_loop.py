@@ -14,6 +14,8 @@ from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.proofs.result import QueryResult, Source
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.record import pack
+from influxops.engine.pipeline import ledger_writer
+from influxops.engine.pipeline import loop as loop_module
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.pipeline.window_run import Outcome
 from influxops.influx.errors import Forbidden, NotFound, ScriptFailed, Unavailable
@@ -391,3 +393,34 @@ async def test_no_watermark_is_told_that_the_ledger_does_not_have(desk: Pipeline
     await until(lambda: settled(desk))
     end = desk.loop.course.watermark
     await until(lambda: desk.loop.facts.watermark == end)
+
+
+async def test_a_ledger_that_takes_nothing_is_told_soon(desk: PipelineDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watermark stands still then, and somebody has to know why; a single refusal is not worth a word."""
+    monkeypatch.setattr(ledger_writer, "STRUGGLES", 1.0)
+    monkeypatch.setattr(loop_module, "REFRESH", 0.5)
+    desk.fake.always["write_points"] = Forbidden("may not write", "write:buckets")
+    desk.start(hours(plan_of({"a": StageOf()}), 4))
+    await until(lambda: desk.loop.facts.succeeded == 4)
+    assert desk.loop.facts.ledger_trouble == ""
+    await until(lambda: "may not write" in desk.loop.facts.ledger_trouble, 20)
+    desk.fake.always.clear()
+    await until(lambda: desk.loop.facts.ledger_trouble == "", 20)
+    await until(lambda: settled(desk))
+
+
+async def test_a_ledger_that_is_taken_back_is_closed(desk: PipelineDesk) -> None:
+    """The other one cannot be read; when the first is named again, it is read anew, by a writer that the loop knows."""
+    plan = hours(plan_of({"a": StageOf()}), 4)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    first = desk.loop.course
+    desk.fake.always["ledger_watermark"] = Forbidden("no", "read:buckets")
+    desk.loop.configure(replace(plan, bucket="elsewhere"))
+    await until(lambda: bool(desk.loop.facts.ledger_trouble), 20)
+    desk.fake.always.clear()
+    desk.loop.configure(plan)
+    await until(lambda: desk.loop.course is not None and desk.loop.course is not first, 20)
+    assert desk.loop.course is not None
+    assert desk.loop.course.writer is desk.loop._writer
+    assert len(desk.fake.ran) == 4

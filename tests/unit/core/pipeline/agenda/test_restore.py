@@ -59,11 +59,16 @@ class Ledger:
         """Write a record."""
         self.lines.append(record)
 
-    def watermark(self, stop: datetime, now: datetime) -> None:
+    def watermark(self, stop: datetime, now: datetime) -> int:
         """Write a watermark."""
         marks = [one for one in self.lines if isinstance(one, datetime)]
         assert not marks or marks[-1] <= stop, "it goes back"
         self.lines.append(stop)
+        return len(self.lines)
+
+    def has(self, mark: int) -> bool:
+        """Whether it is written."""
+        return len(self.lines) >= mark
 
     def records(self) -> dict[Place, WindowRecord]:
         """The last of each window, as InfluxDB keeps it."""
