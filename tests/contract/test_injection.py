@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,6 +63,21 @@ def test_there_are_sixty_of_them() -> None:
     assert len(set(STRINGS)) == len(STRINGS) >= 60
 
 
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[InfluxClient, list[str]]]:
+    """A client, and the queries that it sends: each is answered with no rows."""
+    sent: list[str] = []
+
+    async def record(request: web.BaseRequest) -> web.Response:
+        sent.append(json.loads(await request.read())["query"])
+        return web.Response(text="\r\n", headers={"Content-Type": "text/csv; charset=utf-8"})
+
+    async with serve(record) as url:
+        client = InfluxClient(ConnectionSettings(url, "some-token"))
+        yield client, sent
+        await client.close()
+
+
 NO_FREE_TEXT = {
     "recent_runs": "a time",
     "run_errors": "ids of runs: see below",
@@ -94,17 +110,9 @@ async def test_every_call_that_sends_flux_is_among_them() -> None:
 
 async def test_ids_that_are_none_are_not_asked_for() -> None:
     """What stands between the others in a regular expression is an id, or it is left out."""
-    sent: list[str] = []
-
-    async def record(request: web.BaseRequest) -> web.Response:
-        sent.append(json.loads(await request.read())["query"])
-        return web.Response(text="\r\n", headers={"Content-Type": "text/csv; charset=utf-8"})
-
-    async with serve(record) as url:
-        client = InfluxClient(ConnectionSettings(url, "some-token"))
+    async with listening() as (client, sent):
         await client.run_errors(ORG, START, ["0123456789abcdef"])
         await client.run_errors(ORG, START, ["0123456789abcdef", *STRINGS, "0123456789abcdef\n"])
-        await client.close()
     assert len(sent) == 2
     assert sent[0] == sent[1]
 
@@ -112,25 +120,18 @@ async def test_ids_that_are_none_are_not_asked_for() -> None:
 @pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.prove)])
 async def test_queries_of_the_client(real: InfluxClient, step: int) -> None:
     """Each text argument of each call that makes Flux of it; other texts for each, all of them with `make prove`."""
-    sent: list[str] = []
+    async with listening() as (client, sent):
 
-    async def record(request: web.BaseRequest) -> web.Response:
-        sent.append(json.loads(await request.read())["query"])
-        return web.Response(text="\r\n", headers={"Content-Type": "text/csv; charset=utf-8"})
+        async def queries(field: str, text: str) -> list[str]:
+            sent.clear()
+            await FIELDS[field](client, text)
+            return sorted(sent)
 
-    async def queries(client: InfluxClient, field: str, text: str) -> list[str]:
-        sent.clear()
-        await FIELDS[field](client, text)
-        return sorted(sent)
-
-    async with serve(record) as url:
-        client = InfluxClient(ConnectionSettings(url, "some-token"))
         for number, field in enumerate(FIELDS):
-            harmless = await queries(client, field, WORD)
+            harmless = await queries(field, WORD)
             assert harmless
-            hostile = {text: await queries(client, field, text) for text in STRINGS[number % step :: step]}
+            hostile = {text: await queries(field, text) for text in STRINGS[number % step :: step]}
             await _same_shapes(real, field, harmless, hostile)
-        await client.close()
 
 
 async def test_generated_option_task(real: InfluxClient) -> None:
