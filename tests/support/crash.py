@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.exceptions import as_if_cleaned_up, let_go_of, not_deleted
 from tests.support.faults import Fault, Rule, write_named
-from tests.support.oracles import compare_summaries, ownership, picture, summary
+from tests.support.oracles import compare_summaries, ownership, picture, summary, untouched
 from tests.support.world import INSTANCE, PATIENCE, NotSettled, World
 
 Steps = Callable[[World], Awaitable[None]]
@@ -118,8 +118,7 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
     problems += await workload.check(made)
     problems += ownership(view, INSTANCE, unmade=workload.unmade)
     problems += made.faults_in_log()
-    if view.foreign(made.foreign) != before:
-        problems.append(f"FOREIGN: changed\n{before}\nto\n{view.foreign(made.foreign)}")
+    problems += untouched(before, view.foreign(made.foreign))
     if reference is not None and wanted is not None:
         problems += compare_summaries(counts, wanted, workload.early)
         problems += difference(reference.end, end)

@@ -44,6 +44,11 @@ class View:
         return json.dumps(sorted(things, key=lambda thing: thing["id"]), sort_keys=True, indent=1)
 
 
+def untouched(before: str, now: str) -> list[str]:
+    """What has become of the things of others, if anything has."""
+    return [] if now == before else [f"FOREIGN: changed\n{before}\nto\n{now}"]
+
+
 def picture(view: View, names: Mapping[str, str]) -> str:
     """The end state as text, without what differs from run to run. ``names`` maps what is only of this run to words."""
     masks = {**names}

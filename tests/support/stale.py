@@ -12,7 +12,7 @@ from tests.support.crash import Plan, Result, Workload, difference
 from tests.support.history import INFLUX, Exchange, marker_of
 from tests.support.lens import Lens
 from tests.support.matrix import Matrix
-from tests.support.oracles import compare_summaries, ownership, picture, summary
+from tests.support.oracles import compare_summaries, ownership, picture, summary, untouched
 from tests.support.until import until
 from tests.support.watch_faults import How, WatchFault
 from tests.support.world import INSTANCE, NotSettled, World, world
@@ -105,8 +105,7 @@ async def run_stale_plan(plan: Plan, made: World, reference: Result | None = Non
     problems += ownership(view, INSTANCE, unmade=workload.unmade)
     problems += live_deletes(made.history.writes(), made.admin.deleted)
     problems += made.faults_in_log()
-    if view.foreign(made.foreign) != before:
-        problems.append(f"FOREIGN: changed\n{before}\nto\n{view.foreign(made.foreign)}")
+    problems += untouched(before, view.foreign(made.foreign))
     if reference is not None:
         problems += compare_summaries(counts, reference.counts, workload.early)
         problems += difference(reference.end, end)

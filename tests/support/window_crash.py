@@ -15,6 +15,7 @@ from tests.support.crash import Plan, Result, Workload
 from tests.support.faults import Rule
 from tests.support.matrix import Matrix
 from tests.support.operator import SOON
+from tests.support.oracles import untouched
 from tests.support.steps import LEDGER, nth, runs_of, step_of
 from tests.support.window_oracles import End, Place, Shape, judge, twice, values
 from tests.support.world import PATIENCE, NotSettled, World, world
@@ -79,8 +80,7 @@ async def run_window_plan(
         return Ended(plan, [str(error) or "TimeoutError"], seconds=seconds, log=_log(made), record=record)
     seen = await look(made, workload)
     problems = [*judge(workload.shape, seen), *made.faults_in_log()]
-    if (now := (await made.look()).foreign(made.foreign)) != foreign:
-        problems.append(f"FOREIGN: changed\n{foreign}\nto\n{now}")
+    problems += untouched(foreign, (await made.look()).foreign(made.foreign))
     if clean is not None and clean.seen is not None:
         problems += await differences(made, clean.seen.destinations, seen.destinations)
     if usual is not None and usual.seen is not None:
