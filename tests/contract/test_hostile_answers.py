@@ -65,7 +65,7 @@ CALLS: dict[str, Callable[[InfluxClient], Awaitable[object]]] = {
     "delete_points": lambda client: client.delete_points(ORG, "raw", WINDOW, "m"),
     "ledger_records": lambda client: client.ledger_records(ORG, "raw", "i/n/p", START, STOP),
     "ledger_left": lambda client: client.ledger_left(ORG, "raw", "i/n/p", START),
-    "ledger_watermark": lambda client: client.ledger_watermark(ORG, "raw", "i/n/p"),
+    "ledger_watermark": lambda client: client.ledger_watermark(ORG, "raw", "i/n/p", START),
     "count_by_time": lambda client: client.count_by_time(ORG, Source("raw", "m", "v"), START, STOP, 3600),
     "count_by_series": lambda client: client.count_by_series(ORG, Source("raw", "m", "v"), WINDOW),
     "read_written": lambda client: client.read_written(ORG, Target("raw", "m"), WINDOW),

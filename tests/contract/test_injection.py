@@ -53,8 +53,8 @@ FIELDS: dict[str, Callable[[InfluxClient, str], Awaitable[object]]] = {
     "ledger_records owner": lambda c, text: c.ledger_records(ORG, "b", text, START, STOP),
     "ledger_left bucket": lambda c, text: c.ledger_left(ORG, text, "o", START),
     "ledger_left owner": lambda c, text: c.ledger_left(ORG, "b", text, START),
-    "ledger_watermark bucket": lambda c, text: c.ledger_watermark(ORG, text, "o"),
-    "ledger_watermark owner": lambda c, text: c.ledger_watermark(ORG, "b", text),
+    "ledger_watermark bucket": lambda c, text: c.ledger_watermark(ORG, text, "o", START),
+    "ledger_watermark owner": lambda c, text: c.ledger_watermark(ORG, "b", text, START),
 }
 
 

@@ -119,14 +119,16 @@ async def test_where_windows_begin_that_are_not_settled(world: World) -> None:
 
 
 async def test_the_watermark_that_was_written_last(world: World) -> None:
-    """Also when it went back; None before the first."""
-    read = world.port.ledger_watermark
-    assert await read(world.org_id, "ledger", OWNER) is None
+    """Also when it went back; None before the first. What was written at a moment or later counts for nothing before it."""
+    read, then = world.port.ledger_watermark, START + timedelta(days=1)
+    assert await read(world.org_id, "ledger", OWNER, then) is None
     for n, stop in enumerate((START, START + HOUR, START - HOUR)):
-        line = ledger.encode_watermark(OWNER, stop, START + timedelta(days=1, seconds=n))
+        line = ledger.encode_watermark(OWNER, stop, then + timedelta(seconds=n))
         await world.port.write_points(world.org_id, "ledger", [line])
-        assert await read(world.org_id, "ledger", OWNER) == stop
-    assert await read(world.org_id, "ledger", "prod/team-a/other") is None
+        assert await read(world.org_id, "ledger", OWNER, then + HOUR) == stop
+    assert await read(world.org_id, "ledger", OWNER, then + timedelta(seconds=2)) == START + HOUR
+    assert await read(world.org_id, "ledger", OWNER, then) is None
+    assert await read(world.org_id, "ledger", "prod/team-a/other", then + HOUR) is None
 
 
 async def test_a_ledger_that_does_not_exist(world: World) -> None:
@@ -134,7 +136,7 @@ async def test_a_ledger_that_does_not_exist(world: World) -> None:
     with pytest.raises(NotFound):
         await world.port.ledger_records(world.org_id, "nope", OWNER, START, START + HOUR)
     with pytest.raises(NotFound):
-        await world.port.ledger_watermark(world.org_id, "nope", OWNER)
+        await world.port.ledger_watermark(world.org_id, "nope", OWNER, START)
 
 
 async def test_an_empty_range_has_no_records(world: World) -> None:

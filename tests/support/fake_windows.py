@@ -132,17 +132,17 @@ class FakeWindows(FakeCore):
 
         return await self._do("ledger_left", (org_id, bucket, owner, before), act)
 
-    async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
         async def act() -> datetime | None:
             mine = [
                 point
                 for point in self._points(org_id, bucket, Source(bucket, ledger.WATERMARK, "stop"), None)
-                if dict(point.tags).get("owner") == owner
+                if dict(point.tags).get("owner") == owner and point.moment < before
             ]
             last = max(mine, key=lambda point: point.time, default=None)
             return ledger.decode_watermark({"_value": value_text(last.value)}) if last else None
 
-        return await self._do("ledger_watermark", (org_id, bucket, owner), act)
+        return await self._do("ledger_watermark", (org_id, bucket, owner, before), act)
 
     async def count_by_time(
         self, org_id: str, source: Source, start: datetime, stop: datetime, step: int, *, timeout: float | None = None

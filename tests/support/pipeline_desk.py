@@ -126,6 +126,8 @@ class PipelineDesk:
             Record(PIPELINE, "u1", 1, "1", datetime(2026, 1, 1, tzinfo=UTC), None, (), {}, {}, pack({}), b"")
         )
         self.recorder = _Recorder()
+        self.ahead = timedelta()
+        """By how much the time of day is ahead; what it is set to takes effect at the loop's next turn."""
         self.told = 0
         self.metrics = Metrics()
         context = Context(
@@ -137,7 +139,7 @@ class PipelineDesk:
             recorder=self.recorder,
             link=lambda _: self.link,
             links_of_org=lambda _: [CONNECTION],
-            now=lambda: datetime.now(UTC),
+            now=self.now,
             clock=time.monotonic,
         )
         self.tools = Tools(
@@ -156,6 +158,10 @@ class PipelineDesk:
 
     def _told(self, key: Key) -> None:
         self.told += 1
+
+    def now(self) -> datetime:
+        """The time of day, as the operator has it."""
+        return datetime.now(UTC) + self.ahead
 
     def start(self, plan: PipelinePlan) -> None:
         """Let the loop turn."""

@@ -129,8 +129,8 @@ class InfluxClient:
     async def ledger_left(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
         return await ledger.ledger_left(self._http, org_id, bucket, owner, before)
 
-    async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
-        return await ledger.ledger_watermark(self._http, org_id, bucket, owner)
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
+        return await ledger.ledger_watermark(self._http, org_id, bucket, owner, before)
 
     async def count_by_time(
         self, org_id: str, source: Source, start: datetime, stop: datetime, step: int, *, timeout: float | None = None

@@ -61,9 +61,9 @@ def _time(row: Mapping[str, str]) -> datetime:
     return datetime.fromisoformat(row["_time"])
 
 
-async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str) -> datetime | None:
-    """The owner's watermark that was written last."""
-    flux = f'{_of(bucket, ledger.WATERMARK, owner, None, None)} |> filter(fn: (r) => r._field == "stop") |> last()'
+async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
+    """The owner's watermark that was written last, of those that were written before a moment."""
+    flux = f'{_of(bucket, ledger.WATERMARK, owner, None, before)} |> filter(fn: (r) => r._field == "stop") |> last()'
     found = await query(http, org_id, flux, right="read:buckets")
     return decoded(ledger.decode_watermark, found[0], http.speaker) if found else None
 

@@ -160,9 +160,9 @@ class InfluxPort(Protocol):
         each once. Raises NotFound for a bucket that does not exist.
         """
 
-    async def ledger_watermark(self, org_id: str, bucket: str, owner: str) -> datetime | None:
-        """The owner's watermark as it was last written; None when it never was. Raises NotFound for a bucket that does not
-        exist.
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
+        """The owner's watermark as it was last written before ``before``, by the clock of who wrote it; None when it never was. Raises
+        NotFound for a bucket that does not exist.
         """
 
     async def count_by_time(

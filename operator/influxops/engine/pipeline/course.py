@@ -149,6 +149,10 @@ class Course:
         for circuit in self.circuits.values():
             circuit.earlier(by)
 
+    def ahead(self, now: datetime) -> bool:
+        """Whether windows were added that have not closed at ``now``, as they had by a clock that was ahead."""
+        return self.added_to is not None and self.added_to > now - timedelta(seconds=self.plan.delay)
+
     def revive(self, now: datetime, which: Callable[[Entry], bool]) -> list[Entry]:
         """Let failed windows run again, and have the ledger remember it."""
         revived = self.agenda.revive(now, which)

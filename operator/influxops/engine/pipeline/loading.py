@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.agenda.agenda import Agenda
+from influxops.core.pipeline.agenda.ahead import AHEAD, believed
 from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.agenda.due import closed, due, next_window
 from influxops.core.pipeline.agenda.entry import Place
@@ -44,7 +45,9 @@ async def load(
     circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
     if not plan.scheduled:
         return Loaded(Course(plan, Agenda(plan), writer, circuits, plan.begin, None))
-    known = await link.run("ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner))
+    known = await link.run(
+        "ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner, now + AHEAD)
+    )
     mark = _begin(plan, known, told, now)
     recalled = await _recall(link, plan, mark, now)
     begun = known is not None or told is not None
@@ -79,9 +82,9 @@ async def _recall(link: LiveLink, plan: PipelinePlan, mark: datetime, now: datet
     """Read what a start has to know, in parts: behind a window that has failed long ago there may be hundreds of thousands of
     records. Of windows that are older, those that are not settled.
     """
-    start, recalled = horizon(plan, mark, now), Recalled(plan)
+    start, recalled, complete = horizon(plan, mark, now), Recalled(plan), closed(plan, now)
     for begin, end in parts(plan, start, now + DAY):
-        recalled.take(await _records(link, plan, begin, end))
+        recalled.take(believed(await _records(link, plan, begin, end), mark, complete, now))
     left = await link.run("ledger_left", lambda port: port.ledger_left(link.org_id, plan.bucket, plan.owner, start))
     for first, last in near(left, DAY):
         for begin, end in parts(plan, first, last + timedelta(microseconds=1)):
@@ -113,7 +116,8 @@ def _lost(link: LiveLink, plan: PipelinePlan, mark: datetime, recalled: Recalled
 
 def _begin(plan: PipelinePlan, known: datetime | None, told: datetime | None, now: datetime) -> datetime:
     """The watermark to begin with: the ledger's, else the one that was told last (a ledger forgets, and what it has forgotten is
-    settled), else the begin of the plan. One in the future tells of a ``begin`` that was changed, or of a clock that was ahead.
+    settled), else the begin of the plan. One of the ledger in the future tells of a clock that was ahead by a little, and that all
+    is settled; one that was told, of a ``begin`` that was changed, or of such a clock.
     """
     if known is not None:
         return known if known <= now else max(plan.begin, closed(plan, now))

@@ -82,6 +82,8 @@ class PipelineLoop:
         self._aside = Aside(key, tools, self._voice, self._meter, self.backfills, self.wake)
         self._retry = False
         """Whether failed windows are to run again at the next turn."""
+        self._reload = False
+        """Whether the ledger is to be read anew, for windows were added by a clock that was ahead."""
         self._trouble = ""
         self._tries = 0
         self._set_back = SetBack()
@@ -148,6 +150,7 @@ class PipelineLoop:
                 except Exception:
                     log.exception("a turn failed in a way it should not: please report this", pipeline=str(self.key))
                     delay = 30.0
+                self._meter.lag(self._context.now())
                 try:
                     async with asyncio.timeout(delay):
                         await self.wake.wait()
@@ -178,9 +181,11 @@ class PipelineLoop:
     async def _turn(self) -> float:
         """One turn; the seconds until the next unless something wakes it."""
         course, wanted = self.course, self._wanted
-        if course is None or course.plan != wanted or course.writer is not self._writer:
+        if course is None or course.plan != wanted or course.writer is not self._writer or self._reload:
             if self.busy:
                 return IDLE  # the last of them wakes us
+            if course is not None and course.dirty:
+                self._publish(course, self._context.now(), at_once=True)  # what has ended is not running any more
             await self._aside.stop()
             if wanted is None:
                 self.course = None
@@ -203,6 +208,9 @@ class PipelineLoop:
             log.warning("the clock was set back", pipeline=str(self.key), seconds=back.total_seconds())
             course.earlier(back)
             self._aside.earlier(back)
+            if course.ahead(now):
+                self._reload = True
+                return 0.0
         self._voice.given_up(course.add_due(now), course.plan.max_windows)
         link = self.link()
         if link is not None and self._context.clock() >= self._paused_until:
@@ -217,7 +225,7 @@ class PipelineLoop:
         self._writer = self._writer or LedgerWriter(self.link, plan.bucket, plan.owner, self.wake.set)
         told = self.course.watermark if self.course is not None else told_watermark(self._context, self.key)
         loaded = await load(link, plan, self._writer, self._context.now(), told)
-        course = loaded.course
+        course, self._reload = loaded.course, False
         if self.course is not None:
             course.succeeded, course.late_windows = self.course.succeeded, self.course.late_windows
         else:
@@ -323,10 +331,10 @@ class PipelineLoop:
 
     # what is told, and when to turn again
 
-    def _publish(self, course: Course, now: datetime) -> None:
-        """Have the status tell how things stand; the whole agenda is looked at once a second at most."""
+    def _publish(self, course: Course, now: datetime, *, at_once: bool = False) -> None:
+        """Have the status tell how things stand; the whole agenda is looked at once a second at most, unless at once."""
         clock = self._context.clock()
-        if clock - self._published < (PUBLISH_EVERY if course.dirty else REFRESH):
+        if not at_once and clock - self._published < (PUBLISH_EVERY if course.dirty else REFRESH):
             return
         course.dirty, self._published = False, clock
         self.facts = facts_of(course, now, self.backfills.suspended())

@@ -24,6 +24,7 @@ class Meter:
         self._name = f"{key.namespace}/{key.name}"
         self._stages: set[str] = set()
         """Those that were told of last."""
+        self._watermark: datetime | None = None
 
     def succeeded(self, record: WindowRecord) -> None:
         """A window has succeeded."""
@@ -51,14 +52,19 @@ class Meter:
         for state in _STATES:
             metrics.windows.labels(self._name, state.value).set(facts.counts.get(state, 0))
         metrics.queue_depth.labels(self._name).set(len(agenda))
-        if facts.watermark is not None:
-            metrics.watermark_lag_seconds.labels(self._name).set((now - facts.watermark).total_seconds())
+        self._watermark = facts.watermark
+        self.lag(now)
         stages = {stage.name for stage in facts.stages}
         for gone in self._stages - stages:
             metrics.forget_stage(self._name, gone)
         self._stages = stages
         for stage in facts.stages:
             metrics.circuit_open.labels(self._name, stage.name).set(stage.circuit is not CircuitState.CLOSED)
+
+    def lag(self, now: datetime) -> None:
+        """Time goes on, whether the pipeline does or not."""
+        if self._watermark is not None:
+            self._metrics.watermark_lag_seconds.labels(self._name).set((now - self._watermark).total_seconds())
 
     def forget(self) -> None:
         """Drop every series of a pipeline that is gone."""

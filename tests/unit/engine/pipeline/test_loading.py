@@ -32,7 +32,8 @@ class Ledger:
     def __init__(
         self, watermark: datetime | None, records: Sequence[WindowRecord] = (), kept: int = 0, raw: int = 0
     ) -> None:
-        self.stands = watermark
+        self.stands = [] if watermark is None else [(watermark, NOW - HOUR)]
+        """(watermark, when), oldest first."""
         self.records = records
         buckets = {name: SimpleNamespace(retention=seconds) for name, seconds in (("ledger", kept), ("raw", raw))}
         self.snapshot = SimpleNamespace(buckets=buckets)
@@ -46,9 +47,9 @@ class Ledger:
         """As a link does."""
         return await request(self)
 
-    async def ledger_watermark(self, *_: object) -> datetime | None:
-        """The newest."""
-        return self.stands
+    async def ledger_watermark(self, _: str, __: str, ___: str, before: datetime) -> datetime | None:
+        """The newest of those that were written before."""
+        return next((mark for mark, when in reversed(self.stands) if when < before), None)
 
     async def ledger_records(self, _: str, __: str, ___: str, start: datetime, stop: datetime) -> list[WindowRecord]:
         """Of windows that begin within."""
@@ -121,12 +122,51 @@ async def test_a_begin_that_was_mistyped_leaves_nothing_behind(told: datetime | 
 
 
 async def test_a_watermark_of_a_clock_that_was_ahead_skips_nothing_that_comes() -> None:
-    ledger = Ledger(NOW + timedelta(days=90))
+    """One of a time to come tells nothing of what has closed by now: the one before it counts."""
+    ledger = Ledger(NOON - 3 * HOUR)
+    ledger.stands.append((NOW + timedelta(days=90), NOW + timedelta(days=90)))
     course = await begun(ledger)
-    assert course.watermark == NOW
-    assert ledger.marks == [(NOW, NOW)]
+    assert [window.stop for _, window in course.agenda.entries] == [NOON - 2 * HOUR, NOON - HOUR, NOON]
     course.add_due(NOON + HOUR)
-    assert [window.stop for _, window in course.agenda.entries] == [NOON + HOUR]
+    assert [window.stop for _, window in course.agenda.entries][3:] == [NOON + HOUR]
+
+
+async def test_a_watermark_of_a_clock_that_was_ahead_by_a_little_has_settled_all() -> None:
+    ledger = Ledger(None)
+    ledger.stands = [(NOW + timedelta(seconds=4), NOW + timedelta(seconds=4))]
+    course = await begun(ledger)
+    assert (course.watermark, len(course.agenda)) == (NOW, 0)
+    assert ledger.marks == [(NOW, NOW)]
+
+
+async def test_windows_that_a_clock_that_was_ahead_has_run_too_early_run_again() -> None:
+    """It was three hours ahead since ten, and all until three has succeeded, over no points. Of what comes by and by nothing is believed,
+    not even that it has failed; a window that was complete by then has run.
+    """
+    late = NOW + 3 * HOUR
+    records = [
+        hour(2, finished_at=NOON - HOUR),
+        hour(1, finished_at=late),
+        hour(0, finished_at=late, revision=3),
+        hour(-1, finished_at=late),
+        hour(-2, WindowState.FAILED, finished_at=late),
+    ]
+    ledger = Ledger(NOON - 2 * HOUR, records)
+    ledger.stands.append((NOON + 2 * HOUR, late))
+    course = await begun(ledger)
+    found = [(entry.window.stop, entry.revision, entry.cause) for entry in course.agenda.entries.values()]
+    assert found == [(NOON - HOUR, 2, Cause.LATE_DATA), (NOON, 4, Cause.LATE_DATA)]
+    assert ledger.written == [], "nothing is given up"
+    course.add_due(NOON + 2 * HOUR)
+    assert [window.stop for _, window in course.agenda.entries][2:] == [NOON + HOUR, NOON + 2 * HOUR]
+
+
+async def test_late_data_of_windows_that_are_complete_no_more_is_not_forgotten() -> None:
+    """watermark.delay was raised to three hours: what the watermark has passed had closed by the former one."""
+    late = hour(0, WindowState.READY, revision=2, cause=Cause.LATE_DATA)
+    ledger = Ledger(NOON, [late])
+    course = await begun(ledger, replace(PLAN, delay=3 * 3600))
+    assert list(course.agenda.entries) == [("a", late.window)]
 
 
 async def test_a_watermark_that_stands_is_written_now_and_then() -> None:

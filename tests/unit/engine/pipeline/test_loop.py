@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,10 +49,15 @@ def settled(desk: PipelineDesk) -> bool:
     return course is not None and not len(course.agenda) and not course.writer.waiting
 
 
+def gauge(desk: PipelineDesk, name: str, **labels: str) -> float | None:
+    """The value of a metric of the pipeline; None when there is none."""
+    return desk.metrics.registry.get_sample_value(name, {"pipeline": "ns/p", **labels})
+
+
 async def goes_on_in(desk: PipelineDesk, owner: str, bucket: str) -> bool:
     """The watermark stands in this ledger, and no window has run a second time."""
     course = desk.loop.course
-    kept = await desk.fake.ledger_watermark(desk.link.org_id, bucket, owner)
+    kept = await desk.fake.ledger_watermark(desk.link.org_id, bucket, owner, datetime.now(UTC) + timedelta(days=1))
     return course is not None and kept == course.watermark and len(desk.fake.ran) == 4
 
 
@@ -318,22 +324,24 @@ async def test_the_next_loop_of_a_key_begins_when_the_former_one_has_ended(desk:
 async def test_a_gauge_of_a_state_without_windows_goes_back_to_nought(desk: PipelineDesk) -> None:
     desk.fake.go.clear()
     desk.start(hours(PLAN, 2))
-    running = {"pipeline": "ns/p", "state": "RUNNING"}
-
-    def value() -> float | None:
-        return next(
-            (
-                sample.value
-                for family in desk.metrics.registry.collect()
-                for sample in family.samples
-                if sample.labels == running
-            ),
-            None,
-        )
-
-    await until(lambda: value() == 2)
+    await until(lambda: gauge(desk, "influxops_agenda_windows", state="RUNNING") == 2)
     desk.fake.go.set()
-    await until(lambda: value() == 0)
+    await until(lambda: gauge(desk, "influxops_agenda_windows", state="RUNNING") == 0)
+
+
+async def test_gauges_of_a_pipeline_that_must_not_begin_do_not_stand_still(
+    desk: PipelineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its spec is no longer valid: what was running has ended, and how far it is behind grows with time."""
+    monkeypatch.setattr(loop_module, "IDLE", 0.1)
+    desk.fake.go.clear()
+    desk.start(hours(PLAN, 2))
+    await until(lambda: gauge(desk, "influxops_agenda_windows", state="RUNNING") == 2)
+    desk.loop.configure(None)
+    desk.fake.go.set()
+    await until(lambda: gauge(desk, "influxops_agenda_windows", state="RUNNING") == 0)
+    desk.ahead = timedelta(days=1)
+    await until(lambda: (gauge(desk, "influxops_watermark_lag_seconds") or 0) > 86_400)
 
 
 async def test_a_batch_that_the_ledger_does_not_take_at_once_is_repeated_in_order(desk: PipelineDesk) -> None:
@@ -424,3 +432,23 @@ async def test_a_ledger_that_is_taken_back_is_closed(desk: PipelineDesk) -> None
     assert desk.loop.course is not None
     assert desk.loop.course.writer is desk.loop._writer
     assert len(desk.fake.ran) == 4
+
+
+async def test_windows_that_a_clock_that_was_ahead_has_run_run_again_when_they_close(desk: PipelineDesk) -> None:
+    """It is set back by three hours while the operator lives: the watermark goes back to what has closed, and from there all goes on."""
+    desk.ahead = timedelta(hours=3)
+    plan = hours(plan_of({"a": StageOf()}), 4)
+    desk.start(plan)
+    await until(lambda: settled(desk) and len(desk.fake.ran) == 7)
+    first, wrong = desk.loop.course, max(desk.fake.ran)
+    desk.ahead = timedelta()
+    desk.loop.wake.set()
+    await until(lambda: desk.loop.course is not first and settled(desk))
+    assert desk.loop.course is not None
+    assert desk.loop.course.watermark == wrong - timedelta(hours=3)
+    early = len(desk.fake.ran)
+    desk.ahead = timedelta(hours=1)
+    desk.loop.wake.set()
+    await until(lambda: len(desk.fake.ran) == early + 1 and settled(desk))
+    assert desk.fake.ran[-1] == wrong - timedelta(hours=2)
+    await until(lambda: desk.loop.facts.watermark == wrong - timedelta(hours=2))
