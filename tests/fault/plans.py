@@ -11,12 +11,10 @@ FAULTS = (*CRASHES, LOST, RESET)
 """At every write of every workload."""
 
 ANSWERS = {
-    "influx": (CUT, HTML, REDIRECT, *map(answers, (401, 404, 500, 503)), answers(429, retry_after=1)),
+    "influx": (CUT, HTML, REDIRECT, *map(answers, (401, 403, 404, 500, 503)), answers(429, retry_after=1)),
     "kube": (CUT, REDIRECT, *map(answers, (401, 403, 404, 409, 422, 500, 503)), answers(429, retry_after=1)),
 }
-"""What a server or a gateway may answer for a moment. InfluxDB's 403 and 422 are words about the token and the spec, which last: a
-task is tried again when one of them changes.
-"""
+"""What a server or a gateway may answer for a moment. InfluxDB's 422 is a word about the spec: it is tried again when that changes."""
 
 ANSWERED = frozenset({"create", "reschedule", "delete", "delete-orphan", "policy-create", "policy-longer"})
 """Workloads whose every write gets each of these answers once."""
@@ -33,7 +31,7 @@ UNLIKE = {
 }
 """Plans whose end is rightly another than the reference's."""
 
-ALSO = frozenset({"create-kube-patch-task-alpha-metadata-1-http-404"})
+ALSO = frozenset({"create-kube-patch-task-alpha-metadata-1-http-404", "create-influx-post-task-alpha-1-http-403"})
 """Plans of `make test` that once found something."""
 
 

@@ -10,7 +10,7 @@ from influxops.api.connection import InfluxConnectionSpec
 from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
 from influxops.core.conditions import of_outcome, stamp
-from influxops.core.keys import Key
+from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Gone, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.core.shard import label_fault
@@ -113,10 +113,12 @@ class Connections:
 
     def _enqueue_objects(self, key: Key, priority: Priority) -> None:
         objects = self._tools.context.objects
+        tasks = objects.tasks_by_connection(key)
         dependents = (
             *objects.policies_by_connection(key),
-            *objects.tasks_by_connection(key),
+            *tasks,
             *objects.pipelines_by_connection(key),
+            *(one for task in tasks for one in objects.referrers(task, Kind.BACKFILL)),
         )
         for other in dependents:
             self._tools.enqueue(other, priority)

@@ -12,6 +12,7 @@ from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.flux.memo import ScriptMemo
 from influxops.core.keys import Key
 from influxops.core.observed import User
+from influxops.core.scouts import Scouts
 from influxops.core.snapshot import NEVER, Snapshot
 from influxops.engine.breaker import Breaker
 from influxops.engine.gates import Gates
@@ -70,8 +71,7 @@ class LiveLink:
         self.snapshot = Snapshot(NEVER, "")
         self.problem: Problem | None = None
         self.parked: set[Key] = set()
-        self.refused: set[Key] = set()
-        """Objects that lack a right: they come again with another token, not by time."""
+        self.refused = Scouts()
         self.recreating: Key | None = None
         self.awaiting_turn: set[Key] = set()
         self.scripts = ScriptMemo()

@@ -89,8 +89,7 @@ class Target:
         self._keep_secret(found.settings)
         old, link.port = link.port, self._tools.client(found.settings, link.pace)
         self._digest = found.digest
-        link.parked |= link.refused  # another token: what lacked a right may have it now
-        link.refused = set()
+        link.parked |= set(link.refused.take())  # another token: what lacked a right may have it now
         if old is not None:
             await old.close()
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from influxops.api.common import FINALIZER
 from influxops.core.keys import Key
-from influxops.core.outcome import Reason, Stalled
+from influxops.core.outcome import Reason
 from influxops.engine import sweep
 from influxops.engine.compare import enqueue_changed, publish_runs, states_of
 from influxops.engine.link import LiveLink
@@ -252,9 +252,9 @@ class ConnectionLoop:
         parked, self.link.parked = self.link.parked, set()
         for key in parked:
             outcome = self._context.tasks[key].outcome if key in self._context.tasks else None
-            if was is None and isinstance(outcome, Stalled) and outcome.reason is Reason.NOT_ALLOWED:
-                self.link.refused.add(key)
-            elif was is None and outcome is not None:
+            if was is None and outcome is not None:
                 self._tools.retry(key)  # the connection is well, and yet this object fails
             else:
                 self._tools.enqueue(key, Priority.RETRY)
+        for key in self.link.refused.turn(lambda key: self._context.objects.get(key) is not None):
+            self._tools.enqueue(key, Priority.RETRY)

@@ -125,7 +125,7 @@ async def _task_plan(context: Context, record: Record, spec: InfluxBackfillSpec)
     connection = connection_key(found, task.connection_ref)
     try:
         link = await usable_link(context, found, task.connection_ref)
-        return connection, await _plan(context, found, task, link, spec)
+        plan = await _plan(context, found, task, link, spec)
     except InfluxError as error:
         outcome = outcome_of(error)
         park(context, record.key, connection, outcome)
@@ -133,6 +133,8 @@ async def _task_plan(context: Context, record: Record, spec: InfluxBackfillSpec)
     except NotUsable as error:
         park(context, record.key, connection, error.outcome)
         raise
+    link.refused.passed(record.key)
+    return connection, plan
 
 
 async def _plan(

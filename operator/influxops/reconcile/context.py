@@ -10,10 +10,11 @@ from typing import Any, Protocol, TypeVar
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.flux.memo import ScriptMemo
-from influxops.core.keys import Key
+from influxops.core.keys import Key, Kind
 from influxops.core.observed import User
 from influxops.core.outcome import Reason
 from influxops.core.record import Record
+from influxops.core.scouts import Scouts
 from influxops.core.snapshot import Snapshot
 from influxops.influx.port import InfluxPort
 from influxops.reconcile.configmaps import ConfigMaps
@@ -53,6 +54,8 @@ class Link(Protocol):
     """Empty before the first sweep; ``trust_snapshot`` tells."""
     problem: Problem | None
     parked: set[Key]
+    refused: Scouts
+    """Objects that lack a right."""
     recreating: Key | None
     """The task of this connection that is being replaced by a new one now."""
     awaiting_turn: set[Key]
@@ -104,6 +107,8 @@ class Objects(Protocol):
     def policies_by_connection(self, connection: Key) -> frozenset[Key]: ...
 
     def pipelines_by_connection(self, connection: Key) -> frozenset[Key]: ...
+
+    def referrers(self, key: Key, kind: Kind) -> frozenset[Key]: ...
 
     def policies_by_bucket(self, bucket: str) -> frozenset[Key]: ...
 

@@ -54,6 +54,13 @@ class Visited:
 
 async def reconcile_pipeline(context: Context, record: Record, state: PipelineState) -> Visited:
     """Make the plan. Writes nothing."""
+    visited = await _visit(context, record, state)
+    if visited.connection is not None:
+        park(context, record.key, visited.connection, visited.outcome)
+    return visited
+
+
+async def _visit(context: Context, record: Record, state: PipelineState) -> Visited:
     try:
         spec = read(InfluxPipelineSpec, record.spec(), "spec")
     except SpecInvalid as error:
@@ -65,13 +72,11 @@ async def reconcile_pipeline(context: Context, record: Record, state: PipelineSt
             plan = await _plan(context, record, spec, link, state)
     except NotUsable as error:
         outcome = error.outcome
-        park(context, record.key, connection, outcome)
         return Visited(outcome, connection, keep=isinstance(outcome, Wait) and outcome.parked)
     except SpecFault as fault:
         return Visited(Stalled(fault.reason, str(fault)), connection)
     except InfluxError as error:
         outcome = outcome_of(error)
-        park(context, record.key, connection, outcome)
         return Visited(outcome, connection, keep=isinstance(outcome, Wait))
     held = next((stage.waits for stage in plan.stages.values() if stage.waits), "")
     if held:

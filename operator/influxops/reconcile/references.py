@@ -5,7 +5,7 @@ from __future__ import annotations
 from influxops.api.common import ConnectionRef
 from influxops.core.keys import Key, Kind
 from influxops.core.marker import Owner
-from influxops.core.outcome import Outcome, Reason, Stalled, Wait
+from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record
 from influxops.reconcile.context import POLL, POLL_FOR, Context, Link
 
@@ -146,10 +146,14 @@ def release_again(context: Context, record: Record) -> Wait | None:
 def park(context: Context, key: Key, connection: Key, outcome: Outcome) -> None:
     """Let the connection wake the object, for what no waiting by time mends."""
     link = context.link(connection)
-    waits = isinstance(outcome, Wait) and outcome.parked
-    refused = isinstance(outcome, Stalled) and outcome.reason is Reason.NOT_ALLOWED
-    if link is not None and (waits or refused):
+    if link is None:
+        return
+    if isinstance(outcome, Stalled) and outcome.reason is Reason.NOT_ALLOWED:
+        link.refused.refused(key)
+    elif isinstance(outcome, Wait) and outcome.parked:
         link.parked.add(key)
+    elif isinstance(outcome, Done):
+        link.refused.passed(key)
 
 
 def poll_after(context: Context, since: float | None, interval: float) -> float:

@@ -11,6 +11,7 @@ import pytest
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Outcome, Reason, Stalled, Wait
 from influxops.core.record import Record, pack
+from influxops.core.scouts import Scouts
 from influxops.influx.errors import Unavailable
 from influxops.reconcile import backfill as module
 from influxops.reconcile.backfill import visit_backfill
@@ -63,7 +64,7 @@ async def test_a_task_that_cannot_be_looked_at_is_waited_for(monkeypatch: pytest
     """Its loop would go on by the former script, and nobody would look again: it ends, says why, and the connection wakes it."""
     told: list[dict[str, Any]] = []
     stopped: list[Key] = []
-    link = SimpleNamespace(parked=set())
+    link = SimpleNamespace(parked=set(), refused=Scouts())
     key, of = Key(Kind.BACKFILL, "ns", "b"), Key(Kind.TASK, "ns", "t")
 
     async def now(_: Key, __: str, status: dict[str, Any]) -> None:
