@@ -146,6 +146,15 @@ class InfluxPipelineSpec(ApiModel):
             transition=True,
         ),
         Rule(
+            "self.ledger == oldSelf.ledger",
+            "ledger cannot change, for it is all that is known of what has run; delete this object and create another, with begin where "
+            "status.watermark stands",
+            lambda new, old: new.ledger == old.ledger,
+            path=".ledger",
+            fault=Fault.FORBIDDEN,
+            transition=True,
+        ),
+        Rule(
             "!has(self.lateness) || self.stages.all(s, has(s.dependsOn) && size(s.dependsOn) > 0 || has(s.source))",
             "late data is found by counting what the first stages read; give each stage without dependsOn a source, or "
             "remove lateness",
@@ -190,7 +199,7 @@ class InfluxPipelineSpec(ApiModel):
     circuit_breaker: Annotated[CircuitBreaker, Field(json_schema_extra=unpromised)] = CircuitBreaker()
     """When a stage that keeps failing is left alone for a while."""
     ledger: Ledger = Ledger()
-    """Where the state of each window is kept."""
+    """Where the state of each window is kept. Cannot change."""
     stages: Annotated[
         list[Stage],
         AfterValidator(_named_once),

@@ -20,6 +20,8 @@ async def loss_in_words(context: Context, link: Link, bucket: Bucket, retention:
     memo = (bucket.id, retention, cut.strftime("%Y-%m-%d"))
     if memo in losses:
         return losses[memo]
+    for former in [one for one in losses if one[0] == bucket.id]:
+        del losses[former]
     try:
         count = await link.call(
             "count_points", lambda port: port.count_points(link.org_id, bucket.name, None, cut, COUNT_TIMEOUT)

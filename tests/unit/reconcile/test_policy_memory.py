@@ -10,6 +10,7 @@ from influxops.api.common import FINALIZER
 from influxops.core.keys import Key, Kind
 from influxops.core.outcome import Outcome, Reason
 from influxops.core.record import Record, pack
+from influxops.reconcile.policy_loss import loss_in_words
 from influxops.reconcile.visit import visit
 from tests.support.desk import Desk
 
@@ -66,3 +67,14 @@ async def test_a_new_object_is_not_called_drifted_for_what_the_old_one_was(shelf
     outcome: Any = await shelf.visited("p2", 9, retention="60d", drift="Warn")
     assert outcome.reason is Reason.SYNCED
     assert shelf.days == 60
+
+
+async def test_what_a_shorter_retention_would_delete_is_remembered_for_one_day_and_cut_of_a_bucket(
+    shelf: Shelf,
+) -> None:
+    """It is counted once a day, for years; what was counted for other days would pile up."""
+    await shelf.visited("u1", 1, retention="30d")
+    [bucket] = [one for one in shelf.desk.fake.buckets.values() if one.name == "b"]
+    for days in range(1, 5):
+        await loss_in_words(shelf.desk.context, shelf.desk.link, bucket, days * DAY)
+    assert [cut for _, cut, _ in shelf.desk.context.losses] == [4 * DAY]

@@ -104,7 +104,7 @@ class Aside:
         course.fresh = {}
         try:
             if not await course.writer.settle(PATIENCE):
-                self._late.postpone(now)
+                self._unseen(f"the ledger does not take what has run: {course.writer.trouble or 'it does not answer'}")
                 return
             if self._old.due(course.plan, now):
                 course.too_late = await self._old.look(link, course.plan, now)
@@ -113,10 +113,7 @@ class Aside:
             # Last, for what it finds is taken in before anything else can end.
             found = await self._late.look(link, course.plan, now, course.fresh)
         except (InfluxError, NotLeader) as error:
-            self._late.postpone(self._context.now())
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                self._voice.blind(str(error))
+            self._unseen(str(error))
             return
         finally:
             course.fresh = None
@@ -126,6 +123,13 @@ class Aside:
         self._meter.late(found)
         if course.plan.rerun_late:
             self._run_again(course, found)
+
+    def _unseen(self, why: str) -> None:
+        """A look could not be made: say so once, and look again later."""
+        self._late.postpone(self._context.now())
+        if why != self._trouble:
+            self._trouble = why
+            self._voice.blind(why)
 
     def _run_again(self, course: Course, found: Found) -> None:
         now = self._context.now()

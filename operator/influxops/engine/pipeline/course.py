@@ -28,6 +28,10 @@ MARK_EVERY = timedelta(hours=1)
 """The watermark is written again after so long although it has not moved: the ledger forgets what is old."""
 
 
+MARKS = 10
+"""Watermarks that may wait for the ledger at one time."""
+
+
 @dataclass(slots=True)
 class Course:
     """Made anew for every plan, from what the ledger tells."""
@@ -65,7 +69,9 @@ class Course:
     kept: datetime = field(init=False)
     """The watermark that the ledger has. No later one is told: where the ledger has none, the next operator begins with what was told."""
     _on_its_way: deque[tuple[int, datetime]] = field(default_factory=deque)
-    """Watermarks that are to be written, each with what to ask the writer for."""
+    """Watermarks that are to be written, each with what to ask the writer for; a few, however long the ledger cannot be written."""
+    _held: bool = False
+    """Whether the watermark is to be written when those have been."""
     _judged: tuple[datetime | None, datetime | None] = (None, None)
     """The oldest window and the last closed moment at which the watermark was last reckoned."""
 
@@ -94,6 +100,9 @@ class Course:
         for entry in found.marked:
             self.writer.put(replace(again(entry), state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=entry.error))
         self.added_to = until
+        self.stranded = {
+            place for place in self.stranded if place[1].stop > self.watermark
+        }  # the others cannot come again
         self.next = next_window(self.plan, now)
         self.dirty = True
         made = (one for one in made_of(self.plan, found.newest) if one[1].stop > self.watermark)
@@ -125,6 +134,8 @@ class Course:
             kept = self._on_its_way.popleft()[1]
             self.dirty = self.dirty or kept != self.kept
             self.kept = kept
+        if self._held and not self._on_its_way:
+            self._mark(now)
         if self.watermark <= now and (self.marked_at is None or now - self.marked_at >= MARK_EVERY):
             self._mark(now)
         judged = (self.agenda.oldest_stop(self.watermark), self.added_to)
@@ -139,8 +150,10 @@ class Course:
             self.dirty = True
 
     def _mark(self, now: datetime) -> None:
-        self._on_its_way.append((self.writer.watermark(self.watermark, now), self.watermark))
         self.marked_at = now
+        self._held = len(self._on_its_way) >= MARKS
+        if not self._held:
+            self._on_its_way.append((self.writer.watermark(self.watermark, now), self.watermark))
 
     def earlier(self, by: timedelta) -> None:
         """The clock was set back by so much."""

@@ -15,7 +15,7 @@ from influxops.core.pipeline.proofs.result import Source
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.pipeline.windows.window import Window
-from influxops.engine.pipeline.course import MARK_EVERY, Course
+from influxops.engine.pipeline.course import MARK_EVERY, MARKS, Course
 from influxops.engine.pipeline.loading import load
 from tests.support.pipeline_plans import StageOf, plan_of
 
@@ -42,6 +42,8 @@ class Ledger:
         self.org_id = "o"
         self.marks: list[tuple[datetime, datetime]] = []
         """(watermark, when), as written."""
+        self.takes = True
+        """Whether what is written is kept."""
 
     async def run(self, name: str, request: Callable[[Any], Awaitable[Any]]) -> Any:
         """As a link does."""
@@ -76,8 +78,8 @@ class Ledger:
         return len(self.marks)
 
     def has(self, _: int) -> bool:
-        """It writes at once."""
-        return True
+        """It writes at once, or not at all."""
+        return self.takes
 
 
 async def begun(ledger: Ledger, plan: PipelinePlan = PLAN, told: datetime | None = None) -> Course:
@@ -178,6 +180,23 @@ async def test_a_watermark_that_stands_is_written_now_and_then() -> None:
     assert {mark for mark, _ in ledger.marks} == {NOON - HOUR}
     times = [when for _, when in ledger.marks]
     assert times == [NOW + n * MARK_EVERY for n in (1, 2, 3)]
+
+
+async def test_in_an_outage_of_weeks_watermarks_are_not_kept_one_by_one() -> None:
+    """Windows are given up meanwhile, for more wait than catchUp.maxWindows; when the ledger takes them, the newest is written."""
+    ledger = Ledger(None)
+    course = await begun(ledger, replace(PLAN, max_windows=2))
+    ledger.takes = False
+    for number in range(1, 500):
+        course.add_due(NOON + number * HOUR)
+        course.advance(NOON + number * HOUR)
+    assert course.watermark == NOON + 497 * HOUR
+    assert len(ledger.marks) <= MARKS
+    ledger.takes = True
+    course.advance(NOON + 499 * HOUR)
+    assert ledger.marks[-1] == (NOON + 497 * HOUR, NOON + 499 * HOUR)
+    course.advance(NOON + 499 * HOUR)
+    assert course.kept == course.watermark
 
 
 def hour(number: int, state: WindowState = WindowState.SUCCESS, **more: Any) -> WindowRecord:

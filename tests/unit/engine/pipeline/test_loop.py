@@ -15,7 +15,8 @@ from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.proofs.result import QueryResult, Source
 from influxops.core.pipeline.record import Cause, WindowState
 from influxops.core.record import pack
-from influxops.engine.pipeline import ledger_writer
+from influxops.engine.pipeline import aside as aside_module
+from influxops.engine.pipeline import late_look, ledger_writer
 from influxops.engine.pipeline import loop as loop_module
 from influxops.engine.pipeline.registry import Pipelines
 from influxops.engine.pipeline.window_run import Outcome
@@ -217,6 +218,20 @@ async def test_a_look_for_late_data_that_takes_long_or_fails_holds_up_no_window(
         desk.loop.course.agenda.add("a", record.window, desk.tools.context.now(), cause=Cause.UPSTREAM, revision=2)
     desk.loop.wake.set()
     await until(lambda: len(desk.fake.ran) == before + 3)
+
+
+async def test_a_look_for_late_data_that_waits_for_the_ledger_says_so(
+    desk: PipelineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It compares with what stands there; the first failure is told, not each."""
+    monkeypatch.setattr(aside_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(late_look, "AGAIN", timedelta(seconds=0.1))
+    desk.fake.always["write_points"] = Forbidden("may not write", "write:buckets")
+    desk.start(hours(WATCHED, 3, allowed=86400, check_every=3600))
+    await until(lambda: any("may not write" in text for _, text in desk.recorder.events))
+    begun = time.monotonic()
+    await until(lambda: time.monotonic() > begun + 1)
+    assert [reason for reason, text in desk.recorder.events if "may not write" in text] == ["LateData"]
 
 
 async def test_a_source_that_may_not_be_counted_is_a_failed_attempt_and_not_tried_for_ever(desk: PipelineDesk) -> None:
