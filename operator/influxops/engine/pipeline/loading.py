@@ -115,10 +115,13 @@ def _lost(link: LiveLink, plan: PipelinePlan, mark: datetime, recalled: Recalled
 
 
 def _begin(plan: PipelinePlan, known: datetime | None, told: datetime | None, now: datetime) -> datetime:
-    """The watermark to begin with: the ledger's, else the one that was told last (a ledger forgets, and what it has forgotten is
-    settled), else the begin of the plan. One of the ledger in the future tells of a clock that was ahead by a little, and that all
-    is settled; one that was told, of a ``begin`` that was changed, or of such a clock.
+    """The watermark to begin with: the plan's begin while that is to come, for nothing is run before; else the ledger's, else the one that
+    was told last (a ledger forgets, and what it has forgotten is settled), else the begin of the plan. One of the ledger in the future
+    tells of a clock that was ahead by a little, and that all is settled; one that was told, of a ``begin`` that was changed, or of such a
+    clock.
     """
+    if plan.begin > now:
+        return plan.begin
     if known is not None:
         return known if known <= now else max(plan.begin, closed(plan, now))
     return told if told is not None and told <= now else plan.begin

@@ -123,6 +123,17 @@ async def test_a_begin_that_was_mistyped_leaves_nothing_behind(told: datetime | 
     assert (course.watermark, len(course.agenda)) == (BEGIN, 5 * 24)
 
 
+async def test_a_begin_that_is_mistyped_for_a_while_forgets_nothing_of_what_was() -> None:
+    """2027 for 2026: nothing is run and nothing is given up until it is corrected, and what had failed is still known."""
+    failed = hour(1, WindowState.FAILED)
+    ledger = Ledger(NOON - 2 * HOUR, [failed])
+    course = await begun(ledger, replace(PLAN, begin=datetime(2027, 1, 1, tzinfo=UTC)))
+    assert (course.watermark, len(course.agenda)) == (datetime(2027, 1, 1, tzinfo=UTC), 0)
+    assert (ledger.written, ledger.marks) == ([], [])
+    course = await begun(ledger)
+    assert [window.stop for _, window in course.agenda.entries] == [NOON - HOUR, NOON]
+
+
 async def test_a_watermark_of_a_clock_that_was_ahead_skips_nothing_that_comes() -> None:
     """One of a time to come tells nothing of what has closed by now: the one before it counts."""
     ledger = Ledger(NOON - 3 * HOUR)
