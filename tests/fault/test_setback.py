@@ -16,12 +16,13 @@ from devstack.stack import Stack
 from tests.fault.workloads import OTHER, policy
 from tests.fault.workloads_consent import task
 from tests.support.command import influxops
+from tests.support.faults import Rule, answers
 from tests.support.history import INFLUX, marker_of
 from tests.support.nursery import Nursery
 from tests.support.oracles import View, ownership
 from tests.support.setback import restore, take
 from tests.support.stack import install_crds
-from tests.support.until import until_async
+from tests.support.until import until, until_async
 from tests.support.world import INSTANCE, World, world
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.prove]
@@ -142,3 +143,41 @@ async def test_nothing_is_deleted_when_etcd_is_set_back(
         one["id"] for one in ours(before, "young") if "flux" in one
     ]
     assert deletes(made, since) == []
+
+
+@pytest.mark.parametrize("operator", ["running", "afresh"])
+async def test_a_deletion_that_is_taken_back_with_etcd_deletes_nothing(
+    operator: str, made: World, doomed_stack: Stack, tmp_path: Path
+) -> None:
+    """Objects were being deleted, and InfluxDB refused for a while; when it does so no longer, the objects are as they were before."""
+    snapshot = await asyncio.to_thread(take, doomed_stack, tmp_path / "snapshot")
+    before = await made.look()
+    refuses = True
+    rule = made.influx.add(Rule(lambda one: refuses and one.method == "DELETE", answers(503), times=None))
+    await made.admin.delete("InfluxTask", "goes")
+    await made.admin.delete("RetentionPolicy", "leaves")
+    await until(
+        lambda: {path.split("/")[3] for path in (one.path for one in rule.struck)} == {"tasks", "buckets"}, SOON
+    )
+    assert made.operator is not None
+    if operator == "afresh":
+        made.operator.kill()
+        await made.operator.wait()
+    since = len(made.history.exchanges)
+    await asyncio.to_thread(restore, doomed_stack, snapshot)
+    refuses = False
+    if operator == "afresh":
+        made.start()
+    await made.admin.patch("InfluxTask", "goes", flux=OTHER)
+
+    async def follows() -> bool:
+        view = await made.settled()
+        return view is not None and "mem" in ours(view, "goes")[0]["flux"]
+
+    await until_async(follows, SOON)
+    view = await made.rest()
+    assert [one for one in made.history.exchanges[since:] if one.method == "DELETE" and one not in rule.struck] == []
+    for name in ("goes", "leaves"):
+        assert [one["id"] for one in ours(view, name)] == [one["id"] for one in ours(before, name)] != []
+    assert ownership(view, INSTANCE) == []
+    assert made.faults_in_log() == []

@@ -53,7 +53,7 @@ class _Kube:
     async def set_finalizers(self, key: Key, uid: str, version: str, finalizers: tuple[str, ...]) -> dict[str, Any]:
         return {"metadata": {"resourceVersion": version}}
 
-    async def exists(self, key: Key, uid: str) -> bool:
+    async def exists(self, key: Key, uid: str, *, deleting: bool = False) -> bool:
         self.asked += 1
         return not self.ghost
 

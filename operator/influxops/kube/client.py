@@ -174,14 +174,17 @@ class KubeClient:
             answer = await self._put_status(key, uid, status, resource_version)
         return self._wrote(answer)
 
-    async def exists(self, key: Key, uid: str) -> bool:
-        """Whether there is an object of this uid now, asked of the API, not of what a watch has told."""
+    async def exists(self, key: Key, uid: str, *, deleting: bool = False) -> bool:
+        """Whether there is an object of this uid now, one that is being deleted if ``deleting``; asked of the API, not of what a watch has
+        told.
+        """
         path = _path(key)
         try:
             answer = await self._api.read(path, accept=METADATA)
         except NotFound:
             return False
-        return bool(answer["metadata"]["uid"] == uid)
+        found = answer["metadata"]
+        return bool(found["uid"] == uid and (not deleting or found.get("deletionTimestamp")))
 
     async def set_finalizers(
         self, key: Key, uid: str, resource_version: str, finalizers: Sequence[str]

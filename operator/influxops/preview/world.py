@@ -26,7 +26,7 @@ class _ReadOnly:
     async def delete_object(self, key: Key, uid: str) -> None:
         """Nothing either."""
 
-    async def exists(self, key: Key, uid: str) -> bool:
+    async def exists(self, key: Key, uid: str, *, deleting: bool = False) -> bool:
         """What a plan is made for is taken as given."""
         return True
 

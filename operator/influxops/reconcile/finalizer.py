@@ -24,13 +24,16 @@ async def ensure_finalizer(context: Context, record: Record) -> Record:
 
 
 async def confirm(context: Context, record: Record) -> None:
-    """Ask Kubernetes whether the object is there at all, before something is done that the next one of its name would suffer from.
+    """Ask Kubernetes whether the object is there at all, and is being deleted where that is what we act upon, before something is done that
+    cannot be undone, or that the next one of its name would suffer from.
 
     A watch may be behind, or have lost an event: the object may be gone, and another one of the same name, with the same
-    owner key, may own what is to be deleted, taken over or made. Raises NotFound.
+    owner key, may own what is to be deleted, taken over or made. And a cluster may have been set back to before the deletion.
+    Raises NotFound.
     """
-    if not await context.kube.exists(record.key, record.uid):
-        raise NotFound(f"{record.key} of uid {record.uid} does not exist any more", status=404, reason="NotFound")
+    if not await context.kube.exists(record.key, record.uid, deleting=record.deleting):
+        what = "is not there, or not being deleted, any more" if record.deleting else "does not exist any more"
+        raise NotFound(f"{record.key} of uid {record.uid} {what}", status=404, reason="NotFound")
 
 
 async def remove_finalizer(context: Context, record: Record) -> None:
