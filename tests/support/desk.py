@@ -47,6 +47,8 @@ class _Kube:
     def __init__(self) -> None:
         self.ghost = False
         """True: the object is gone, and another one may have its name; no watch has told of it."""
+        self.taken_back = False
+        """True: the deletion that was seen has not happened, for the cluster was set back."""
         self.asked = 0
         """How often it was asked for."""
 
@@ -55,7 +57,7 @@ class _Kube:
 
     async def exists(self, key: Key, uid: str, *, deleting: bool = False) -> bool:
         self.asked += 1
-        return not self.ghost
+        return not self.ghost and not (deleting and self.taken_back)
 
     async def get_configmap(self, namespace: str, name: str) -> None:
         return None

@@ -170,6 +170,25 @@ async def test_finalizers_are_set_on_exactly_the_object_that_was_read(client: Ku
         await client.set_finalizers(key, uid, version, [])
 
 
+async def test_the_api_knows_whether_an_object_is_there_and_whether_it_is_being_deleted(
+    client: KubeClient, namespace: str
+) -> None:
+    """Of this uid, whatever a watch has told."""
+    key, uid = await create_task(client, namespace)
+    body = await client.get(*key)
+    assert body is not None
+    await client.set_finalizers(key, uid, body["metadata"]["resourceVersion"], ["influxops.dev/cleanup"])
+    assert [await client.exists(key, uid), await client.exists(key, "other")] == [True, False]
+    assert not await client.exists(key, uid, deleting=True)
+    await raw(client, "DELETE", path(key))
+    assert await client.exists(key, uid, deleting=True)
+    assert not await client.exists(key, "other", deleting=True)
+    dying = await client.get(*key)
+    assert dying is not None
+    await client.set_finalizers(key, uid, dying["metadata"]["resourceVersion"], [])
+    assert [await client.exists(key, uid), await client.exists(key, uid, deleting=True)] == [False, False]
+
+
 async def test_a_list_names_every_object_over_all_pages(
     client: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

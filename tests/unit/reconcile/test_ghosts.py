@@ -30,6 +30,19 @@ async def test_in_the_name_of_a_ghost_nothing_is_deleted(deletion: str) -> None:
     assert (kept in desk.fake.tasks) == (deletion == "Orphan")
 
 
+@pytest.mark.parametrize("deletion", ["Delete", "Orphan"])
+async def test_what_is_not_being_deleted_any_more_is_not_deleted(deletion: str) -> None:
+    """etcd was set back to before the deletion, and no watch has told of it yet."""
+    desk = Desk(deletion=deletion)
+    kept = await desk.start()
+    flux = desk.fake.tasks[kept].flux
+    desk.delete()
+    desk.kube.taken_back = True
+    with pytest.raises(NotFound):
+        await desk.visit()
+    assert desk.fake.tasks[kept].flux == flux
+
+
 async def test_in_the_name_of_a_ghost_nothing_is_made() -> None:
     """Its task has gone with it; making it again would leave an orphan."""
     desk = Desk()
