@@ -10,9 +10,12 @@ from tests.support import sabotage
 from tests.support.property.cases import CASES, Case
 from tests.support.property.fast import FastWorld
 from tests.support.property.judge import Violated
-from tests.support.property.machine import explore, replay
+from tests.support.property.machine import SEED, explore, replay
 
 EXAMPLES = int(os.environ.get("INFLUXOPS_PROPERTY_EXAMPLES", "40"))
+BATCH = 200
+BATCHES = [pytest.param(number, id=f"seed-{SEED}-batch-{number}") for number in range(10)]
+"""Two thousand walks for `make prove`."""
 
 
 def test_no_walk_breaks_what_is_promised() -> None:
@@ -20,6 +23,14 @@ def test_no_walk_breaks_what_is_promised() -> None:
     task, as its spec says, and nobody writes any more.
     """
     explore(FastWorld, examples=EXAMPLES, steps=20, shrink=True)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_no_walk_of_thousands_breaks_what_is_promised(batch: int) -> None:
+    """The same, by the thousand, with other seeds."""
+    explore(FastWorld, examples=BATCH, steps=20, seeded=SEED * 100 + batch, shrink=True)
 
 
 @pytest.mark.prove
