@@ -14,10 +14,10 @@ from influxops.kube.lease_state import Timing
 from tests.fault.workloads_consent import task
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.history import INFLUX, Exchange
-from tests.support.leadership import Judgement, judge
+from tests.support.leadership import Judgement, claims, judge
 from tests.support.nursery import Nursery
-from tests.support.oracles import ownership, summary
-from tests.support.pair import FIRST, SECOND, Loss, Pair, pair
+from tests.support.oracles import ownership, summary, untouched
+from tests.support.pair import SECOND, THIRD, Loss, Pair, pair
 from tests.support.until import until
 from tests.support.world import INSTANCE, World, world
 
@@ -97,8 +97,7 @@ async def hand_over(
             view = await made.rest(sweeps=1, seconds=90.0)
             judgement = judge(made.history.exchanges, timing)
             problems = [*judgement.problems, *ownership(view, INSTANCE), *two.faults_in_logs()]
-            if view.foreign(made.foreign) != before.foreign(made.foreign):
-                problems.append("FOREIGN: changed")
+            problems += untouched(before.foreign(made.foreign), view.foreign(made.foreign))
             counts = summary(made.history.writes())
             problems += [f"{about}: {count} times {what}d" for (about, what), count in counts.items() if count > 1]
             first = _first_write(two)
@@ -106,9 +105,43 @@ async def hand_over(
             return HandOver(problems, judgement, takeover, first.started - two.lost)
 
 
-def _under_way(two: Pair) -> int:
-    return sum(one.ended is None and one.who == FIRST and _slow(one) for one in two.made.history.exchanges[-200:])
+async def hand_on(timing: Timing, stack: Stack, nursery: Nursery, directory: Path) -> tuple[list[str], list[str]]:
+    """Of three the one that leads is killed, and the next one told to end, each in the middle of much work: what went wrong, and who led, in
+    their order.
+    """
+    async with world(stack, nursery, directory, leases=True) as made:
+        await made.plant_foreign()
+        async with pair(made, stack, timing=timing, standbys=(SECOND, THIRD)) as three:
+            await made.connect()
+            for number in range(STEADY):
+                await made.admin.create("InfluxTask", f"steady{number}", task())
+            before = await made.rest(sweeps=0)
+            made.influx.add(Rule(_slow, SLOW, times=None))
+            async with much_to_do(made):
+                for how in (Loss.KILLED, Loss.ENDED):
+                    await until(lambda: _under_way(three) >= UNDER_WAY, 30.0)
+                    three.lose(how, three.leader)
+                    await three.taken_over()
+                    await until(lambda: _first_write(three) is not None, 30.0)
+            view = await made.rest(sweeps=1, seconds=90.0)
+            problems = [
+                *judge(made.history.exchanges, timing).problems,
+                *ownership(view, INSTANCE),
+                *three.faults_in_logs(),
+                *(f"{what}: {n} times" for what, n in summary(made.history.writes()).items() if n > 1),
+                *untouched(before.foreign(made.foreign), view.foreign(made.foreign)),
+            ]
+            leaders = [who for who, _ in itertools.groupby(one.who for one in claims(made.history.exchanges))]
+            return problems, leaders
 
 
-def _first_write(two: Pair) -> Exchange | None:
-    return next((one for one in two.made.history.exchanges if one.who == SECOND and one.changes), None)
+def _under_way(some: Pair) -> int:
+    return sum(
+        one.ended is None and one.who == some.leader and _slow(one) for one in some.made.history.exchanges[-200:]
+    )
+
+
+def _first_write(some: Pair) -> Exchange | None:
+    """Of who leads now, since the former leader began to lose its lease."""
+    mine = (one for one in some.made.history.exchanges if one.who == some.leader and one.started > some.lost)
+    return next((one for one in mine if one.changes), None)

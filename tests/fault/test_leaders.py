@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
-from tests.fault.handover import hand_over
+from tests.fault.handover import hand_on, hand_over
 from tests.support.figures import note
 from tests.support.leadership import SHORT, USUAL, Timing
 from tests.support.nursery import Nursery
-from tests.support.pair import Loss
+from tests.support.pair import FIRST, SECOND, THIRD, Loss
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,3 +45,12 @@ async def test_nothing_is_begun_after_the_deadline(
         writes=found.judgement.writes,
         latest_after_deadline=found.judgement.latest,
     )
+
+
+@pytest.mark.prove
+async def test_of_three_one_takes_over_at_a_time(fault_stack: Stack, nursery: Nursery, tmp_path: Path) -> None:
+    """The leader is killed, and the next one told to end: each time one of those that stand by leads, and nobody writes beside it."""
+    problems, leaders = await hand_on(SHORT, fault_stack, nursery, tmp_path)
+    assert problems == []
+    assert leaders[0] == FIRST
+    assert sorted(leaders) == sorted({FIRST, SECOND, THIRD})

@@ -1,4 +1,4 @@
-"""Two operators in one world, each with a proxy of its own before the API server; InfluxDB's proxy knows whose requests it sees."""
+"""Two operators in one world, or three, each with a proxy of its own before the API server; InfluxDB's proxy knows whose requests it sees."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from devstack.kubeconfig import write_kubeconfig
@@ -17,14 +18,14 @@ from devstack.stack import Stack
 from influxops.kube.lease_state import Timing
 from tests.support.faults import Fault, Rule, Stage
 from tests.support.history import KUBE, Exchange
-from tests.support.leadership import SHORT, arguments, claims
+from tests.support.leadership import SHORT, Claim, arguments, claims
 from tests.support.nursery import Operator
 from tests.support.peers import process_of
 from tests.support.proxy import FaultProxy
 from tests.support.until import until
 from tests.support.world import World
 
-FIRST, SECOND = "first", "second"
+FIRST, SECOND, THIRD = "first", "second", "third"
 
 
 class Loss(StrEnum):
@@ -41,7 +42,7 @@ class Loss(StrEnum):
 
 @dataclass
 class Pair:
-    """The first leads, the second stands by."""
+    """The first leads, the others stand by."""
 
     made: World
     timing: Timing
@@ -51,12 +52,13 @@ class Pair:
     later: asyncio.Event = field(default_factory=asyncio.Event)
     """For what a test holds up: it is let go of in the end."""
     lost: float = 0.0
-    """When the first began to lose its lease."""
+    """When the leader began to lose its lease."""
+    leader: str = FIRST
 
-    def lose(self, how: Loss) -> None:
-        """Let the first lose its lease."""
+    def lose(self, how: Loss, who: str = FIRST) -> None:
+        """Let who leads lose its lease."""
         self.lost = time.monotonic()
-        door, process = self.doors[FIRST], self.operators[FIRST]
+        door, process = self.doors[who], self.operators[who]
         match how:
             case Loss.HELD:
                 held = Fault("held", Stage.BEFORE, hold=self.gate)
@@ -83,16 +85,19 @@ class Pair:
             os.kill(self.operators[FIRST].pid, signal.SIGCONT)
 
     async def taken_over(self, seconds: float = 60.0) -> float:
-        """Wait until the second leads; seconds since the first began to lose its lease."""
-        found: list[float] = []
+        """Wait until another leads; seconds since the former leader began to lose its lease."""
+        former, found = self.leader, list[Claim]()
 
         def leads() -> bool:
-            found[:] = [one.answered for one in claims(self.made.history.exchanges) if one.who == SECOND]
+            found[:] = [
+                one for one in claims(self.made.history.exchanges) if one.who != former and one.answered > self.lost
+            ]
             return bool(found)
 
         await until(leads, seconds)
-        self.made.operator = self.operators[SECOND]
-        return found[0] - self.lost
+        self.leader = found[0].who
+        self.made.operator = self.operators[self.leader]
+        return found[0].answered - self.lost
 
     def faults_in_logs(self) -> list[str]:
         """Lines of both logs that tell of a bug."""
@@ -134,34 +139,49 @@ def by(who: str, write_id: str) -> Callable[[Exchange], bool]:
 
 
 @asynccontextmanager
-async def pair(made: World, stack: Stack, *, timing: Timing = SHORT, lead: bool = True) -> AsyncIterator[Pair]:
-    """Start both in a fresh world. Without ``lead`` both believe that they lead, from the first."""
-    directory, history = made.directory, made.history
+async def pair(
+    made: World, stack: Stack, *, timing: Timing = SHORT, lead: bool = True, standbys: Sequence[str] = (SECOND,)
+) -> AsyncIterator[Pair]:
+    """Start them in a fresh world. Without ``lead`` all believe that they lead, from the first."""
+    history = made.history
     pids: dict[str, int] = {}
     made.influx.who = lambda port: process_of(port, made.influx.port, pids)
     made.kube.who = lambda _: FIRST
     made.leases = lead
     made.arguments = arguments(timing) if lead else []
-    async with FaultProxy(KUBE, stack.kube.host, history, ca_pem=stack.kube.ca) as other:
-        other.who = lambda _: SECOND
+    async with AsyncExitStack() as doors:
         first = made.start()
         pids[FIRST] = first.pid
         if lead:
             await until(lambda: any(one.who == FIRST for one in claims(history.exchanges)), 60.0)
-        made.directory = directory / SECOND
-        made.directory.mkdir()
-        (made.directory / "operator.log").touch()
-        kubeconfig = made.directory / "kubeconfig"
-        made.kubeconfig = write_kubeconfig(kubeconfig, other.url, stack.kube.ca, stack.kube.token)
-        second = made.start()
-        pids[SECOND] = second.pid
-        await until(lambda: "first lists are complete" in second.tail(400), 60.0)
+        both = Pair(made, timing, {FIRST: first}, {FIRST: made.kube})
+        directory = made.directory
+        for name in standbys:
+            door = await doors.enter_async_context(FaultProxy(KUBE, stack.kube.host, history, ca_pem=stack.kube.ca))
+            door.who = partial(_always, name)
+            both.doors[name] = door
+            both.operators[name] = await _stand_by(made, stack, door, directory / name)
+            pids[name] = both.operators[name].pid
         made.operator = first
-        two = Pair(made, timing, {FIRST: first, SECOND: second}, {FIRST: made.kube, SECOND: other})
         try:
-            yield two
+            yield both
         finally:
-            two.later.set()
-            two.heal(Loss.STOPPED if first.running else Loss.HELD)
-            for one in two.operators.values():
+            both.later.set()
+            both.heal(Loss.STOPPED if first.running else Loss.HELD)
+            for one in both.operators.values():
                 one.end()
+
+
+def _always(name: str, _: int) -> str:
+    return name
+
+
+async def _stand_by(made: World, stack: Stack, door: FaultProxy, directory: Path) -> Operator:
+    """Start one that asks the API server through a proxy of its own, and wait until it knows all objects."""
+    made.directory = directory
+    made.directory.mkdir()
+    (made.directory / "operator.log").touch()
+    made.kubeconfig = write_kubeconfig(directory / "kubeconfig", door.url, stack.kube.ca, stack.kube.token)
+    started = made.start()
+    await until(lambda: "first lists are complete" in started.tail(400), 60.0)
+    return started
