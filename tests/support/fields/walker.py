@@ -6,12 +6,10 @@ that the API does not take changes nothing; a change shows; and after the way ba
 
 from __future__ import annotations
 
-import copy
 import difflib
 import json
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tests.support.expect import PATIENCE, condition, observed
 from tests.support.fields.examples import (
@@ -21,16 +19,13 @@ from tests.support.fields.examples import (
     PIPELINE,
     POLICY,
     TASK,
-    WINDOWED,
     Example,
     example,
 )
 from tests.support.fields.schema import ITEM, fields
+from tests.support.fields.specs import STEPS, Object, least, spec_after
 from tests.support.lab import Lab
-from tests.support.property.scripts import SCRIPTS
 
-Object = dict[str, Any]
-STEPS = ("set", "change", "unset", "revert")
 LONG = max(PATIENCE, 60.0)
 """Seconds that a step is given: a status that is of no hurry is written every half minute."""
 _UNDER_WAY = frozenset({"Creating", "Updating", ""})
@@ -60,16 +55,7 @@ class Course:
 
     def spec(self, step: str) -> Object:
         """The spec after a step."""
-        made = copy.deepcopy(self.base)
-        if step == "revert":
-            return made
-        for path, value in self.example.beside.items():
-            put(made, path, value)
-        if step == "unset":
-            put(made, self.path, None)
-        else:
-            put(made, self.path, self.example.first if step == "set" else self.example.second)
-        return made
+        return spec_after(step, self.path, self.example, self.base)
 
 
 class Walker:
@@ -191,58 +177,8 @@ class Walker:
 
 
 def base(lab: Lab, kind: str, name: str) -> Object:
-    """A spec that is right, with as few fields as it can be."""
-    main = {"connectionRef": {"name": "main"}}
-    if kind == TASK:
-        return {**main, "flux": SCRIPTS["one"], "every": "6h"}
-    if kind == POLICY:
-        return {**main, "bucket": name, "retention": "30d"}
-    if kind == CONNECTION:
-        return {
-            "url": lab.org.url,
-            "allowInsecure": True,
-            "org": lab.org.org,
-            "tokenSecretRef": {"name": "influx-token", "key": "token"},
-            "syncInterval": "1s",
-        }
-    if kind == PIPELINE:
-        stage = {"name": "one", "flux": WINDOWED}
-        return {**main, "window": {"every": "1h"}, "begin": "2100-01-01T00:00:00Z", "stages": [stage]}
-    return {
-        "pipelineRef": {"name": "walked"},
-        "start": "2025-01-01T00:00:00Z",
-        "stop": "2025-02-01T00:00:00Z",
-        "suspend": True,
-    }
-
-
-def put(spec: Object, path: str, value: Any) -> None:
-    """Set a field by its path; None takes it away, and what held nothing else with it."""
-    *parts, last = path.split(".")
-    place: Any = spec
-    trail: list[tuple[Any, Any]] = []
-    for at, part in enumerate(parts):
-        following = (*parts, last)[at + 1]
-        if part == ITEM:
-            if not place:
-                place.append({})
-            trail.append((place, 0))
-            place = place[0]
-        else:
-            if part not in place:
-                if value is None:
-                    return
-                place[part] = [] if following == ITEM else {}
-            trail.append((place, part))
-            place = place[part]
-    if value is not None:
-        place[last] = copy.deepcopy(value)
-        return
-    place.pop(last, None)
-    for holder, key in reversed(trail):
-        if holder[key] not in ({}, []):
-            return
-        del holder[key]
+    """A spec that is right in this lab, with as few fields as it can be."""
+    return least(kind, name, lab.org.url, lab.org.org)
 
 
 def _difference(before: str, after: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.fields.examples import EXAMPLES, example
 from tests.support.fields.schema import fields, kinds
-from tests.support.fields.walker import put
+from tests.support.fields.specs import put
 
 
 @pytest.mark.parametrize("kind", kinds())
