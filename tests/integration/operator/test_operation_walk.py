@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.fields.examples import BACKFILL, INLINE, PIPELINE, POLICY, TASK, WINDOWED
+from tests.support.fields.examples import BACKFILL, INLINE, NATIVE, PIPELINE, POLICY, TASK, WINDOWED
 from tests.support.fields.schema import kinds
 from tests.support.fields.walker import Walker, base
 from tests.support.lab import Lab
@@ -39,6 +39,9 @@ def _walk(lab: Lab, kind: str, only: frozenset[str] = frozenset()) -> None:
             PIPELINE, "walked", {**base(lab, PIPELINE, "walked"), "begin": "2025-01-01T00:00:00Z"} | {"suspend": True}
         )
         lab.until(PIPELINE, "walked", "is seen", lambda item: "conditions" in (item.get("status") or {}))
+    if kind == PIPELINE:
+        lab.create(TASK, NATIVE, {"connectionRef": {"name": "main"}, "flux": WINDOWED, "every": "1h"})
+        lab.until(TASK, NATIVE, "is there", lambda item: "taskID" in (item.get("status") or {}))
     walker = Walker(lab, kind, only)
     walker.walk()
     if not only:

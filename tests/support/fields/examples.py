@@ -17,6 +17,9 @@ PIPELINE, BACKFILL = "InfluxPipeline", "InfluxBackfill"
 WINDOWED = 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> to(bucket: "hourly")\n'
 INLINE = "from(bucket: {{ values.source | flux_string }}) |> range(start: -1h)\n"
 VALUES = {"source": "raw"}
+WINDOWED_INLINE = WINDOWED.replace('"hourly"', "{{ values.target | flux_string }}")
+NATIVE = "native"
+"""An InfluxTask that runs every hour, over the hour before."""
 LOCALHOST = "the same server under the name localhost"
 """Stands for an address that only a lab knows."""
 
@@ -43,6 +46,13 @@ def _on_task(**template: Any) -> dict[str, Any]:
     return {"flux": None, **{f"template.{name}": value for name, value in template.items()}}
 
 
+def _stages(*names: str) -> dict[str, Any]:
+    """Stages beside the first, for it to depend on."""
+    return {"stages": [{"name": name, "flux": WINDOWED} for name in ("one", *names)]}
+
+
+_SOURCE = {"stages.[].source.bucket": "raw"}
+_PLACES = {**_SOURCE, "stages.[].destination.bucket": "hourly"}
 _RETRY = {"backoff.initial": ("5s", "20s"), "backoff.max": ("5m", "20m")}
 _SPANS = {f"retry.{name}": Example(*values, shows=False) for name, values in _RETRY.items()}
 
@@ -122,13 +132,13 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "window.every": Example("30m", "2h", shows=False),
         "window.period": Example("2h", "3h", shows=False),
         "window.timezone": Example("Europe/Berlin", "America/New_York", shows=False),
-        "window.origin": Example("2024-01-01T00:00:00Z", "2024-01-01T00:30:00Z", shows=False),
+        "window.origin": Example("2024-01-01T00:15:00Z", "2024-01-01T00:30:00Z", shows=False),
         "begin": Example("2101-01-01T00:00:00Z", "2102-01-01T00:00:00Z", shows=False),
         "catchUp.maxWindows": Example(1, 10000, shows=False),
         "watermark.delay": Example("5m", "10m", shows=False),
-        "lateness.allowed": Example("6h", "12h", shows=False),
-        "lateness.checkEvery": Example("30m", "1h", {"lateness.allowed": "6h"}, shows=False),
-        "lateness.onLate": Example("Report", "Rerun", {"lateness.allowed": "6h"}, shows=False),
+        "lateness.allowed": Example("6h", "12h", _SOURCE, shows=False),
+        "lateness.checkEvery": Example("30m", "1h", {**_SOURCE, "lateness.allowed": "6h"}, shows=False),
+        "lateness.onLate": Example("Report", "Rerun", {**_SOURCE, "lateness.allowed": "6h"}, shows=False),
         "timeout": Example("1m", "2m", shows=False),
         "deadline": Example("1h", "2h", shows=False),
         "circuitBreaker.openFor": Example(
@@ -137,9 +147,9 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "circuitBreaker.consecutiveFailures": Example(3, 5, shows=False),
         "ledger.bucket": Example("hourly", "no-such-bucket", shows=False, says="no-such-bucket"),
         "stages.[].name": Example("two", "three", shows=False, says="name"),
-        "stages.[].dependsOn": Example(["nobody"], ["one"], shows=False),
-        "stages.[].window.every": Example("1h", "2h", shows=False, says="window"),
-        "stages.[].window.period": Example("2h", "3h", shows=False, says="window"),
+        "stages.[].dependsOn": Example(["two"], ["two", "three"], shows=False, base=_stages("two", "three")),
+        "stages.[].window.every": Example("2h", "3h", shows=False, says="window"),
+        "stages.[].window.period": Example("2h", "3h", {"stages.[].window.every": "1h"}, shows=False, says="window"),
         "stages.[].taskRef.name": Example("no-such-task", "nor-this", {"stages.[].flux": None}, says="task"),
         "stages.[].flux": Example(WINDOWED + "// two\n", WINDOWED + "// three\n", shows=False),
         "stages.[].template.inline": Example(
@@ -163,9 +173,15 @@ EXAMPLES: dict[str, dict[str, Example]] = {
             "downsample", "alert", {"stages.[].flux": None, "stages.[].template.values": {}}, says="template"
         ),
         "stages.[].template.values": Example(
-            {"a": 1}, {"a": 2}, {"stages.[].flux": None, "stages.[].template.inline": WINDOWED}, shows=False
+            {"target": "hourly"},
+            {"target": "raw"},
+            {"stages.[].flux": None, "stages.[].template.inline": WINDOWED_INLINE},
+            shows=False,
+            says="target",
         ),
-        "stages.[].execution": Example("Query", "Native", shows=False),
+        "stages.[].execution": Example(
+            "Native", "Query", {"stages.[].flux": None, "stages.[].taskRef.name": NATIVE}, shows=False
+        ),
         "stages.[].source.bucket": Example("hourly", "raw", shows=False, says="source"),
         "stages.[].source.measurement": Example("cpu", "mem", {"stages.[].source.bucket": "raw"}, shows=False),
         "stages.[].source.field": Example("a", "b", {"stages.[].source.bucket": "raw"}, shows=False),
@@ -173,11 +189,14 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "stages.[].destination.measurement": Example(
             "cpu", "mem", {"stages.[].destination.bucket": "hourly"}, shows=False
         ),
-        "stages.[].writeDisposition": Example("Overwrite", "Replace", shows=False),
-        "stages.[].timeout": Example("1m", "2m", shows=False),
-        "stages.[].checks.[].type": Example(
-            "RowCount", "Checksum", {"stages.[].checks.[].min": 1}, shows=False, says="checks"
+        "stages.[].writeDisposition": Example(
+            "Replace",
+            "Overwrite",
+            {"stages.[].destination.bucket": "hourly", "stages.[].destination.measurement": "cpu"},
+            shows=False,
         ),
+        "stages.[].timeout": Example("1m", "2m", shows=False),
+        "stages.[].checks.[].type": Example("Coverage", "Checksum", _PLACES, shows=False, says="checks"),
         "stages.[].checks.[].severity": Example(
             "Warn",
             "Error",
@@ -187,13 +206,17 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "stages.[].checks.[].min": Example(1, 2, {"stages.[].checks.[].type": "RowCount"}, shows=False),
         "stages.[].checks.[].max": Example(1, 2, {"stages.[].checks.[].type": "RowCount"}, shows=False),
         "stages.[].checks.[].minPercent": Example(
-            50, 90, {"stages.[].checks.[].type": "Coverage"}, shows=False, says="checks"
+            50, 90, {**_PLACES, "stages.[].checks.[].type": "Coverage"}, shows=False, says="checks"
         ),
         "stages.[].checks.[].by": Example(
-            ["host"], ["host", "region"], {"stages.[].checks.[].type": "Coverage"}, shows=False, says="checks"
+            ["host"],
+            ["host", "region"],
+            {**_PLACES, "stages.[].checks.[].type": "Coverage"},
+            shows=False,
+            says="checks",
         ),
         "stages.[].checks.[].countField": Example(
-            "a_count", "b_count", {"stages.[].checks.[].type": "Conservation"}, shows=False, says="checks"
+            "a_count", "b_count", {**_PLACES, "stages.[].checks.[].type": "Conservation"}, shows=False, says="checks"
         ),
         **_SPANS,
     },
