@@ -104,7 +104,7 @@ EFFECTS: dict[str, dict[str, Effect]] = {
     PIPELINE: {
         **_all(
             pipeline.planned,
-            "connectionRef.name connectionRef.namespace suspend window.every window.period window.origin begin "
+            "connectionRef.name connectionRef.namespace suspend window.every window.period window.timezone window.origin begin "
             "catchUp.policy catchUp.maxWindows watermark.delay lateness.allowed lateness.checkEvery lateness.onLate "
             "concurrency.maxActiveWindows concurrency.order retry.limit retry.backoff.initial retry.backoff.factor "
             "retry.backoff.max retry.backoff.jitter timeout deadline circuitBreaker.consecutiveFailures circuitBreaker.openFor "
@@ -120,7 +120,6 @@ EFFECTS: dict[str, dict[str, Effect]] = {
             pipeline.planned,
             of_value={"RowCount": {f"{CHECK}.min": 1}, "Conservation": {f"{CHECK}.countField": "a_count"}},
         ),
-        "window.timezone": Effect(pipeline.planned, {"window.every": "1d"}),
         "stages.[].template.library": _library(pipeline.planned, "stages.[].template"),
     },
     BACKFILL: {

@@ -92,7 +92,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "dataLossApproval": Example("7d", "14d", shows=False),
     },
     CONNECTION: {
-        "url": Example(LOCALHOST, "http://127.0.0.1:1", shows=False, says="127.0.0.1:1"),
+        "url": Example(LOCALHOST, "http://127.0.0.1:1", says="127.0.0.1:1"),
         "org": Example("no-such-org", "nor-this-one"),
         "tokenSecretRef.name": Example("same-token", "no-such-secret", shows=False, says="no-such-secret"),
         "tokenSecretRef.key": Example("again", "no-such-key", shows=False, says="no-such-key"),
@@ -129,11 +129,13 @@ EXAMPLES: dict[str, dict[str, Example]] = {
     PIPELINE: {
         "connectionRef.name": Example("other", "another"),
         "connectionRef.namespace": Example("default", "kube-system", says="connectionRef"),
-        "window.every": Example("30m", "2h", shows=False),
-        "window.period": Example("2h", "3h", shows=False),
-        "window.timezone": Example("Europe/Berlin", "America/New_York", shows=False),
-        "window.origin": Example("2024-01-01T00:15:00Z", "2024-01-01T00:30:00Z", shows=False),
-        "begin": Example("2101-01-01T00:00:00Z", "2102-01-01T00:00:00Z", shows=False),
+        "window.every": Example("30m", "2h"),
+        "window.period": Example("2h", "3h"),
+        "window.timezone": Example("Europe/Berlin", "America/New_York", {"window.every": "1d"}),
+        "window.origin": Example("2024-01-01T00:15:00Z", "2024-01-01T00:30:00Z"),
+        "begin": Example(
+            "2101-01-01T00:00:00Z", "2102-01-01T00:00:00Z", stays="the ledger remembers up to where all was settled"
+        ),
         "catchUp.maxWindows": Example(1, 10000, shows=False),
         "watermark.delay": Example("5m", "10m", shows=False),
         "lateness.allowed": Example("6h", "12h", _SOURCE, shows=False),
@@ -146,10 +148,10 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         ),
         "circuitBreaker.consecutiveFailures": Example(3, 5, shows=False),
         "ledger.bucket": Example("hourly", "no-such-bucket", shows=False, says="no-such-bucket"),
-        "stages.[].name": Example("two", "three", shows=False, says="name"),
-        "stages.[].dependsOn": Example(["two"], ["two", "three"], shows=False, base=_stages("two", "three")),
-        "stages.[].window.every": Example("2h", "3h", shows=False, says="window"),
-        "stages.[].window.period": Example("2h", "3h", {"stages.[].window.every": "1h"}, shows=False, says="window"),
+        "stages.[].name": Example("two", "three", says="name"),
+        "stages.[].dependsOn": Example(["two"], ["two", "three"], base=_stages("two", "three")),
+        "stages.[].window.every": Example("2h", "3h", says="window"),
+        "stages.[].window.period": Example("2h", "3h", {"stages.[].window.every": "1h"}, says="window"),
         "stages.[].taskRef.name": Example("no-such-task", "nor-this", {"stages.[].flux": None}, says="task"),
         "stages.[].flux": Example(WINDOWED + "// two\n", WINDOWED + "// three\n", shows=False),
         "stages.[].template.inline": Example(
@@ -242,7 +244,7 @@ def example(kind: str, path: str) -> Example | None:
     schema = fields(kind)[path]
     default = schema.get("default")
     fixed = "backfill" if kind == BACKFILL else ""
-    seen = kind in {TASK, POLICY} and path.rpartition(".")[2] == "suspend"
+    seen = kind != BACKFILL and path.rpartition(".")[2] == "suspend"
     values: list[Any] = []
     if "enum" in schema:
         values = sorted(schema["enum"], key=lambda value: value == default)

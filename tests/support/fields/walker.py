@@ -28,6 +28,8 @@ from tests.support.lab import Lab
 
 LONG = max(PATIENCE, 60.0)
 """Seconds that a step is given: a status that is of no hurry is written every half minute."""
+CALM = 35.0
+"""Seconds without a change, after which no status follows any more."""
 _UNDER_WAY = frozenset({"Creating", "Updating", ""})
 _EVERYWHERE = frozenset({ITEM, "name", "key", "namespace", "stages"})
 """Parts of paths that messages have for other reasons."""
@@ -50,7 +52,7 @@ class Course:
     refused: str = ""
     """Why the API has not taken the last step."""
     done: list[str] = field(default_factory=list)
-    """Steps that went as they should, with how: ``set followed``."""
+    """Steps that went as they should, with how, and whether anything showed: ``set followed, seen``."""
     problems: list[str] = field(default_factory=list)
 
     def spec(self, step: str) -> Object:
@@ -87,10 +89,13 @@ class Walker:
                 item = self._rest(course)
             if condition(item).get("status") != "True" and self.kind != BACKFILL:
                 course.problems.append(f"the object that all begins with is not Ready: {condition(item)}")
-            course.before = course.last = self._picture(item)
+        self._calm()
+        for course in self.courses:
+            course.before = course.last = self._picture(self._rest(course))
         for step in STEPS:
             for course in self.courses:
                 self._take(course, step)
+            self._calm()
             for course in self.courses:
                 self._judge(course, step)
 
@@ -146,9 +151,21 @@ class Walker:
             picture = self._picture(self._rest(course))
         if step == "revert" and picture != course.before and not course.example.stays:
             course.problems.append(f"{step}: it did not come back\n{_difference(course.before, picture)}")
+        told = ", seen" if picture != course.last else ""
         course.last = picture
         if not any(problem.startswith(step) for problem in course.problems):
-            course.done.append(f"{step} {how}")
+            course.done.append(f"{step} {how}{told}")
+
+    def _calm(self) -> None:
+        """Wait until the statuses of pipelines tell no more: what is of no hurry follows half a minute later."""
+        now = time.monotonic
+        pictures: list[str] = []
+        since, limit = now(), now() + 3 * LONG
+        while self.kind == PIPELINE and now() - since < CALM and now() < limit:
+            seen = [self._picture(self._rest(course)) for course in self.courses]
+            if seen != pictures:
+                pictures, since = seen, now()
+            time.sleep(1.0)
 
     def _rest(self, course: Course) -> Object:
         limit = time.monotonic() + LONG
@@ -167,7 +184,7 @@ class Walker:
             for one in status.get("conditions") or []
         ]
         if self.kind == CONNECTION:
-            status = {key: status.get(key) for key in ("conditions", "orgID", "version", "user")}
+            status = {key: status.get(key) for key in ("conditions", "url", "orgID", "version", "user")}
         seen: Object = {"status": status}
         if self.kind == TASK and status.get("taskID"):
             seen["task"] = _only(self.lab.influx.task(status["taskID"]), _TASK_FIELDS)
