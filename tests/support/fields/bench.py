@@ -201,7 +201,7 @@ class _Kube:
     async def delete_object(self, key: Key, uid: str) -> None:
         self.deleted.append(key)
 
-    async def exists(self, key: Key, uid: str) -> bool:
+    async def exists(self, key: Key, uid: str, *, deleting: bool = False) -> bool:
         return True
 
     async def get_configmap(self, namespace: str, name: str) -> dict[str, Any]:

@@ -133,9 +133,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "window.period": Example("2h", "3h"),
         "window.timezone": Example("Europe/Berlin", "America/New_York", {"window.every": "1d"}),
         "window.origin": Example("2024-01-01T00:15:00Z", "2024-01-01T00:30:00Z"),
-        "begin": Example(
-            "2101-01-01T00:00:00Z", "2102-01-01T00:00:00Z", stays="the ledger remembers up to where all was settled"
-        ),
+        "begin": Example("2101-01-01T00:00:00Z", "2102-01-01T00:00:00Z"),
         "catchUp.maxWindows": Example(1, 10000, shows=False),
         "watermark.delay": Example("5m", "10m", shows=False),
         "lateness.allowed": Example("6h", "12h", _SOURCE, shows=False),
@@ -147,7 +145,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
             "10m", "20m", {"circuitBreaker.consecutiveFailures": 3}, shows=False, says="circuitBreaker"
         ),
         "circuitBreaker.consecutiveFailures": Example(3, 5, shows=False),
-        "ledger.bucket": Example("hourly", "no-such-bucket", shows=False, says="no-such-bucket"),
+        "ledger.bucket": Example("hourly", "no-such-bucket", says="ledger"),
         "stages.[].name": Example("two", "three", says="name"),
         "stages.[].dependsOn": Example(["two"], ["two", "three"], base=_stages("two", "three")),
         "stages.[].window.every": Example("2h", "3h", says="window"),
