@@ -49,6 +49,14 @@ def window_matrix(
 
 
 @pytest.fixture(scope="session")
+def lease_matrix(
+    request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Matrix]:
+    """Plans over the Lease that were selected."""
+    yield from _under_way("leases", request, fault_stack, nursery, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def stale_matrix(
     request: pytest.FixtureRequest, fault_stack: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.stack import Stack
-from tests.fault import plans, stale_plans, window_plans
+from tests.fault import lease_plans, plans, stale_plans, window_plans
 from tests.fault.window_workloads import ALL as WINDOWS
 from tests.support.crash import Plan
+from tests.support.lease_plans import LeaseMatrix, LeasePlan
 from tests.support.matrix import Matrix
 from tests.support.nursery import Nursery
 from tests.support.stale import StaleMatrix, StalePlan
@@ -47,6 +48,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         Kind("objects", "a fault at a write of a task, a bucket or a connection", Matrix, tuple(plans.all_plans())),
         Kind("windows", "a kill at a step of a pipeline", _windows, tuple(window_plans.all_plans())),
+        Kind("leases", "a fault at a write of the Lease", LeaseMatrix, tuple(lease_plans.all_plans())),
         Kind("stale", "a watch that hides, repeats or breaks", StaleMatrix, _stale(windows=False)),
         Kind("stale-windows", "the same while a pipeline works", _stale_windows, _stale(windows=True)),
     )
@@ -63,4 +65,6 @@ def kind_of(plan: Plan) -> str:
     windows = isinstance(plan.workload, PipelineWorkload)
     if isinstance(plan, StalePlan):
         return "stale-windows" if windows else "stale"
+    if isinstance(plan, LeasePlan):
+        return "leases"
     return "windows" if windows else "objects"

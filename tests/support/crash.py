@@ -52,6 +52,11 @@ class Plan:
     fault: Fault | None = None
 
     @property
+    def at_start(self) -> bool:
+        """Whether the fault waits for its write from the first start on, and not only once the workload begins."""
+        return False
+
+    @property
     def clean(self) -> bool:
         """Whether nothing is broken: a reference run."""
         return self.fault is None
@@ -60,6 +65,10 @@ class Plan:
     def id(self) -> str:
         """How it is asked for again."""
         return "-".join(filter(None, (self.workload.name, self.write, self.fault.name if self.fault else "")))
+
+    def rule(self) -> Rule | None:
+        """What strikes; None in a reference run."""
+        return None if self.fault is None else Rule(write_named(self.write), self.fault)
 
 
 @dataclass(frozen=True)
@@ -82,10 +91,12 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
     """Run a plan in a fresh world and judge how it ended."""
     started = time.monotonic()
     workload = plan.workload
-    rule: Rule | None = None
+    rule = plan.rule()
     problems: list[str] = []
     await made.plant_foreign()
     made.tuning = workload.tuning
+    if rule is not None and plan.at_start:
+        _arm(made, rule)
     made.start()
     await workload.prepare(made)
     try:
@@ -93,10 +104,8 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
     except NotSettled as error:
         return Result(plan, [f"before the fault: {error}"], seconds=time.monotonic() - started)
     since = made.history.recount()
-    if plan.fault is not None:
-        rule = Rule(write_named(plan.write), plan.fault)
-        made.influx.rules.append(rule)
-        made.kube.rules.append(rule)
+    if rule is not None and not plan.at_start:
+        _arm(made, rule)
     try:
         await workload.act(made)
         view = await made.rest(workload.accepted, patience)
@@ -132,6 +141,11 @@ async def run_plan(plan: Plan, made: World, reference: Result | None = None, *, 
         read_log(made) if problems else "",
         made.history.lines(since),
     )
+
+
+def _arm(made: World, rule: Rule) -> None:
+    made.influx.rules.append(rule)
+    made.kube.rules.append(rule)
 
 
 def read_log(made: World) -> str:

@@ -24,7 +24,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "leaders": (
         *(
             f"{FAULT}/test_{name}.py"
-            for name in ("leaders", "late_writes", "late_windows", "two_believers", "stale_leader")
+            for name in ("leaders", "lease_matrix", "late_writes", "late_windows", "two_believers", "stale_leader")
         ),
         *(f"{OPERATOR}/test_{name}.py" for name in ("lease", "pipeline_leaders", "shards")),
     ),

@@ -100,6 +100,12 @@ class World:
         self.strikes += 1
         self._struck.set()
 
+    def restart(self) -> None:
+        """End the operator as Kubernetes does, by SIGTERM; ``keep`` starts it again."""
+        assert self.operator is not None
+        self.operator.terminate()
+        self._struck.set()
+
     async def keep(self) -> None:
         """What the kubelet does: start the operator again after a strike. Runs as long as the world."""
         while True:
