@@ -9,9 +9,10 @@ import pytest
 
 from devstack.stack import Stack
 from tests.fault.stale_workloads import ALL as STALE
+from tests.fault.window_tasks import ALL as TASKS
 from tests.fault.window_workloads import ALL
 from tests.support.crash import Plan
-from tests.support.faults import KILL_AFTER
+from tests.support.faults import KILL_AFTER, KILL_COMMITTED
 from tests.support.nursery import Nursery
 from tests.support.operator import SOON
 from tests.support.stale import StalePlan, run_stale_plan
@@ -47,6 +48,24 @@ async def test_broken_pipelines_do_not_pass(fault_stack: Stack, nursery: Nursery
     found = await asyncio.gather(*(problems(how, plan) for how, (plan, _) in SABOTAGES.items()))
     missed = {how: text for (how, (_, words)), text in zip(SABOTAGES.items(), found, strict=True) if words not in text}
     assert missed == {}
+
+
+@pytest.mark.prove
+async def test_who_asks_for_a_slot_without_a_look_does_not_pass(
+    fault_stack: Stack, nursery: Nursery, tmp_path: Path
+) -> None:
+    """A run that the operator asked for before it died is there: one more of the slot is found in InfluxDB's own records."""
+
+    async def ended(plan: Plan, usual: Ended | None, *sabotage: str) -> Ended:
+        async with world(fault_stack, nursery, tmp_path, sabotage=sabotage) as made:
+            made.arguments = SOON
+            return await run_window_plan(plan, made, None, usual)
+
+    usual = await ended(Plan(TASKS["native"]), None)
+    assert usual.problems == []
+    plan = Plan(TASKS["native"], "run-request-2", KILL_COMMITTED)
+    found = await ended(plan, usual, "tests.support.sabotage:ask_without_a_look")
+    assert any(problem.startswith("TWICE: clean") for problem in found.problems), found.problems
 
 
 @pytest.mark.prove

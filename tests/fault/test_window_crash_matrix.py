@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fault.window_plans import STRUCK, all_plans, in_subset
-from tests.fault.window_workloads import ALL
+from tests.fault.window_plans import STRUCK, WORKLOADS, all_plans, in_subset
 from tests.support.crash import Plan
 from tests.support.matrix import Matrix
 from tests.support.steps import STEPS
 from tests.support.window_crash import Ended
 
 PLANS = [pytest.param(plan, id=plan.id, marks=() if in_subset(plan) else pytest.mark.prove) for plan in all_plans()]
-REFERENCES = [pytest.param(Plan(ALL[name]), id=f"reference-{name}", marks=pytest.mark.prove) for name in STRUCK]
+REFERENCES = [pytest.param(Plan(WORKLOADS[name]), id=f"reference-{name}", marks=pytest.mark.prove) for name in STRUCK]
 
 
 @pytest.mark.parametrize("plan", PLANS)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.history import INFLUX, KUBE, Exchange
 from tests.support.steps import Run, nth, runs_of, step_of
+from tests.support.task_runs import task_runs
 from tests.support.window_oracles import End, Shape, judge, order, twice, values
 
 HOUR = timedelta(hours=1)
@@ -95,5 +96,39 @@ def test_steps_are_told_apart() -> None:
     assert step_of(Exchange(0, KUBE, "PATCH", status, "", b"", 0.0)) == "status"
     assert step_of(Exchange(0, KUBE, "GET", status, "", b"", 0.0)) == ""
     assert runs_of([ran, write]) == [Run("a", BEGIN, BEGIN + HOUR, 1.0, 2.0, succeeded=True)]
+    asked = Exchange(0, INFLUX, "POST", "/api/v2/tasks/00000000000000aa/runs", "", b"{}", 0.0)
+    assert step_of(asked) == "run-request"
+    assert (
+        step_of(Exchange(0, INFLUX, "DELETE", "/api/v2/tasks/00000000000000aa", "", b"", 0.0, "a-task"))
+        == "task-delete"
+    )
+    assert step_of(Exchange(0, INFLUX, "POST", "/api/v2/tasks", "", b"{}", 0.0, "a-task")) == "task-create"
+    assert step_of(Exchange(0, INFLUX, "POST", "/api/v2/tasks", "", b"{}", 0.0)) == ""
+    assert (
+        step_of(Exchange(0, KUBE, "PATCH", status.replace("influxpipelines", "influxtasks"), "", b"", 0.0))
+        == "task-status"
+    )
     accepts = nth("run", 2)
     assert [accepts(one) for one in (ran, write, ran, ran)] == [False, False, True, False]
+
+
+def test_a_task_reckons_its_window_from_now() -> None:
+    """Of a script without times the slot and the stage's length tell the window; without a length it is no run of a stage."""
+    ran = query("// stage: a\\noption v = {timeRangeStart: date.sub(from: now(), d: 1h)}", now="2026-01-01T01:00:00Z")
+    assert runs_of([ran]) == []
+    assert runs_of([ran], {"a": HOUR}) == [Run("a", BEGIN, BEGIN + HOUR, 1.0, 2.0, succeeded=True)]
+
+
+def test_runs_that_influxdb_noted_are_runs_of_their_stage() -> None:
+    """With the slot's window and the moment at which they began; runs of the tasks of others are none."""
+    row = {
+        "_time": "2026-01-01T05:00:00.123456789Z",
+        "finishedAt": "2026-01-01T05:00:02.123456789Z",
+        "scheduledFor": "2026-01-01T01:00:00Z",
+        "status": "success",
+        "taskID": "ours",
+    }
+    late = {**row, "_time": "2026-01-01T05:00:01Z", "status": "failed"}
+    first, second = task_runs([late, {**row, "taskID": "theirs"}, row], "a", HOUR, ["theirs"])
+    assert (first.place, first.succeeded, second.succeeded) == (("a", BEGIN, BEGIN + HOUR), True, False)
+    assert first.ended - first.asked == pytest.approx(2.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tests.fault.window_workloads import ALL
+from tests.fault.window_tasks import ALL as OF_TASKS
+from tests.fault.window_workloads import ALL as OF_STAGES
 from tests.support.crash import Plan
 from tests.support.faults import CRASHES, KILL_COMMITTED
+
+WORKLOADS = {**OF_STAGES, **OF_TASKS}
 
 
 def _to(last: int) -> tuple[int, ...]:
@@ -33,9 +36,53 @@ STRUCK: dict[str, dict[str, tuple[int, ...]]] = {
         "status": (1, 2),
     },
     "late-replace": {"delete": _to(4), "run": _to(6), "ledger-write": _to(3), "status": (1, 2)},
-    "backfill": {"ledger-read": (1,), "series-count": (2,), "run": _to(7), "ledger-write": (1,), "status": (1, 2)},
-    "backfill-ttl": {"run": (4,), "ledger-write": (1,), "status": (1, 2), "expire": (1,)},
+    "backfill": {
+        "ledger-read": (1,),
+        "series-count": (2,),
+        "run": _to(7),
+        "ledger-write": (1,),
+        "status": (1, 2),
+        "end": (1,),
+    },
+    "backfill-ttl": {"run": (4,), "ledger-write": (1,), "status": (1, 2), "end": (1,), "expire": (1,)},
     "retry": {"run": (3, 6, 8, 10, 14, 18), "ledger-write": (1, 2), "status": (1, 2, 3)},
+    "native": {
+        "task-mark": (1,),
+        "task-create": (1,),
+        "task-status": (1, 2),
+        "run-request": _to(6),
+        "run": (1, 7),
+        "ledger-write": (1, 2, 3),
+        "status": (1, 2),
+    },
+    "native-late": {"run-request": _to(2), "run": _to(4), "ledger-write": (1, 2), "status": (1, 2)},
+    "native-backfill": {"run-request": _to(3), "run": (1, 4), "ledger-write": (1,), "status": (1,), "end": (1,)},
+    "native-retry": {"run-request": (2, 5, 8, 9, 12), "ledger-write": (1, 2), "status": (1, 2)},
+    "native-remade": {
+        "task-delete": (1,),
+        "task-mark": (1, 2),
+        "task-create": (1,),
+        "task-status": (1,),
+        "run-request": _to(2),
+    },
+    "native-deleted": {"run-request": _to(2), "task-delete": (1,), "task-mark": _to(2)},
+    "task-backfill": {
+        "ledger-read": (1,),
+        "run": _to(6),
+        "ledger-write": (1,),
+        "end": (1,),
+    },
+    "task-backfill-ttl": {"run": (3,), "ledger-write": (1,), "end": (1,), "expire": (1,)},
+    "task-backfill-remade": {
+        "task-delete": (1,),
+        "task-create": (1,),
+        "task-status": (1,),
+        "run": (2, 3, 4, 5),
+        "ledger-write": (1, 2),
+        "status": (1, 2),
+        "end": (1,),
+    },
+    "task-backfill-deleted": {"run": _to(2), "task-delete": (1,), "task-mark": (1,)},
 }
 """Workload -> step -> which of its requests is struck, counted from 1: of writes with a fixed number all, of the others some."""
 
@@ -53,6 +100,10 @@ SUBSET = frozenset(
         "retry-run-8",
         "late-replace-ledger-write-2",
         "backfill-ttl-expire-1",
+        "native-task-create-1",
+        "native-run-request-3",
+        "task-backfill-run-3",
+        "task-backfill-ledger-write-1",
     }
 )
 """The plans of `make test`, each killed after the server committed."""
@@ -61,7 +112,7 @@ SUBSET = frozenset(
 def all_plans() -> list[Plan]:
     """Every step that is listed, at every position."""
     return [
-        Plan(ALL[name], f"{step}-{number}", fault)
+        Plan(WORKLOADS[name], f"{step}-{number}", fault)
         for name, steps in STRUCK.items()
         for step, numbers in steps.items()
         for number in numbers

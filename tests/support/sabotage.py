@@ -5,10 +5,12 @@ Each function is called in the operator's own process before it starts (``Nurser
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 
@@ -91,6 +93,20 @@ def delete_of_others() -> None:
             await original(http, org_id, bucket, window, one)
 
     _replace(original, delete_points)
+
+
+def ask_without_a_look() -> None:
+    """Ask InfluxDB for a run of every slot, also of one that has its run already."""
+    native_run = importlib.import_module("influxops.engine.pipeline.native_run")
+    look, known = native_run._runs, set()
+
+    async def runs(link: Any, native: Any, window: Any) -> list[Any]:
+        if window in known:
+            return list(await look(link, native, window))
+        known.add(window)
+        return []
+
+    native_run._runs, native_run.CONFIRM = runs, timedelta(0)
 
 
 def trust_the_watch() -> None:

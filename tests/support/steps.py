@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.support.history import INFLUX, KUBE, Exchange, decoded
 
 LEDGER = "influxops-ledger"
 STEPS = (
+    "task-mark",
+    "task-create",
+    "task-status",
+    "task-delete",
     "mark-read",
     "ledger-read",
     "time-count",
     "series-count",
     "delete",
+    "run-request",
     "run",
     "read-back",
     "ledger-write",
     "mark-write",
     "status",
+    "end",
     "expire",
 )
-"""In the order in which they come for one window; all are of one pipeline, for a world has no other."""
+"""In the order in which they come for one window; all are of one pipeline and its InfluxTask, for a world has no other."""
 
 _STAGE = re.compile(r"// stage: (\w+)")
 _WINDOW = re.compile(r"timeRangeStart: (\S+Z), timeRangeStop: (\S+Z)")
-_STATUS = re.compile(r".*/(influxpipelines|influxbackfills)/[^/]+/status")
+_KUBE_PATCHES = (
+    ("status", re.compile(r".*/(influxpipelines|influxbackfills)/[^/]+/status")),
+    ("task-status", re.compile(r".*/influxtasks/[^/]+/status")),
+    ("task-mark", re.compile(r".*/influxtasks/[^/]+")),
+)
+_BACKFILL = re.compile(r".*/influxbackfills/[^/]+/status")
+_RUN_REQUEST = re.compile(r"/api/v2/tasks/[0-9a-f]{16}/runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +65,12 @@ def step_of(exchange: Exchange) -> str:
     if exchange.server == KUBE:
         if exchange.method == "DELETE" and "/influxbackfills/" in exchange.path:
             return "expire"
-        return "status" if exchange.method == "PATCH" and _STATUS.fullmatch(exchange.path) else ""
+        if exchange.method == "PATCH" and _BACKFILL.fullmatch(exchange.path) and _over(exchange):
+            return "end"
+        found = (step for step, path in _KUBE_PATCHES if exchange.method == "PATCH" and path.fullmatch(exchange.path))
+        return next(found, "")
     if exchange.method != "POST":
-        return ""
+        return "task-delete" if exchange.method == "DELETE" and exchange.write_id else ""
     match exchange.path:
         case "/api/v2/delete":
             return "delete"
@@ -65,7 +80,14 @@ def step_of(exchange: Exchange) -> str:
             return "ledger-write" if b"window_state," in exchange.body else "mark-write"
         case "/api/v2/query":
             return _query(exchange)
-    return ""
+        case "/api/v2/tasks":
+            return "task-create" if exchange.write_id else ""
+    return "run-request" if _RUN_REQUEST.fullmatch(exchange.path) else ""
+
+
+def _over(exchange: Exchange) -> bool:
+    """Whether this status of an InfluxBackfill tells its end."""
+    return (decoded(exchange.body).get("status") or {}).get("phase") == "Succeeded"
 
 
 def _query(exchange: Exchange) -> str:
@@ -99,17 +121,24 @@ def nth(step: str, number: int) -> Callable[[Exchange], bool]:
     return accepts
 
 
-def runs_of(exchanges: Iterable[Exchange]) -> list[Run]:
-    """The runs, in the order in which they were asked for. One that never reached the server has not succeeded."""
+def runs_of(exchanges: Iterable[Exchange], every: Mapping[str, timedelta] | None = None) -> list[Run]:
+    """The runs, in the order in which they were asked for. One that never reached the server has not succeeded.
+
+    ``every``: the length of a stage's windows. The script of an InfluxTask reckons its window from ``now()`` by itself.
+    """
     found = []
     for exchange in exchanges:
         if exchange.server != INFLUX or step_of(exchange) != "run":
             continue
-        flux = str(json.loads(exchange.body)["query"])
-        stage, window = _STAGE.search(flux), _WINDOW.search(flux)
-        if stage is None or window is None:
+        sent = json.loads(exchange.body)
+        stage, window = _STAGE.search(str(sent["query"])), _WINDOW.search(str(sent["query"]))
+        if stage is None or (window is None and stage[1] not in (every or {})):
             continue
-        start, stop = (datetime.fromisoformat(text) for text in window.groups())
+        if window is not None:
+            start, stop = (datetime.fromisoformat(text) for text in window.groups())
+        else:
+            stop = datetime.fromisoformat(sent["now"])
+            start = stop - (every or {})[stage[1]]
         ended = exchange.ended if exchange.ended is not None else float("inf")
         found.append(Run(stage[1], start, stop, exchange.started, ended, exchange.status == 200))
     return found

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +14,14 @@ from typing import Any
 
 from tests.support.crash import Plan, Result, Workload
 from tests.support.faults import Rule
+from tests.support.history import Exchange
 from tests.support.matrix import Matrix
 from tests.support.operator import SOON
-from tests.support.oracles import untouched
+from tests.support.oracles import compare_summaries, ownership, summary, untouched
 from tests.support.steps import LEDGER, nth, runs_of, step_of
+from tests.support.task_runs import QUERY, task_runs
 from tests.support.window_oracles import End, Place, Shape, judge, twice, values
-from tests.support.world import PATIENCE, NotSettled, World, world
+from tests.support.world import INSTANCE, PATIENCE, NotSettled, World, world
 
 PIPELINE = "env"
 QUIET = 2.0
@@ -29,6 +32,15 @@ window's retry comes sooner.
 
 async def _always(_: World) -> bool:
     return True
+
+
+async def status_of(made: World) -> dict[str, Any]:
+    """The pipeline's status."""
+    return dict((await made.admin.get("InfluxPipeline", PIPELINE)).get("status") or {})
+
+
+def _reads_ledger(exchange: Exchange) -> bool:
+    return step_of(exchange) == "ledger-read" and exchange.status == 200
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,16 @@ class PipelineWorkload(Workload):
     """What must be seen beside an idle pipeline, such as a backfill's end."""
     extra: int = 1
     """How often a window may be asked for beyond the run without a fault."""
+    native: str = ""
+    """The stage whose windows InfluxDB runs: its runs are those that InfluxDB has noted."""
+    once: bool = False
+    """No kill explains a further run of a window of that stage: what has been asked for is found again."""
+    buckets: tuple[str, ...] = ("clean", "hourly", "blocks")
+    """Destinations that are as after the clean run."""
+    told: Callable[[World], Awaitable[dict[str, Any]]] = status_of
+    """What is told of the windows, in the words of a pipeline's status."""
+    awake: Callable[[Exchange], bool] = _reads_ledger
+    """A request of an operator that has come back to its windows."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +73,8 @@ class Ended(Result):
     seen: End | None = None
     steps: tuple[str, ...] = ()
     """Steps in the order in which they came."""
+    tasks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often which task was created and deleted in InfluxDB."""
 
 
 async def run_window_plan(
@@ -79,28 +103,56 @@ async def run_window_plan(
         seconds, record = time.monotonic() - started, made.history.lines(since)
         return Ended(plan, [str(error) or "TimeoutError"], seconds=seconds, log=_log(made), record=record)
     seen = await look(made, workload)
-    problems = [*judge(workload.shape, seen), *made.faults_in_log()]
-    problems += untouched(foreign, (await made.look()).foreign(made.foreign))
+    tasks = tasks_made(made)
+    problems = judge(workload.shape, seen)
+    view = await made.look()
+    problems += untouched(foreign, view.foreign(made.foreign))
+    problems += ownership(view, INSTANCE)
     if clean is not None and clean.seen is not None:
-        problems += await differences(made, clean.seen.destinations, seen.destinations)
+        problems += await differences(made, workload.buckets, clean.seen.destinations, seen.destinations)
     if usual is not None and usual.seen is not None:
-        problems += twice(workload.shape, usual.seen.runs, seen.runs, workload.extra)
+        problems += again(workload, usual.seen, seen)
+        problems += compare_summaries(tasks, usual.tasks)
     steps = tuple(filter(None, map(step_of, made.history.exchanges[since:])))
+    problems += await workload.check(made)
+    problems += made.faults_in_log()
     log = _log(made) if problems else ""
     seconds, record = time.monotonic() - started, made.history.lines(since)
-    return Ended(plan, problems, seconds=seconds, log=log, record=record, seen=seen, steps=steps)
+    return Ended(plan, problems, seconds=seconds, log=log, record=record, seen=seen, steps=steps, tasks=tasks)
 
 
-async def differences(made: World, wanted: str, found: str) -> list[str]:
+def tasks_made(made: World) -> Counter[tuple[str, str]]:
+    """How often which task was created and deleted; a request for a run is neither."""
+    return summary(
+        one for one in made.history.writes() if one.about.startswith("task-") and not one.path.endswith("/runs")
+    )
+
+
+def again(workload: PipelineWorkload, usual: End, seen: End) -> list[str]:
+    """Windows that ran more often than a kill explains."""
+    problems = []
+    for stage in workload.shape.every:
+        extra = 0 if workload.once and stage == workload.native else workload.extra
+        of_stage = [run for run in seen.runs if run.stage == stage]
+        problems += twice(workload.shape, usual.runs, of_stage, extra)
+    return problems
+
+
+async def differences(made: World, buckets: tuple[str, ...], wanted: str, found: str) -> list[str]:
     """What differs from the clean run, and still does after a while: all is at rest, so nobody mends it meanwhile. Once in some
     hundreds of plans influxd 2.7.12 answered queries of three buckets with no rows at all while it was busy.
     """
+    wanted, found = _of(buckets, wanted), _of(buckets, found)
     for _ in range(10):
         if not values(wanted, found):
             break
         await asyncio.sleep(0.5)
-        found = await destinations(made)
+        found = _of(buckets, await destinations(made))
     return values(wanted, found)
+
+
+def _of(buckets: tuple[str, ...], lines: str) -> str:
+    return "\n".join(line for line in lines.splitlines() if line.partition(" ")[0] in buckets)
 
 
 async def at_rest(made: World, workload: PipelineWorkload, rule: Rule | None = None, seconds: float = PATIENCE) -> None:
@@ -127,11 +179,11 @@ async def unrest(made: World, workload: PipelineWorkload) -> str:
     """Why the pipeline is not at rest; empty when it is."""
     exchanges = made.history.exchanges
     life = max((one.number for one in exchanges if "kill" in one.fault or one.fault in _KILLS), default=-1)
-    reads = [one for one in exchanges[life + 1 :] if step_of(one) == "ledger-read" and one.status == 200]
+    reads = [one for one in exchanges[life + 1 :] if workload.awake(one)]
     if not reads:
-        return "the ledger has not been read since the kill"
+        return "nobody has come back to the windows since the kill"
     last = max((one.started for one in made.history.changed()), default=0.0)
-    read = await status_of(made)
+    read = await workload.told(made)
     windows = read.get("windows") or {}
     busy = {name: windows.get(name) for name in ("pending", "ready", "running") if windows.get(name) != 0}
     if busy or str(read.get("watermark", "")) < f"{workload.shape.end:%Y-%m-%dT%H:%M:%SZ}":
@@ -143,11 +195,6 @@ async def unrest(made: World, workload: PipelineWorkload) -> str:
 
 
 _KILLS = frozenset({"before", "committed", "after"})
-
-
-async def status_of(made: World) -> dict[str, Any]:
-    """The pipeline's status."""
-    return dict((await made.admin.get("InfluxPipeline", PIPELINE)).get("status") or {})
 
 
 async def look(made: World, workload: PipelineWorkload) -> End:
@@ -163,8 +210,11 @@ async def look(made: World, workload: PipelineWorkload) -> End:
     for row in states:
         start = datetime.fromisoformat(row["_time"])
         ledger[row["stage"], start, start + shape.every[row["stage"]]] = row["state"]
-    runs = runs_of(made.history.exchanges)
-    return End(runs, ledger, await destinations(made), await status_of(made))
+    runs = runs_of(made.history.exchanges, shape.every)
+    if workload.native:
+        noted = await rows(made, QUERY)
+        runs += task_runs(noted, workload.native, shape.every[workload.native], made.foreign)
+    return End(runs, ledger, await destinations(made), await workload.told(made))
 
 
 async def destinations(made: World) -> str:
