@@ -16,7 +16,7 @@ from tests.support.faults import Fault, Rule, Stage
 from tests.support.history import INFLUX, Exchange
 from tests.support.leadership import Judgement, claims, judge
 from tests.support.nursery import Nursery
-from tests.support.oracles import ownership, summary, untouched
+from tests.support.oracles import View, ownership, summary, untouched
 from tests.support.pair import SECOND, THIRD, Loss, Pair, pair
 from tests.support.until import until
 from tests.support.world import INSTANCE, World, world
@@ -81,11 +81,7 @@ async def hand_over(
     async with world(stack, nursery, directory, leases=True, sabotage=sabotage) as made:
         await made.plant_foreign()
         async with pair(made, stack, timing=timing) as two:
-            await made.connect()
-            for number in range(STEADY):
-                await made.admin.create("InfluxTask", f"steady{number}", task())
-            before = await made.rest(sweeps=0)
-            made.influx.add(Rule(_slow, SLOW, times=None))
+            before = await _begin(made)
             async with much_to_do(made):
                 await until(lambda: _under_way(two) >= UNDER_WAY, 30.0)
                 two.lose(how)
@@ -105,6 +101,16 @@ async def hand_over(
             return HandOver(problems, judgement, takeover, first.started - two.lost)
 
 
+async def _begin(made: World) -> View:
+    """The tasks that will be edited, at rest; from then on InfluxDB is slow."""
+    await made.connect()
+    for number in range(STEADY):
+        await made.admin.create("InfluxTask", f"steady{number}", task())
+    before = await made.rest(sweeps=0)
+    made.influx.add(Rule(_slow, SLOW, times=None))
+    return before
+
+
 async def hand_on(timing: Timing, stack: Stack, nursery: Nursery, directory: Path) -> tuple[list[str], list[str]]:
     """Of three the one that leads is killed, and the next one told to end, each in the middle of much work: what went wrong, and who led, in
     their order.
@@ -112,11 +118,7 @@ async def hand_on(timing: Timing, stack: Stack, nursery: Nursery, directory: Pat
     async with world(stack, nursery, directory, leases=True) as made:
         await made.plant_foreign()
         async with pair(made, stack, timing=timing, standbys=(SECOND, THIRD)) as three:
-            await made.connect()
-            for number in range(STEADY):
-                await made.admin.create("InfluxTask", f"steady{number}", task())
-            before = await made.rest(sweeps=0)
-            made.influx.add(Rule(_slow, SLOW, times=None))
+            before = await _begin(made)
             async with much_to_do(made):
                 for how in (Loss.KILLED, Loss.ENDED):
                     await until(lambda: _under_way(three) >= UNDER_WAY, 30.0)

@@ -92,6 +92,17 @@ async def metric(made: World, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
 
 
+async def go_back(made: World, stack: Stack, snapshot: Path, operator: str) -> int:
+    """Set etcd back while the operator is running, or when it has been killed. How much had passed the proxies by then."""
+    assert made.operator is not None
+    if operator == "afresh":
+        made.operator.kill()
+        await made.operator.wait()
+    since = len(made.history.exchanges)
+    await asyncio.to_thread(restore, stack, snapshot)
+    return since
+
+
 @pytest.mark.parametrize("operator", ["running", "afresh"])
 async def test_nothing_is_deleted_when_etcd_is_set_back(
     operator: str, made: World, doomed_stack: Stack, tmp_path: Path
@@ -100,12 +111,7 @@ async def test_nothing_is_deleted_when_etcd_is_set_back(
     snapshot = await asyncio.to_thread(take, doomed_stack, tmp_path / "snapshot")
     await move_on(made)
     before = await made.look()
-    assert made.operator is not None
-    if operator == "afresh":
-        made.operator.kill()
-        await made.operator.wait()
-    since = len(made.history.exchanges)
-    await asyncio.to_thread(restore, doomed_stack, snapshot)
+    since = await go_back(made, doomed_stack, snapshot, operator)
     if operator == "afresh":
         made.start()
 
@@ -159,12 +165,7 @@ async def test_a_deletion_that_is_taken_back_with_etcd_deletes_nothing(
     await until(
         lambda: {path.split("/")[3] for path in (one.path for one in rule.struck)} == {"tasks", "buckets"}, SOON
     )
-    assert made.operator is not None
-    if operator == "afresh":
-        made.operator.kill()
-        await made.operator.wait()
-    since = len(made.history.exchanges)
-    await asyncio.to_thread(restore, doomed_stack, snapshot)
+    since = await go_back(made, doomed_stack, snapshot, operator)
     refuses = False
     if operator == "afresh":
         made.start()
