@@ -10,7 +10,7 @@ import pytest
 from devstack.influx import Influxd
 from tests.integration.operator.test_pipeline_outage import connect, people, spare
 from tests.support.expect import eventually
-from tests.support.lab import CONNECTION, PIPELINE, Influx, Lab
+from tests.support.lab import CONNECTION, PIPELINE, TASK, Influx, Lab
 from tests.support.windowed import GUARD, copy, pipeline, points, prepare, stage, stamp, states, times, windows
 
 __all__ = ["spare"]
@@ -138,3 +138,28 @@ def test_late_points_have_the_slot_run_again(lab: Lab) -> None:
     assert {n for slot, n in found.items() if slot != stamp(begin + 5 * SECOND)} == {1}
     first = windows(influx)["out", stamp(begin)]
     assert (first["cause"], first["revision"]) == ("LateData", "2")
+
+
+def test_a_task_that_was_deleted_in_influxdb_is_followed_to_the_one_that_takes_its_place(lab: Lab) -> None:
+    """The InfluxTask makes it anew, with another id. No window fails for it, and no circuit opens."""
+    influx = lab.influx
+    prepare(influx, "out")
+    influx.write("raw", *points(soon() - 60 * SECOND, 600, SECOND))
+    lab.connect()
+    lab.task("cpu", copy("raw", "out"), every="5s", window={"period": "5s"})
+    former = lab.task_id("cpu")
+    lab.create(PIPELINE, "env", pipeline(soon(), "5s", observed()))
+    eventually("slots have run", lambda: states(influx, "out"), lambda all_: len(all_) >= 2, story=lab.operator.tail)
+    influx.call("DELETE", f"tasks/{former}")
+    lab.until(TASK, "cpu", "is made anew", lambda one: one["status"].get("taskID") not in {"", None, former})
+    anew = datetime.now(UTC)
+    lab.until(
+        PIPELINE,
+        "env",
+        "goes on",
+        lambda one: one["status"].get("watermark", "") > stamp(anew + 10 * SECOND),
+        seconds=60,
+    )
+    assert {row["state"] for row in windows(influx).values()} == {"SUCCESS"}
+    failing = [one for one in lab.events("env") if one["reason"] == "RunFailing"]
+    assert failing == []

@@ -16,6 +16,7 @@ from influxops.core.shard import DEFAULT, SHARD
 from influxops.engine.engine import Engine
 from influxops.engine.shards import Shards
 from influxops.kube.cache import Cache
+from influxops.reconcile.state import TaskState
 from tests.support.pipeline_desk import PipelineDesk
 
 BACKFILL = Key(Kind.BACKFILL, "ns", "b")
@@ -124,3 +125,29 @@ async def test_a_visit_is_only_made_to_what_is_this_shards(
     engine._shards.hold(CONNECTION, connection.uid)
     await engine._visit(TASK)
     assert visited == [TASK]
+
+
+@pytest.mark.parametrize(("task_id", "script_hash", "woken"), [("1", "a", False), ("2", "a", True), ("1", "b", True)])
+async def test_a_task_that_is_another_in_influxdb_brings_a_visit_of_the_pipelines_that_name_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, task_id: str, script_hash: str, *, woken: bool
+) -> None:
+    """It was deleted there and made anew, or the ConfigMap of its template has changed: no watch tells of either."""
+    tasks = engine._context.tasks
+    tasks[TASK] = TaskState("u", task_id="1", script_hash="a")
+
+    async def visit(_: object, key: Key) -> Outcome:
+        tasks[key].task_id, tasks[key].script_hash = task_id, script_hash
+        return Gone()
+
+    monkeypatch.setattr("influxops.engine.engine.visit", visit)
+    engine._queue.forget = engine._queue.drop = lambda _: None  # type: ignore[method-assign]
+    upsert(engine, record(TASK, {"connectionRef": {"name": "main"}}))
+    upsert(engine, record(CONNECTION, {}))
+    engine._shards.hold(CONNECTION, f"uid-{CONNECTION.name}")
+    stage = {"name": "s", "taskRef": {"name": TASK.name}, "execution": "Native"}
+    upsert(engine, record(PIPELINE, {"connectionRef": {"name": "main"}, "stages": [stage]}))
+    queue = engine._queue
+    assert isinstance(queue, Queue)
+    queue.added.clear()
+    await engine._visit(TASK)
+    assert (PIPELINE in queue.added) == woken

@@ -14,8 +14,8 @@ from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.windows.window import Window
 from influxops.core.slots import started_last
 from influxops.engine.link import LiveLink
-from influxops.engine.pipeline.window_run import AttemptFailed, Outcome, meaning, prove, source_of
-from influxops.influx.errors import InfluxError
+from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outcome, meaning, prove, source_of
+from influxops.influx.errors import InfluxError, NotFound
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for a run's end."""
@@ -56,7 +56,7 @@ async def run_native(
             if any(one.state in UNFINISHED for one in runs):
                 quiet = now()
             if not asked and now() >= max(due, quiet + CONFIRM):
-                await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
+                await _start(link, native, window)
                 asked = True
             if now() >= until:
                 raise AttemptFailed(
@@ -69,7 +69,24 @@ async def run_native(
 
 
 async def _runs(link: LiveLink, native: NativeTask, window: Window) -> list[Run]:
-    return await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
+    try:
+        return await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
+    except NotFound as error:
+        raise _gone(native, error) from error
+
+
+async def _start(link: LiveLink, native: NativeTask, window: Window) -> None:
+    try:
+        await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
+    except NotFound as error:
+        raise _gone(native, error) from error
+
+
+def _gone(native: NativeTask, error: NotFound) -> Abandoned:
+    """Somebody has deleted the task: its InfluxTask makes it anew, and the plan then names that one."""
+    return Abandoned(
+        f"task {native.task_id} of InfluxTask {native.key.namespace}/{native.key.name} is not there: {error}"
+    )
 
 
 def _latest(runs: list[Run]) -> Run | None:
