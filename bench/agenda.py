@@ -47,7 +47,10 @@ def _ours(plan: PipelinePlan) -> float:
     began = time.process_time()
     for _ in range(PIPELINES):
         writer = _NoLedger(lambda: None, plan.bucket, plan.owner)
-        course, ran = Course(plan, Agenda(plan), writer, {}, plan.begin, plan.begin, next_window(plan, plan.begin)), 0
+        course, ran = (
+            Course(plan, plan, Agenda(plan), writer, {}, plan.begin, plan.begin, next_window(plan, plan.begin)),
+            0,
+        )
         course.add_due(now)
         while (entry := course.agenda.take(now, lambda _: True)) is not None:
             course.agenda.succeeded(entry, now)

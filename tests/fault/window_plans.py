@@ -79,7 +79,7 @@ STRUCK: dict[str, dict[str, tuple[int, ...]]] = {
         "task-status": (1,),
         "run": (2, 3, 4, 5),
         "ledger-write": (1, 2),
-        "status": (1, 2),
+        "status": (1,),
         "end": (1,),
     },
     "task-backfill-deleted": {"run": _to(2), "task-delete": (1,), "task-mark": (1,)},

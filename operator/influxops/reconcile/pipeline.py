@@ -110,6 +110,7 @@ async def _plan(
         stages=stages,
         graph=graph,
         begin=begin,
+        begin_given=spec.begin is not None,
         delay=spec.watermark.delay.seconds,
         max_active=spec.concurrency.max_active_windows,
         newest_first=spec.concurrency.order is Order.NEWEST_FIRST,

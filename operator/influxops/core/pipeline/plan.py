@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from influxops.core.flux.facts import ScriptFacts
@@ -90,6 +90,10 @@ class PipelinePlan:
     graph: Graph
     begin: datetime
     """No window that starts earlier is run by schedule."""
+    begin_given: bool = field(default=True, kw_only=True)
+    """False: the spec says none, and ``begin`` is when the object was created. A ledger that knows of windows before goes before that: the
+    object was made anew.
+    """
     delay: int
     """From the end of a window to its start."""
     max_active: int

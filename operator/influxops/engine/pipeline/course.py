@@ -36,7 +36,10 @@ MARKS = 10
 class Course:
     """Made anew for every plan, from what the ledger tells."""
 
+    asked: PipelinePlan
+    """As the spec says it."""
     plan: PipelinePlan
+    """As it runs: where the spec says no begin, the ledger may."""
     agenda: Agenda
     writer: LedgerWriter
     circuits: dict[str, Circuit]

@@ -15,6 +15,7 @@ from influxops.core.pipeline.agenda.recalled import Recalled, near, parts
 from influxops.core.pipeline.agenda.restore import dropped, horizon, restore
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import expiry_of
 from influxops.engine.pipeline.course import Course
@@ -32,6 +33,8 @@ class Loaded:
     """Windows that are too old for ``catchUp``."""
     forgotten: tuple[Place, ...] = ()
     """Of each stage the newest window of which nobody can tell whether it ran, and that cannot be made again."""
+    dropped: tuple[Place, ...] = ()
+    """Of each stage the newest window that had failed, or waited, and is left out for good."""
     records: int = 0
     """Of the ledger that were read."""
 
@@ -44,20 +47,24 @@ async def load(
     """
     circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
     if not plan.scheduled:
-        return Loaded(Course(plan, Agenda(plan), writer, circuits, plan.begin, None))
+        return Loaded(Course(plan, plan, Agenda(plan), writer, circuits, plan.begin, None))
     known = await link.run(
         "ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner, now + AHEAD)
     )
     mark = _begin(plan, known, told, now)
     recalled = await _recall(link, plan, mark, now)
+    asked, plan = plan, _resumed(plan, known, recalled)
     begun = known is not None or told is not None
     lost = _lost(link, plan, mark, recalled, now) if begun else {}
     # Seconds, for fifty thousand windows.
     found = await asyncio.to_thread(due, plan, mark, now, recalled.done, lost)
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, found.places, now)
+    gone: dict[str, Window] = {}
     for record in dropped(mark, recalled, agenda):
         writer.put(replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP))
+        gone[record.stage] = max(gone.get(record.stage, record.window), record.window, key=lambda one: one.stop)
     course = Course(
+        asked,
         plan,
         agenda=agenda,
         writer=writer,
@@ -74,8 +81,18 @@ async def load(
         course,
         tuple(place for place in found.given_up if place[0] not in found.forgotten),
         tuple(place for place in found.given_up if place[0] in found.forgotten),
+        tuple(gone.items()),
         recalled.records,
     )
+
+
+def _resumed(plan: PipelinePlan, known: datetime | None, recalled: Recalled) -> PipelinePlan:
+    """The plan with the begin that the ledger tells of, where the spec says none: the object was deleted and made anew, or its cluster was,
+    and what it had begun goes on. A window that was open at the watermark runs if the records go back to its start.
+    """
+    if plan.begin_given or known is None or known >= plan.begin:
+        return plan
+    return replace(plan, begin=min(known, recalled.scheduled_from or known))
 
 
 async def _recall(link: LiveLink, plan: PipelinePlan, mark: datetime, now: datetime) -> Recalled:

@@ -181,7 +181,7 @@ class PipelineLoop:
     async def _turn(self) -> float:
         """One turn; the seconds until the next unless something wakes it."""
         course, wanted = self.course, self._wanted
-        if course is None or course.plan != wanted or course.writer is not self._writer or self._reload:
+        if course is None or course.asked != wanted or course.writer is not self._writer or self._reload:
             if self.busy:
                 return IDLE  # the last of them wakes us
             if course is not None and course.dirty:
@@ -232,6 +232,7 @@ class PipelineLoop:
             course.succeeded, course.late_windows = told_windows(self._context, self.key)
         self._voice.given_up(loaded.given_up, plan.max_windows)
         self._voice.forgotten(loaded.forgotten)
+        self._voice.dropped(loaded.dropped)
         self.course = course
         self._counts.begin(plan)
         self._aside.begin()

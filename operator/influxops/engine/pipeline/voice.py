@@ -62,6 +62,16 @@ class Voice:
             "An InfluxBackfill of that range runs them",
         )
 
+    def dropped(self, places: Iterable[Place]) -> None:
+        """Windows are left out at a start, for good."""
+        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        if what:
+            self._say(
+                Reason.GIVEN_UP,
+                f"windows that had failed or waited are not run any more: {what}. They begin before spec.begin, more than spec.catchUp.maxWindows "
+                "newer ones wait, or what they are made of is gone. An InfluxBackfill of that range runs them",
+            )
+
     def forgotten(self, places: Iterable[Place]) -> None:
         """Nobody can tell any more which windows have run."""
         what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)

@@ -19,7 +19,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 def course(limit: int) -> Course:
     """One stage of hours, of which so many may wait."""
     plan = replace(plan_of({"hours": StageOf()}, BEGIN), max_windows=limit)
-    return Course(plan, Agenda(plan), MagicMock(), {}, BEGIN, BEGIN, next_window(plan, BEGIN))
+    return Course(plan, plan, Agenda(plan), MagicMock(), {}, BEGIN, BEGIN, next_window(plan, BEGIN))
 
 
 def written(made: Course) -> list[WindowRecord]:

@@ -193,6 +193,36 @@ async def test_a_watermark_that_stands_is_written_now_and_then() -> None:
     assert times == [NOW + n * MARK_EVERY for n in (1, 2, 3)]
 
 
+async def test_a_pipeline_without_begin_that_is_made_anew_goes_on_where_it_was() -> None:
+    """`kubectl replace --force`, or a cluster built again from Git: the object is younger than what the ledger tells of. A day that had begun
+    is made of all its hours; one that was under way when the pipeline was first created has never been the pipeline's to run.
+    """
+    day = StageOf(cadence("1d"), ("a",))
+    first = NOON - 36 * HOUR
+    plan = plan_of({"a": StageOf(), "day": day}, begin=NOW - timedelta(minutes=5))
+    records = [hour(n) for n in range(2, 36)]
+    records += [hour(1, WindowState.FAILED), replace(hour(40), backfill="b")]
+    ledger = Ledger(NOON - 2 * HOUR, records)
+    course = await begun(ledger, replace(plan, begin_given=False))
+    assert [(stage, window.stop) for stage, window in course.agenda.entries] == [("a", NOON - HOUR), ("a", NOON)]
+    assert (course.plan.begin, ledger.written) == (first, [])
+    midnight = NOON + 12 * HOUR
+    course.add_due(midnight)
+    assert ("day", cadence("1d").latest(midnight)) in course.agenda.entries
+    young = await begun(Ledger(NOON - 2 * HOUR, records[:4]), replace(plan, begin_given=False))
+    young.add_due(midnight)
+    assert ("day", cadence("1d").latest(midnight)) not in young.agenda.entries, "its first hours were before the first object"
+    said = await begun(Ledger(NOON - 2 * HOUR, records), plan)
+    assert len(said.agenda) == 0, "the spec says where it begins"
+
+
+async def test_what_is_left_out_at_a_start_is_told() -> None:
+    """begin was moved to after windows that had failed."""
+    ledger = Ledger(NOON - 4 * HOUR, [hour(n, WindowState.FAILED) for n in (3, 2)])
+    loaded = await load(ledger, replace(PLAN, begin=NOON - HOUR), ledger, NOW, None)  # type: ignore[arg-type]
+    assert [(stage, window.stop) for stage, window in loaded.dropped] == [("a", NOON - 2 * HOUR)]
+
+
 async def test_in_an_outage_of_weeks_watermarks_are_not_kept_one_by_one() -> None:
     """Windows are given up meanwhile, for more wait than catchUp.maxWindows; when the ledger takes them, the newest is written."""
     ledger = Ledger(None)

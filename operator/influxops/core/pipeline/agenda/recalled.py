@@ -52,6 +52,8 @@ class Recalled:
     """What must not run by schedule, as it is made of windows that were given up."""
     oldest: datetime | None = None
     """Start of the oldest window that succeeded."""
+    scheduled_from: datetime | None = None
+    """Start of the oldest window that no backfill had run, of whatever stage."""
     records: int = 0
     """That were taken."""
 
@@ -59,6 +61,8 @@ class Recalled:
         """Take records in."""
         for record in records:
             self.records += 1
+            if not record.backfill:
+                self.scheduled_from = min(self.scheduled_from or record.window.start, record.window.start)
             if record.cause is Cause.GIVEN_UP:
                 self.stranded.add((record.stage, record.window))
             if record.stage not in self.plan.stages:

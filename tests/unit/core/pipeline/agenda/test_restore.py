@@ -83,7 +83,7 @@ class Ledger:
         ]
         circuits = {name: Circuit(99, 1) for name in plan.stages}
         agenda = restored(plan, mark, recall(plan, records), now)
-        return Course(plan, agenda, self, circuits, mark, max(mark, now), next_window(plan, now))  # type: ignore[arg-type]
+        return Course(plan, plan, agenda, self, circuits, mark, max(mark, now), next_window(plan, now))  # type: ignore[arg-type]
 
 
 def step(plan: PipelinePlan, course: Course, now: datetime, dice: random.Random, chance: float) -> None:
