@@ -181,7 +181,8 @@ class InfluxPipelineSpec(ApiModel):
     """How windows follow each other."""
     begin: SpecTime | None = None
     """Time from which windows run: the first is the first that starts then or later, such as `2026-11-01T00:00:00Z`. The default
-    is when this object was created. What is older is left to an InfluxBackfill."""
+    is when this object was created, or, if the ledger knows of one before it of this name, where that one began. What is older is left to an
+    InfluxBackfill, also when this is moved to an earlier time later on."""
     catch_up: Annotated[PipelineCatchUp, Field(json_schema_extra=unpromised)] = PipelineCatchUp()
     """What becomes of windows that closed while nobody could run them."""
     watermark: Annotated[Watermark, Field(json_schema_extra=unpromised)] = Watermark()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from influxops.core.conditions import rfc3339
-from tests.support.expect import condition
+from tests.support.expect import condition, eventually
 from tests.support.lab import PIPELINE, Lab, Object
 from tests.support.windowed import (
     BROKEN,
@@ -171,3 +171,35 @@ def test_nothing_starts_while_it_is_suspended(lab: Lab) -> None:
     lab.patch(PIPELINE, "env", suspend=False)
     lab.until(PIPELINE, "env", "has run them", lambda one: settled(one, begin, 3))
     assert times(lab.influx, "out") == times(lab.influx, "raw")
+
+
+def test_a_pipeline_without_begin_that_is_made_anew_leaves_no_hole(lab: Lab) -> None:
+    """`kubectl replace --force` with a script that is mended: what had failed runs, and what closed in between."""
+    influx = lab.influx
+    prepare(influx, "fine", "mended")
+    begun = datetime.now(UTC)
+    influx.write("raw", *points(begun - timedelta(minutes=1), 400, timedelta(seconds=1)))
+    lab.connect()
+    spec = pipeline(begun, "5s", stage("fine"), stage("mended", first=BROKEN))
+    del spec["begin"]
+    lab.create(PIPELINE, "env", spec)
+    eventually(
+        "windows have failed", lambda: states(influx, "mended"), lambda all_: "FAILED" in all_, story=lab.operator.tail
+    )
+    lab.delete(PIPELINE, "env")
+    lab.gone(PIPELINE, "env")
+    gone = datetime.now(UTC)
+    eventually("a window has closed", lambda: datetime.now(UTC), lambda now: now > gone + timedelta(seconds=11))
+    spec["stages"] = [stage("fine"), stage("mended")]
+    lab.create(PIPELINE, "env", spec)
+    lab.until(
+        PIPELINE,
+        "env",
+        "goes on",
+        lambda one: one.get("status", {}).get("watermark", "") > stamp(gone + timedelta(seconds=15)),
+    )
+    for name in ("fine", "mended"):
+        ran = sorted(start for (of, start), row in windows(influx).items() if of == name and row["state"] == "SUCCESS")
+        first, last = (datetime.fromisoformat(one) for one in (ran[0], ran[-1]))
+        assert first < gone - timedelta(seconds=5)
+        assert len(ran) == (last - first) // timedelta(seconds=5) + 1

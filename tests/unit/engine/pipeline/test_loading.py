@@ -211,7 +211,9 @@ async def test_a_pipeline_without_begin_that_is_made_anew_goes_on_where_it_was()
     assert ("day", cadence("1d").latest(midnight)) in course.agenda.entries
     young = await begun(Ledger(NOON - 2 * HOUR, records[:4]), replace(plan, begin_given=False))
     young.add_due(midnight)
-    assert ("day", cadence("1d").latest(midnight)) not in young.agenda.entries, "its first hours were before the first object"
+    assert ("day", cadence("1d").latest(midnight)) not in young.agenda.entries, (
+        "its first hours were before the first object"
+    )
     said = await begun(Ledger(NOON - 2 * HOUR, records), plan)
     assert len(said.agenda) == 0, "the spec says where it begins"
 
