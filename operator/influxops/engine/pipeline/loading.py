@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from influxops.core.pipeline.agenda.agenda import Agenda
 from influxops.core.pipeline.agenda.ahead import AHEAD, believed
+from influxops.core.pipeline.agenda.catch_up import made_of
 from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.agenda.due import closed, due, next_window
 from influxops.core.pipeline.agenda.entry import Place
+from influxops.core.pipeline.agenda.inserted import inserted
 from influxops.core.pipeline.agenda.recalled import Recalled, near, parts
 from influxops.core.pipeline.agenda.restore import dropped, horizon, restore
 from influxops.core.pipeline.plan import PipelinePlan
@@ -18,7 +20,7 @@ from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.windows.window import Window
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.counting import expiry_of
-from influxops.engine.pipeline.course import Course
+from influxops.engine.pipeline.course import Course, again
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 
 DAY = timedelta(days=1)
@@ -59,6 +61,7 @@ async def load(
     # Seconds, for fifty thousand windows.
     found = await asyncio.to_thread(due, plan, mark, now, recalled.done, lost)
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, found.places, now)
+    cut_short = _make_up(plan, agenda, writer, mark, recalled, now)
     gone: dict[str, Window] = {}
     for record in dropped(mark, recalled, agenda):
         writer.put(replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP))
@@ -76,14 +79,32 @@ async def load(
         last=recalled.last,
         marked_at=now if mark == known else None,
     )
-    course.strand(found.stranded, now)
+    course.strand((*found.stranded, *made_of(plan, cut_short)), now)
     return Loaded(
         course,
-        tuple(place for place in found.given_up if place[0] not in found.forgotten),
+        (*(place for place in found.given_up if place[0] not in found.forgotten), *cut_short),
         tuple(place for place in found.given_up if place[0] in found.forgotten),
         tuple(gone.items()),
         recalled.records,
     )
+
+
+def _make_up(
+    plan: PipelinePlan, agenda: Agenda, writer: LedgerWriter, mark: datetime, recalled: Recalled, now: datetime
+) -> list[Place]:
+    """Put the windows of stages that are new in a pipeline on the agenda that open windows of others are made of, and have the ledger remember
+    them. Gives the newest window of each stage that would have more to run than ``catchUp`` lets it.
+    """
+    cut_short: list[Place] = []
+    wanted = bool(recalled.stages) and not plan.latest_only
+    found = inserted(plan, mark, recalled.stages, recalled.stranded) if wanted else {}
+    for stage, windows in found.items():
+        if len(windows) > plan.max_windows:
+            cut_short.append((stage, windows[-1]))
+            continue
+        for window in windows:
+            writer.put(again(agenda.add(stage, window, now, cause=Cause.REPAIR)))
+    return cut_short
 
 
 def _resumed(plan: PipelinePlan, known: datetime | None, recalled: Recalled) -> PipelinePlan:

@@ -218,6 +218,40 @@ async def test_a_pipeline_without_begin_that_is_made_anew_goes_on_where_it_was()
     assert len(said.agenda) == 0, "the spec says where it begins"
 
 
+DAILY = plan_of({"a": StageOf(), "day": StageOf(cadence("1d"), ("a",))}, begin=BEGIN)
+BETWEEN = plan_of({"a": StageOf(), "x": StageOf(after=("a",)), "day": StageOf(cadence("1d"), ("x",))}, begin=BEGIN)
+DAYS = [WindowRecord("day", cadence("1d").latest(NOON), WindowState.SUCCESS)]
+
+
+async def test_a_stage_that_is_put_between_two_others_makes_up_for_what_has_begun() -> None:
+    """Today is made of hours that the new stage would have run since midnight. A start in the middle of that goes on with the rest."""
+    ledger = Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS])
+    course = await begun(ledger, BETWEEN)
+    entries = list(course.agenda.entries.values())
+    assert [(entry.stage, entry.window.stop) for entry in entries] == [
+        ("x", NOON - n * HOUR) for n in range(11, -1, -1)
+    ]
+    assert [(one.stage, one.window, one.state) for one in ledger.written] == [
+        ("x", entry.window, WindowState.READY) for entry in entries
+    ]
+    assert course.watermark == NOON
+    done = [replace(one, state=WindowState.SUCCESS) for one in ledger.written[:5]]
+    later = Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS, *done, *ledger.written[5:]])
+    course = await begun(later, BETWEEN)
+    assert [window.stop for _, window in course.agenda.entries] == [NOON - n * HOUR for n in range(6, -1, -1)]
+    assert (await begun(Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS]), DAILY)).agenda.entries == {}
+
+
+async def test_a_stage_that_would_have_too_much_to_make_up_for_strands_what_has_begun() -> None:
+    """It is told, and today is not made of a part."""
+    ledger = Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS])
+    loaded = await load(ledger, replace(BETWEEN, max_windows=5), ledger, NOW, None)  # type: ignore[arg-type]
+    assert [(stage, window.stop) for stage, window in loaded.given_up] == [("x", NOON)]
+    today = cadence("1d").following(cadence("1d").latest(NOON))
+    assert [(one.stage, one.window, one.cause) for one in ledger.written] == [("day", today, Cause.GIVEN_UP)]
+    assert ("day", today) in loaded.course.stranded
+
+
 async def test_what_is_left_out_at_a_start_is_told() -> None:
     """begin was moved to after windows that had failed."""
     ledger = Ledger(NOON - 4 * HOUR, [hour(n, WindowState.FAILED) for n in (3, 2)])

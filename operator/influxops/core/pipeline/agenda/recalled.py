@@ -52,6 +52,8 @@ class Recalled:
     """What must not run by schedule, as it is made of windows that were given up."""
     oldest: datetime | None = None
     """Start of the oldest window that succeeded."""
+    stages: set[str] = field(default_factory=set)
+    """Those of which there is a record."""
     scheduled_from: datetime | None = None
     """Start of the oldest window that no backfill had run, of whatever stage."""
     records: int = 0
@@ -61,6 +63,7 @@ class Recalled:
         """Take records in."""
         for record in records:
             self.records += 1
+            self.stages.add(record.stage)
             if not record.backfill:
                 self.scheduled_from = min(self.scheduled_from or record.window.start, record.window.start)
             if record.cause is Cause.GIVEN_UP:
