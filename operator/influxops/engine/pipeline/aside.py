@@ -119,7 +119,7 @@ class Aside:
             course.fresh = None
         self._trouble = ""
         self._late.ended(self._context.now())
-        self._voice.late(found)
+        self._voice.late(found, rerun=course.plan.rerun_late)
         self._meter.late(found)
         if course.plan.rerun_late:
             self._run_again(course, found)

@@ -28,7 +28,7 @@ class Found:
     reruns: tuple[WindowRecord, ...] = ()
     """Windows that are to run again, READY, parents before children."""
     changes: tuple[Change, ...] = ()
-    """Windows whose own source has changed."""
+    """Windows whose own source has changed; where they are only told (``onLate: Report``), each change once."""
     expired: tuple[Change, ...] = ()
     """Of those, the ones whose source is about to expire or has begun to; they are told and not run."""
     partial: tuple[Place, ...] = ()
@@ -41,7 +41,7 @@ class LateLook:
     def __init__(self) -> None:
         self._last: datetime | None = None
         self._not_before = _AT_ONCE
-        self._told: set[tuple[str, Window, int]] = set()
+        self._told: set[tuple[str, Window, int, bool]] = set()
 
     def begin(self) -> None:
         """A plan begins: look at once, for nobody has looked while this process was away."""
@@ -94,6 +94,9 @@ class LateLook:
             if mine and stage.source is not None:
                 counts = await count_windows(link, stage.source, [one.window for one in mine], stage.timeout)
                 changes += changed(mine, counts, expiry_of(link, [stage.source.bucket], now))
+        if not plan.rerun_late:
+            news = self._untold(changes, all_=True)
+            return Found(changes=tuple(c for c in news if not c.expired), expired=tuple(c for c in news if c.expired))
         known = {(one.stage, one.window): one.revision for one in records if one.cause is not Cause.GIVEN_UP}
         known |= fresh
         changed_places = [(c.record.stage, c.record.window) for c in changes if not c.expired]
@@ -114,17 +117,17 @@ class LateLook:
             tuple(one for one in lost if one in known),
         )
 
-    def _untold(self, changes: list[Change]) -> tuple[Change, ...]:
-        """Those that cannot run again, each once."""
-        fresh = [
-            c
-            for c in changes
-            if c.expired and c.now > c.was and (c.record.stage, c.record.window, c.now) not in self._told
-        ]
-        seen = {(c.record.stage, c.record.window, c.now) for c in changes if c.expired}
-        self._told &= seen  # what no look finds any more need not be remembered
-        self._told.update((c.record.stage, c.record.window, c.now) for c in fresh)
-        return tuple(fresh)
+    def _untold(self, changes: list[Change], *, all_: bool = False) -> tuple[Change, ...]:
+        """Those that do not run again, each once: those that cannot, or all."""
+        left = {_key(c): c for c in changes if c.expired or all_}
+        self._told &= left.keys()  # what no look finds any more need not be remembered
+        fresh = {key: c for key, c in left.items() if key not in self._told and (c.now > c.was or not c.expired)}
+        self._told |= fresh.keys()
+        return tuple(fresh.values())
+
+
+def _key(change: Change) -> tuple[str, Window, int, bool]:
+    return change.record.stage, change.record.window, change.now, change.expired
 
 
 def _compared(record: WindowRecord) -> bool:

@@ -95,12 +95,17 @@ class Voice:
         """A look for late data could not be made."""
         self._say(Reason.LATE_DATA, f"the sources could not be looked at for late data: {error}")
 
-    def late(self, found: Found) -> None:
-        """Sources have changed since their windows ran."""
+    def late(self, found: Found, *, rerun: bool) -> None:
+        """Sources have changed since their windows ran; without ``rerun`` that is only told."""
         if found.changes:
             lost = len(found.reruns) - len(found.changes)
             what = _first([_counts(one) for one in found.changes])
             again = f"; {len(found.changes)} windows and {max(lost, 0)} made of them run again" if found.reruns else ""
+            if not rerun:
+                again = (
+                    "; they are not run again, for spec.lateness.onLate is Report. An InfluxBackfill of that range with "
+                    "reprocess: Completed runs them"
+                )
             self._say(Reason.LATE_DATA, f"sources have changed since their windows ran: {what}{again}", warning=False)
         if found.expired:
             what = _first([_counts(one) for one in found.expired[:SHOWN]])

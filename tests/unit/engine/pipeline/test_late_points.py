@@ -51,6 +51,36 @@ async def test_a_late_point_runs_its_window_and_what_is_made_of_it_once_more(des
     assert len(desk.fake.ran) == 8
 
 
+async def test_where_late_points_are_only_told_each_is_told_and_counted_once(desk: PipelineDesk) -> None:
+    """Nothing runs again, so every look finds the same; another point is another change."""
+    plan = hours(PLAN, 3, allowed=86400, check_every=3600, rerun_late=False)
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    late, counts = plan.begin + timedelta(minutes=90), []
+    for second in (1, 1, 2, 2):
+        point = int(late.timestamp()) + second
+        await desk.fake.write_points(desk.link.org_id, "raw", [f"m f=1 {point}000000000"])
+        counted = desk.fake.count("count_by_time")
+        desk.loop._aside._late.begin()
+        desk.loop.wake.set()
+        await until(lambda counted=counted: desk.fake.count("count_by_time") > counted)  # type: ignore[misc]
+        await until(lambda: not desk.loop._aside._look or desk.loop._aside._look.done())
+        counts.append(desk.metrics.pipelines.late_windows_total.labels("ns/p", "a")._value.get())
+    start = plan.begin + timedelta(hours=1)
+    window = f"a {start:%Y-%m-%dT%H:%M:%SZ}"
+    assert len(desk.fake.ran) == 6, "windows ran again"
+    assert counts == [1, 1, 2, 2]
+    assert [reason for reason, _ in desk.recorder.events] == ["LateData"] * 2
+    assert [text.count(window) for _, text in desk.recorder.events] == [1, 1]
+    assert all(
+        text.endswith(
+            "; they are not run again, for spec.lateness.onLate is Report. An InfluxBackfill of that range with reprocess: "
+            "Completed runs them"
+        )
+        for _, text in desk.recorder.events
+    )
+
+
 async def test_what_succeeds_while_a_look_counts_is_made_anew_all_the_same(desk: PipelineDesk) -> None:
     """A stage runs over a window for the first time while its parent's late point is being found: the ledger that the look has read
     does not know of that run, and it has read the parent's old points.
