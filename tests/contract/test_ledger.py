@@ -28,6 +28,7 @@ FULL = WindowRecord(
     bytes=4096,
     checksum="sha256:ab",
     source_count=3600,
+    source="9f86",
     duration=0.0125,
     query_micros=7,
     max_allocated=56,

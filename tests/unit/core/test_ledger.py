@@ -37,6 +37,7 @@ _RECORDS = st.builds(
     bytes=_COUNTS,
     checksum=_IDS,
     source_count=_COUNTS,
+    source=_IDS,
     duration=st.none() | st.floats(0, 1e9),
     query_micros=_COUNTS,
     max_allocated=_COUNTS,

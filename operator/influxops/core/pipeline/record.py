@@ -68,6 +68,8 @@ class WindowRecord:
     checksum: str = ""
     source_count: int | None = None
     """Points of the source just before the run; None when it was not counted."""
+    source: str = ""
+    """Digest of the source that was counted: counts of another one tell nothing. Empty when nothing was counted, and in older records."""
     duration: float | None = None
     """Seconds that the successful attempt took."""
     query_micros: int | None = None

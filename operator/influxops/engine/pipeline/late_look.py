@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from influxops.core.pipeline.agenda.entry import Place
 from influxops.core.pipeline.agenda.invalid import invalidated
-from influxops.core.pipeline.agenda.late import Change, changed, watched_stages
+from influxops.core.pipeline.agenda.late import Change, changed, comparable, watched_stages
 from influxops.core.pipeline.agenda.restore import longest_window
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
@@ -85,15 +85,20 @@ class LateLook:
         )
         changes: list[Change] = []
         for name in watched_stages(plan):
-            stage = plan.stages[name]
+            stage, source = plan.stages[name], plan.stages[name].source
+            if source is None:
+                continue
             mine = [
                 one
                 for one in records
-                if one.stage == name and one.window.start >= since and _compared(one) and stage.cadence.has(one.window)
+                if one.stage == name
+                and one.window.start >= since
+                and comparable(one, source)
+                and stage.cadence.has(one.window)
             ]
-            if mine and stage.source is not None:
-                counts = await count_windows(link, stage.source, [one.window for one in mine], stage.timeout)
-                changes += changed(mine, counts, expiry_of(link, [stage.source.bucket], now))
+            if mine:
+                counts = await count_windows(link, source, [one.window for one in mine], stage.timeout)
+                changes += changed(mine, counts, expiry_of(link, [source.bucket], now))
         if not plan.rerun_late:
             news = self._untold(changes, all_=True)
             return Found(changes=tuple(c for c in news if not c.expired), expired=tuple(c for c in news if c.expired))
@@ -128,7 +133,3 @@ class LateLook:
 
 def _key(change: Change) -> tuple[str, Window, int, bool]:
     return change.record.stage, change.record.window, change.now, change.expired
-
-
-def _compared(record: WindowRecord) -> bool:
-    return record.state is WindowState.SUCCESS and record.source_count is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda.late import watched_stages
+from influxops.core.pipeline.agenda.late import comparable, watched_stages
 from influxops.core.pipeline.agenda.restore import longest_window
 from influxops.core.pipeline.agenda.too_late import TooLate, spans, too_late
 from influxops.core.pipeline.plan import PipelinePlan
@@ -52,10 +52,16 @@ class OldLook:
         )
         found: list[tuple[str, TooLate]] = []
         for name in watched_stages(plan):
-            stage = plan.stages[name]
-            old = spans(one for one in records if one.stage == name and since <= one.window.start < until)
-            if old and stage.source is not None:
-                counts = await count_windows(link, stage.source, [span.window for span in old], stage.timeout)
-                found += [(name, one) for one in too_late(old, counts, expiry_of(link, [stage.source.bucket], now))]
+            stage, source = plan.stages[name], plan.stages[name].source
+            if source is None:
+                continue
+            old = spans(
+                one
+                for one in records
+                if one.stage == name and since <= one.window.start < until and comparable(one, source)
+            )
+            if old:
+                counts = await count_windows(link, source, [span.window for span in old], stage.timeout)
+                found += [(name, one) for one in too_late(old, counts, expiry_of(link, [source.bucket], now))]
         self._due = now + EVERY
         return tuple(found)

@@ -26,7 +26,7 @@ class Verdicts:
         self, course: Course, entry: Entry, outcome: Outcome, count: int | None, seconds: float, now: datetime
     ) -> None:
         """The attempt has succeeded; ``count`` are the points of its source just before."""
-        result = outcome.result
+        result, source = outcome.result, course.plan.stages[entry.stage].source
         record = replace(
             _record(course, entry, WindowState.SUCCESS, seconds, now),
             rows=result.rows,
@@ -34,6 +34,7 @@ class Verdicts:
             bytes=result.bytes,
             checksum=result.checksum,
             source_count=count,
+            source="" if count is None or source is None else source.digest,
             query_micros=round(result.cost.total * 1e6) if result.cost else None,
             max_allocated=result.cost.max_allocated if result.cost else None,
             run_id=outcome.run_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -79,6 +80,35 @@ async def test_where_late_points_are_only_told_each_is_told_and_counted_once(des
         )
         for _, text in desk.recorder.events
     )
+
+
+async def test_another_source_of_a_stage_is_no_late_data(desk: PipelineDesk) -> None:
+    """What its windows counted is not what would be counted now; what comes late for the former source is seen again with that."""
+    plan = hours(PLAN, 3, allowed=86400, check_every=3600)
+    wide = Source("raw", "m")
+    other = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], source=wide)})
+    middle = int((plan.begin + timedelta(minutes=90)).timestamp())
+    await desk.fake.write_points(desk.link.org_id, "raw", [f"m f=1,g=1 {middle}000000000"])
+    desk.start(plan)
+    await until(lambda: settled(desk))
+    records = [one for one in await desk.ledger(plan.owner) if one.stage == "a"]
+    assert [(one.source_count, one.source) for one in records] == [
+        (n, Source("raw", "m", "f").digest) for n in (0, 1, 0)
+    ]
+    desk.loop.configure(other)
+    counted = desk.fake.count("ledger_records")
+    await until(lambda: desk.loop.course is not None and desk.loop.course.plan == other and settled(desk))
+    await until(lambda: desk.fake.count("ledger_records") > counted and not _looking(desk))
+    assert (len(desk.fake.ran), desk.recorder.events) == (6, [])
+    await desk.fake.write_points(desk.link.org_id, "raw", [f"m f=1 {middle + 1}000000000"])
+    desk.loop.configure(plan)
+    await until(lambda: len(desk.fake.ran) == 8)
+    assert [reason for reason, _ in desk.recorder.events] == ["LateData"]
+
+
+def _looking(desk: PipelineDesk) -> bool:
+    look = desk.loop._aside._look
+    return look is not None and not look.done()
 
 
 async def test_what_succeeds_while_a_look_counts_is_made_anew_all_the_same(desk: PipelineDesk) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 from influxops.core.pipeline.plan import PipelinePlan
-from influxops.core.pipeline.proofs.result import overlap
+from influxops.core.pipeline.proofs.result import Source, overlap
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.windows.window import Window
 
@@ -80,6 +80,13 @@ def changed(
         and (now := counts.get(record.window)) is not None
         and now != record.source_count
     ]
+
+
+def comparable(record: WindowRecord, source: Source) -> bool:
+    """Whether the count of a record is one of this source; older records do not say of which it is."""
+    return (
+        record.state is WindowState.SUCCESS and record.source_count is not None and record.source in {"", source.digest}
+    )
 
 
 def watched_stages(plan: PipelinePlan) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,6 +58,11 @@ class Source:
     bucket: str
     measurement: str = ""
     field: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Short; another one for another source."""
+        return hashlib.sha256(json.dumps([self.bucket, self.measurement, self.field]).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -9,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influxops.core.pipeline.agenda.late import Change, aligned, changed, counts_of, grid_step, watched_stages
+from influxops.core.pipeline.agenda.late import (
+    Change,
+    aligned,
+    changed,
+    comparable,
+    counts_of,
+    grid_step,
+    watched_stages,
+)
 from influxops.core.pipeline.proofs.result import Source, Target
 from influxops.core.pipeline.record import WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
@@ -122,6 +131,18 @@ def test_smaller_and_greater_counts_are_changes() -> None:
 def test_what_cannot_be_compared_is_no_change(left_out: WindowRecord) -> None:
     """Not counted then, not done, or not counted now."""
     assert changed([left_out], {record(0, 0).window: 7}) == []
+
+
+def test_only_counts_of_the_same_source_are_compared() -> None:
+    """Those of an older record, which does not say what it counted, are taken for the same."""
+    source, others = (
+        Source("b", "m", "f"),
+        [Source("b", "m"), Source("b", "", "f"), Source("c", "m", "f"), Source("b", "f", "m")],
+    )
+    assert comparable(replace(record(0, 5), source=source.digest), source)
+    assert comparable(record(0, 5), source)
+    assert not any(comparable(replace(record(0, 5), source=other.digest), source) for other in others)
+    assert not comparable(replace(record(0, None), source=source.digest), source)
 
 
 def test_windows_whose_source_has_begun_to_expire_are_told_apart() -> None:
