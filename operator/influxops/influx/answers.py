@@ -136,17 +136,18 @@ def _raise(reply: Reply, speaker: Speaker) -> NoReturn:
         raise _foreign(reply, speaker)
     right = _right(reply, message)
     if right is not None:
-        raise Forbidden(speaker.say(f"the token has no right {right}: {message}"), right)
+        lacking = right or f"to {reply.method} {reply.path}"  # a call is no right that anybody could grant
+        raise Forbidden(speaker.say(f"the token has no right {lacking}: {message}"), right)
     raise _translate(reply, message)(speaker.say(message or f"answered status {reply.status}"))
 
 
 def _right(reply: Reply, message: str) -> str | None:
-    """The right that the token lacks; None when the error is about something else."""
+    """The right that the token lacks, empty when nobody says which; None when the error is about something else."""
     match = _RIGHT.search(message)
     if match:
         return f"{match[1]}:{match[2]}"
     if _LACKING.search(message) or reply.status == 403:
-        return reply.right or f"to {reply.method} {reply.path}"
+        return reply.right
     return None
 
 

@@ -40,7 +40,7 @@ class Unauthorized(InfluxError):
 
 
 class Forbidden(InfluxError):
-    """The token is valid and lacks a right, such as ``write:tasks``."""
+    """The token is valid and lacks a right, such as ``write:tasks``; ``right`` is empty when nobody says which."""
 
     def __init__(self, message: str, right: str = "") -> None:
         super().__init__(message)

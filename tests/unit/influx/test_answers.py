@@ -82,6 +82,15 @@ def test_a_missing_right_is_named() -> None:
     assert "write:tasks" in str(unsaid)
 
 
+def test_a_call_is_no_right() -> None:
+    """Nobody can grant one to POST somewhere: where neither the message nor the call names a right, none is named."""
+    message = {"message": 'error calling function "to": user not authorized to write'}
+    error = error_of(Reply("POST", "/api/v2/query", "", 403, {}, json.dumps(message).encode()))
+    assert isinstance(error, Forbidden)
+    assert error.right == ""
+    assert "the token has no right to POST /api/v2/query: error calling function" in str(error)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

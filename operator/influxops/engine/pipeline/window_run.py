@@ -112,17 +112,25 @@ async def _run(link: LiveLink, stage: StagePlan, window: Window, answered: Calla
     """Run the script. Raises AttemptFailed with places in the user's own text, and the errors of the port."""
     moment = now_of(stage, window)
     if stage.as_is:
-        return await link.run(
-            "run_script",
-            lambda port: port.run_script(link.org_id, stage.script, moment, stage.timeout, answered=answered),
-        )
+        return await _ask(link, stage, stage.script, moment, answered)
     sent = window_script(stage.script, stage.facts, window, stage.cadence.period)
     try:
-        return await link.run(
-            "run_script", lambda port: port.run_script(link.org_id, sent.text, moment, stage.timeout, answered=answered)
-        )
+        return await _ask(link, stage, sent.text, moment, answered)
     except ScriptFailed as error:
         raise AttemptFailed(in_users_places(str(error), stage.script, sent)) from error
+
+
+async def _ask(
+    link: LiveLink, stage: StagePlan, flux: str, moment: datetime, answered: Callable[[], None] | None
+) -> QueryResult:
+    try:
+        return await link.run(
+            "run_script", lambda port: port.run_script(link.org_id, flux, moment, stage.timeout, answered=answered)
+        )
+    except Forbidden as error:
+        if error.right:
+            raise
+        raise AttemptFailed(f"{error}; the token needs to read and write the buckets of the script") from error
 
 
 def now_of(stage: StagePlan, window: Window) -> datetime:

@@ -10,8 +10,8 @@ import pytest
 from influxops.core.pipeline.proofs.result import Target
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline import window_run
-from influxops.engine.pipeline.window_run import Abandoned, run_window
-from influxops.influx.errors import Unavailable
+from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, run_window
+from influxops.influx.errors import Forbidden, Unavailable
 from tests.support.pipeline_desk import PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of
 from tests.support.until import until
@@ -47,6 +47,19 @@ async def test_nobody_writes_into_a_bucket_while_a_delete_without_answer_may_be_
         await lost
     await other
     assert len(desk.fake.ran) == 2
+
+
+@pytest.mark.parametrize("as_is", [False, True])
+async def test_a_script_that_the_token_may_not_run_says_what_the_token_needs(as_is: bool) -> None:
+    """InfluxDB names no right for a script's own reads and writes; where it names one, that is told."""
+    desk = PipelineDesk()
+    stage = replace(plan_of({"a": StageOf()}).stages["a"], as_is=as_is)
+    window = stage.cadence.latest(desk.tools.context.now())
+    for right, needs in (("", "to read and write the buckets of the script"), ("read:buckets", "read:buckets")):
+        desk.fake.always["run_script"] = Forbidden("user not authorized to write", right)
+        with pytest.raises(AttemptFailed) as failed:
+            await run_window(desk.link, stage, window, lambda: None)
+        assert str(failed.value) == f"user not authorized to write; the token needs {needs}"
 
 
 async def test_a_cancelled_run_leaves_the_bucket_when_its_delete_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
