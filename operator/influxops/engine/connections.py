@@ -150,7 +150,10 @@ class Connections:
                 with contextlib.suppress(SpecInvalid):
                     self._start(record, read(InfluxConnectionSpec, record.spec(), "spec"))
             first = min(users)
-            message = f"{len(users)} objects still use this connection, {first} among them: delete them, or let them use another"
+            message = (
+                f"{len(users)} objects still use this connection, {first} among them: delete them (with spec.deletion Orphan "
+                "what they have in InfluxDB stays)"
+            )
             outcome = Wait(Reason.DELETING, message, after=2.0)
             previous = record.status()
             conditions = stamp(of_outcome(outcome), previous.get("conditions") or [], record.generation, context.now())

@@ -307,6 +307,9 @@ def test_a_connection_goes_after_its_objects(lab: Lab) -> None:
         "says who uses it",
         lambda one: condition(one)["reason"] == "Deleting" and "2 objects" in condition(one)["message"],
     )
+    # Their connectionRef cannot change, so nobody is told to change it.
+    message = condition(lab.get(CONNECTION, "main"))["message"]
+    assert message.endswith(": delete them (with spec.deletion Orphan what they have in InfluxDB stays)")
     lab.delete(TASK, "cpu")
     lab.delete(POLICY, "kept")
     lab.gone(TASK, "cpu")
