@@ -12,6 +12,7 @@ from influxops.api.connection import Policy
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.core.desired import DesiredTask, SpecFault, desired_task
 from influxops.core.flux.facts import ScriptFacts, facts_of
+from influxops.core.flux.nesting import LINKS, TOO_DEEP, may_be_deep
 from influxops.core.flux.render import to_user_place
 from influxops.core.marker import Owner
 from influxops.influx.client import InfluxClient
@@ -252,3 +253,23 @@ async def test_the_prelude_is_the_closed_window_before_now(client: InfluxClient,
         text = await answer.text()
     assert "2026-01-01T10:30:00" in text
     assert "2026-01-01T08:15:00" in text
+
+
+CHAINS = {
+    "or": ("x = true", " or true"),
+    "pipes": ('from(bucket: "raw") |> range(start: -1h)', " |> limit(n: 1)"),
+    "sum": ("x = 1", " + 1"),
+}
+
+
+@pytest.mark.parametrize(("first", "link"), CHAINS.values(), ids=CHAINS.keys())
+async def test_a_chain_that_is_long_to_parse_is_refused_by_the_compiler_at_once(
+    client: InfluxClient, influx_org: Any, first: str, link: str
+) -> None:
+    """The parser takes time by the square of its links; what is not asked about beforehand is parsed soon."""
+    with pytest.raises(ScriptInvalid, match=TOO_DEEP):
+        await client.check_script(influx_org.org_id, first + 400 * link)
+    assert may_be_deep(first + 400 * link)
+    short = first + (LINKS - 5) * link
+    assert not may_be_deep(short)
+    await client.ast(short)

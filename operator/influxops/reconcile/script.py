@@ -9,6 +9,7 @@ from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.template import Template
 from influxops.core.desired import DesiredTask, SpecFault, allowed_buckets, desired_task
 from influxops.core.flux.facts import ScriptFacts
+from influxops.core.flux.nesting import TOO_DEEP, may_be_deep
 from influxops.core.flux.render import to_user_place
 from influxops.core.marker import sha256
 from influxops.core.outcome import Reason, Wait
@@ -102,10 +103,26 @@ async def script_facts(link: Link, script: str) -> ScriptFacts:
     known = link.scripts.get(script)
     if known is not None:
         return known
+    if may_be_deep(script):
+        await _refuse_deep(link, script)
     try:
         return link.scripts.learn(script, await link.call("ast", lambda port: port.ast(script)))
     except ScriptInvalid as error:
         raise _fault(error, (error.line, error.column) if error.line else None) from None
+
+
+async def _refuse_deep(link: Link, script: str) -> None:
+    """Ask the compiler, which refuses at once what the parser would be at for minutes. Its other faults are for later: the script is
+    not rendered yet.
+    """
+    try:
+        await link.call("check_script", lambda port: port.check_script(link.org_id, script))
+    except ScriptInvalid as error:
+        if TOO_DEEP in str(error):
+            raise SpecFault(
+                f"InfluxDB refuses the script: {error}; use contains(set: …), or fewer operators in one expression",
+                Reason.INVALID_SCRIPT,
+            ) from None
 
 
 async def desired(visit: TaskVisit, spec: InfluxTaskSpec) -> tuple[DesiredTask, str]:
