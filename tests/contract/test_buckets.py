@@ -95,6 +95,15 @@ async def test_update_sets_everything_at_once(influx: InfluxPort, org_id: str) -
         assert await influx.find_bucket(org_id, "b") == changed
 
 
+async def test_a_bucket_by_its_id(influx: InfluxPort, org_id: str) -> None:
+    """None when it is gone, and for an organization that is not its own."""
+    made = await influx.create_bucket(org_id, "b", "mine", DAY, HOUR)
+    assert await influx.get_bucket(org_id, made.id) == made
+    assert await influx.get_bucket("0123456789abcdef", made.id) is None
+    await influx.delete_bucket(made.id)
+    assert await influx.get_bucket(org_id, made.id) is None
+
+
 async def test_a_deleted_bucket_is_gone(influx: InfluxPort, org_id: str) -> None:
     """Update and delete of it say NotFound; its name is free again."""
     made = await influx.create_bucket(org_id, "b", "", 0, 0)

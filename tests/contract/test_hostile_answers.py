@@ -50,6 +50,7 @@ CALLS: dict[str, Callable[[InfluxClient], Awaitable[object]]] = {
     "check_script": lambda client: client.check_script(ORG, SCRIPT),
     "list_buckets": lambda client: client.list_buckets(ORG),
     "find_bucket": lambda client: client.find_bucket(ORG, "raw"),
+    "get_bucket": lambda client: client.get_bucket(ORG, TASK),
     "create_bucket": lambda client: client.create_bucket(ORG, "raw", "", 3600, 3600),
     "update_bucket": lambda client: client.update_bucket(TASK, "", 3600, 3600),
     "delete_bucket": lambda client: client.delete_bucket(TASK),
@@ -74,6 +75,7 @@ CALLS: dict[str, Callable[[InfluxClient], Awaitable[object]]] = {
 HARMLESS = {
     ("null fields", "org_id"): None,  # Go writes an empty list as null
     ("null fields", "find_tasks"): [],
+    ("null fields", "get_bucket"): None,
     ("null fields", "list_runs"): [],
     ("null fields", "run_log"): [],
 }
@@ -203,7 +205,7 @@ async def test_another_object_than_the_one_asked_for_is_never_taken() -> None:
     bucket = '{"buckets": [{"id": "1", "name": "precious"}]}'
     org = '{"orgs": [{"id": "1", "name": "other"}]}'
     task = '{"id": "1", "orgID": "2", "name": "other", "flux": "", "status": "active"}'
-    for text, call in ((bucket, "find_bucket"), (org, "org_id"), (task, "get_task")):
+    for text, call in ((bucket, "find_bucket"), (bucket, "get_bucket"), (org, "org_id"), (task, "get_task")):
         async with serve(body(text)) as url:
             client = InfluxClient(ConnectionSettings(url, TOKEN))
             with pytest.raises(Unavailable, match="another"):

@@ -69,9 +69,10 @@ async def test_without_the_right_to_write_tasks_nothing_changes(world: World) ->
 
 
 async def test_without_the_right_to_read_buckets(world: World) -> None:
-    """The list leaves user buckets out; the look-up by name tells a hidden one from one that is not there."""
-    await world.port.create_bucket(world.org_id, "raw", "", 0, 0)
+    """The list leaves user buckets out; the look-up by name tells a hidden one from one that is not there, the one by id does not."""
+    made = await world.port.create_bucket(world.org_id, "raw", "", 0, 0)
     port = await world.narrow(["read:buckets"])
+    assert await port.get_bucket(world.org_id, made.id) is None
     assert {bucket.type for bucket in await port.list_buckets(world.org_id)} == {"system"}
     with pytest.raises(Forbidden) as caught:
         await port.find_bucket(world.org_id, "raw")

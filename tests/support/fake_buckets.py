@@ -41,6 +41,13 @@ class FakeBuckets(FakeCore):
 
         return await self._do("find_bucket", (org_id, name), act)
 
+    async def get_bucket(self, org_id: str, bucket_id: str) -> Bucket | None:
+        async def act() -> Bucket | None:
+            bucket = self.buckets.get(bucket_id)
+            return bucket if bucket and bucket.org_id == org_id and not self._hidden(bucket) else None
+
+        return await self._do("get_bucket", (org_id, bucket_id), act)
+
     async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
         async def act() -> Bucket:
             self._need("write:buckets")

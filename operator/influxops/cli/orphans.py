@@ -1,4 +1,4 @@
-"""``influxops orphans``: what carries our mark in InfluxDB and has no object in the cluster any more."""
+"""``influxops orphans``: what carries our mark in InfluxDB and has no object in the cluster any more, or one with another bucket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 app = typer.Typer(
     name="orphans",
-    help="Tasks and buckets in InfluxDB whose object in the cluster is gone.",
+    help="Tasks and buckets in InfluxDB whose object in the cluster is gone, or has another bucket.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -83,6 +83,30 @@ def guard_message(blocked: Shortening, bucket: str, loss: str) -> str:
     )
 
 
+def is_renamed(desired: DesiredBucket, bucket: Bucket, known_id: str) -> bool:
+    """Whether a bucket of another name is the one of this resource: ``spec.bucket`` cannot change, so somebody renamed it.
+
+    ``known_id`` is ``status.bucketID``. An owner key alone does not tell: an object of before may have left it.
+    """
+    marker = bucket.marker
+    if marker is None or bucket.name == desired.name:
+        return False
+    return marker.uid == desired.uid or (marker.owner == desired.owner and bucket.id == known_id)
+
+
+def renamed_message(desired: DesiredBucket, bucket: Bucket, known_id: str) -> str:
+    """What a user reads when the bucket has another name; one that bears the mark and another id may be a copy."""
+    if known_id in {"", bucket.id}:
+        what = f"was renamed to {bucket.name!r} in InfluxDB (id {bucket.id}), which holds its points"
+    else:
+        what = f"does not exist, and bucket {bucket.name!r} (id {bucket.id}) bears the mark of this object"
+    return (
+        f"bucket {desired.name!r} {what}: rename it back (influx bucket update --id {bucket.id} --name {desired.name!r}); or, to "
+        f"have a new, empty one, take the mark off the end of its description (influx bucket update --id {bucket.id} "
+        "--description TEXT)"
+    )
+
+
 def plan_bucket(desired: DesiredBucket, bucket: Bucket | None) -> Plan:
     """Plan a bucket's settings. Whether a shorter retention may be applied is for ``shortening`` to say, before."""
     if desired.shard_group > desired.retention > 0:

@@ -63,6 +63,19 @@ async def find_bucket(http: Http, org_id: str, name: str) -> Bucket | None:
     return found
 
 
+async def get_bucket(http: Http, org_id: str, bucket_id: str) -> Bucket | None:
+    """The bucket of that id, whatever its name; None when the organization has none, or the token may not see it."""
+    # Asked for as a list, for that is empty where the token may not see it: an id may be of an organization of before.
+    try:
+        data = await http.call("GET", "/api/v2/buckets", params={"orgID": org_id, "id": bucket_id}, right=READ)
+    except NotFound:
+        return None
+    page = decoded(_buckets, data, http.speaker)
+    if any(bucket.id != bucket_id for bucket in page):
+        raise Unavailable(http.speaker.say(f"answered another bucket than that of id {bucket_id}; {REPEATS}"))
+    return next((bucket for bucket in page if bucket.org_id == org_id), None)
+
+
 async def create_bucket(
     http: Http, org_id: str, name: str, description: str, retention: int, shard_group: int
 ) -> Bucket:

@@ -69,6 +69,9 @@ class InfluxClient:
     async def find_bucket(self, org_id: str, name: str) -> Bucket | None:
         return await buckets.find_bucket(self._http, org_id, name)
 
+    async def get_bucket(self, org_id: str, bucket_id: str) -> Bucket | None:
+        return await buckets.get_bucket(self._http, org_id, bucket_id)
+
     async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
         return await buckets.create_bucket(self._http, org_id, name, description, retention, shard_group)
 

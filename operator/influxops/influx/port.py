@@ -69,6 +69,9 @@ class InfluxPort(Protocol):
     async def find_bucket(self, org_id: str, name: str) -> Bucket | None:
         """The bucket of that exact name in that organization, or None."""
 
+    async def get_bucket(self, org_id: str, bucket_id: str) -> Bucket | None:
+        """The bucket of that id, whatever its name; None when the organization has none, or the token may not see it."""
+
     async def create_bucket(self, org_id: str, name: str, description: str, retention: int, shard_group: int) -> Bucket:
         """Create a bucket; seconds, retention 0 keeps for ever. Raises Conflict when the name is taken."""
 

@@ -10,7 +10,14 @@ from influxops.api.common import FINALIZER, RECONCILE_AT
 from influxops.api.errors import SpecInvalid
 from influxops.api.read import read
 from influxops.api.retentionpolicy import RetentionPolicySpec
-from influxops.core.bucket_plan import DesiredBucket, default_shard_group, guard_message, plan_bucket, shortening
+from influxops.core.bucket_plan import (
+    DesiredBucket,
+    default_shard_group,
+    guard_message,
+    plan_bucket,
+    renamed_message,
+    shortening,
+)
 from influxops.core.conditions import settled_generation
 from influxops.core.durations import DurationError, format_retention, format_seconds, parse_retention
 from influxops.core.keys import Key, Kind
@@ -24,7 +31,7 @@ from influxops.reconcile.approval import Held, Shown, hold
 from influxops.reconcile.context import Context, Link
 from influxops.reconcile.faults import outcome_of
 from influxops.reconcile.finalizer import confirm, ensure_finalizer
-from influxops.reconcile.policy_apply import create, in_words, look_up, update
+from influxops.reconcile.policy_apply import create, find_renamed, in_words, look_up, update
 from influxops.reconcile.policy_loss import loss_in_words
 from influxops.reconcile.references import NotUsable, connection_key, owner_of, park, poll_after, usable_link
 
@@ -132,6 +139,9 @@ async def _converge(
     held = _held_by_other(context, wanted, bucket, {rival.key for rival in _rivals(context, record, spec.bucket, link)})
     if held:
         return Stalled(Reason.CONFLICT, held, after=60.0)
+    renamed = await find_renamed(context, link, wanted, facts.bucket_id) if bucket is None else None
+    if renamed is not None:  # never renamed back unasked: others may use it by its new name
+        return Stalled(Reason.CONFLICT, renamed_message(wanted, renamed, facts.bucket_id), after=60.0)
     applied = _seconds(facts.applied_retention)
     plan = plan_bucket(wanted, bucket)
     if plan.refusal is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from influxops.core.bucket_plan import DesiredBucket
+from influxops.core.bucket_plan import DesiredBucket, is_renamed
 from influxops.core.durations import format_retention, format_seconds
 from influxops.core.observed import Bucket
 from influxops.core.outcome import Reason
@@ -36,6 +36,24 @@ async def look_up(context: Context, link: Link, name: str) -> Bucket | None:
     else:
         link.snapshot.put_bucket(bucket, context.clock())
     return bucket
+
+
+async def find_renamed(context: Context, link: Link, wanted: DesiredBucket, known_id: str) -> Bucket | None:
+    """The bucket of this resource under another name, read now; ``known_id`` is ``status.bucketID``.
+
+    By its id, since the last sweep may be from before the rename; and by the mark, since a status may be lost.
+    """
+    if known_id:
+        found = await link.call("get_bucket", lambda port: port.get_bucket(link.org_id, known_id))
+        if found is not None and is_renamed(wanted, found, known_id):
+            return found
+    # Most buckets are not ours: to look for the uid is cheaper than to read every mark.
+    for candidate in [one for one in link.snapshot.buckets.values() if wanted.uid in one.description]:
+        if is_renamed(wanted, candidate, known_id):
+            fresh = await look_up(context, link, candidate.name)
+            if fresh is not None and is_renamed(wanted, fresh, known_id):
+                return fresh
+    return None
 
 
 async def create(context: Context, record: Record, link: Link, wanted: DesiredBucket) -> Bucket:

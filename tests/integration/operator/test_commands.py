@@ -203,3 +203,32 @@ def test_orphans_are_listed_and_cleared(lab: Lab) -> None:
     assert "influxops/v1" not in lab.influx.task(copy)["flux"]
     assert lab.influx.task(copy)["status"] == "active"
     assert "influxops/v1" not in lab.influx.bucket("raw2").get("description", "")
+
+
+def test_a_second_bucket_of_an_owner_is_an_orphan_and_a_renamed_one_is_not(lab: Lab) -> None:
+    """The one with the owner's name is the owner's; while there is none, the renamed one is, and nobody takes its mark off."""
+    lab.connect()
+    lab.policy("raw2", "raw2", "30d")
+    bucket_id = lab.synced(POLICY, "raw2")["status"]["bucketID"]
+    mark = lab.influx.bucket("raw2")["description"]
+    instance = mark.split("owner=")[1].partition("/")[0]
+
+    def orphans(*arguments: str) -> str:
+        given = {"KUBECONFIG": str(lab.stack.kubeconfig), "INFLUXOPS_INSTANCE_ID": instance}
+        done = command.influxops("orphans", *arguments, **given)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    lab.influx.call("PATCH", f"buckets/{bucket_id}", {"name": "renamed"})
+    lab.rests(POLICY, "raw2", "Conflict", "'renamed'")
+    assert bucket_id not in orphans("list")
+    lab.influx.call("PATCH", f"buckets/{bucket_id}", {"name": "raw2"})
+    lab.synced(POLICY, "raw2")
+    second = lab.influx.new_bucket("second", description=mark)["id"]
+    listed = orphans("list")
+    assert second in listed
+    assert bucket_id not in listed
+    assert "the mark is taken off" in orphans("delete", "--yes", second)
+    assert "influxops/v1" not in lab.influx.bucket("second").get("description", "")
+    assert lab.influx.bucket("raw2")["description"] == mark
+    assert second not in orphans("list")

@@ -113,6 +113,57 @@ def test_a_deleted_bucket_is_created_again(lab: Lab) -> None:
     assert lab.influx.bucket("kept")["id"] == item["status"]["bucketID"]
 
 
+def rename(lab: Lab, bucket_id: str, name: str) -> None:
+    """As somebody does in InfluxDB's UI."""
+    lab.influx.call("PATCH", f"buckets/{bucket_id}", {"name": name})
+
+
+def test_a_renamed_bucket_is_told_and_no_other_is_made(lab: Lab) -> None:
+    """The points are in the renamed one; renamed back, all is as before."""
+    lab.connect()
+    lab.policy("kept", "kept", "30d")
+    bucket_id = lab.synced(POLICY, "kept")["status"]["bucketID"]
+    lab.influx.write("kept", f"cpu usage=1 {int(time.time())}")
+    rename(lab, bucket_id, "renamed")
+    item = lab.rests(POLICY, "kept", "Conflict", "'kept' was renamed to 'renamed'", bucket_id, "rename it back")
+    assert condition(item, "Stalled")["status"] == "True"
+    lab.sweeps()
+    assert lab.influx.bucket("kept") == {}
+    assert lab.status(POLICY, "kept")["bucketID"] == bucket_id
+    rename(lab, bucket_id, "kept")
+    lab.synced(POLICY, "kept")
+    assert lab.influx.bucket("kept")["id"] == bucket_id
+    assert lab.influx.bucket("renamed") == {}
+    assert len(lab.influx.rows('from(bucket: "kept") |> range(start: -1h)')) == 1
+
+
+def test_a_renamed_bucket_is_told_when_a_look_comes_before_the_sweep(lab: Lab) -> None:
+    """The last picture of the server has it by its old name still."""
+    lab.connect(syncInterval="1h")
+    lab.policy("kept", "kept", "30d")
+    bucket_id = lab.synced(POLICY, "kept")["status"]["bucketID"]
+    rename(lab, bucket_id, "renamed")
+    lab.annotate(POLICY, "kept", reconcile_requested_at="now")
+    lab.rests(POLICY, "kept", "Conflict", "'renamed'")
+    assert lab.influx.bucket("kept") == {}
+    rename(lab, bucket_id, "kept")
+    lab.annotate(POLICY, "kept", reconcile_requested_at="again")
+    lab.synced(POLICY, "kept")
+
+
+def test_a_renamed_bucket_may_be_given_up(lab: Lab) -> None:
+    """Without the mark it is nobody's, and a new one is made, as the message says."""
+    lab.connect()
+    lab.policy("kept", "kept", "30d")
+    bucket_id = lab.synced(POLICY, "kept")["status"]["bucketID"]
+    rename(lab, bucket_id, "renamed")
+    lab.rests(POLICY, "kept", "Conflict", "take the mark off")
+    lab.influx.call("PATCH", f"buckets/{bucket_id}", {"description": "given up"})
+    lab.synced(POLICY, "kept")
+    assert lab.influx.bucket("kept")["id"] != bucket_id
+    assert lab.influx.bucket("renamed")["description"] == "given up"
+
+
 def test_shortening_needs_consent(lab: Lab) -> None:
     """Stalled with the number of points that would go; nothing happens before dataLossApproval names the new value."""
     lab.connect()

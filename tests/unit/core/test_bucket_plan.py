@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from influxops.core.bucket_plan import DesiredBucket, default_shard_group, guard_message, plan_bucket, shortening
+from influxops.core.bucket_plan import (
+    DesiredBucket,
+    default_shard_group,
+    guard_message,
+    is_renamed,
+    plan_bucket,
+    renamed_message,
+    shortening,
+)
 from influxops.core.durations import DAY, HOUR
 from influxops.core.marker import Owner, stamp_description
 from influxops.core.observed import Bucket
@@ -79,3 +87,36 @@ def test_when_status_was_lost_an_old_consent_does_not_shorten_our_own_bucket() -
     """Restored from a backup without status: the bucket bears our mark, and what was applied is not known."""
     mine = bucket(30 * DAY, DAY, stamp_description(OWNER, "u1", ""))
     assert shortening(replace(WANTED, approval=7 * DAY), mine, None) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "uid", "known", "renamed"),
+    [
+        ("other", OWNER, "u1", "b1", True),
+        ("other", OWNER, "u1", "", True),
+        ("other", OWNER, "restored", "b1", True),
+        ("raw", OWNER, "u1", "b1", False),
+        ("other", OWNER, "of before", "", False),
+        ("other", OWNER._replace(name="next"), "u2", "b1", False),
+    ],
+    ids=["both", "status lost", "uid of a backup", "its own name", "left by an object of before", "another's now"],
+)
+def test_a_bucket_that_was_renamed_is_known_by_uid_or_id(
+    name: str, owner: Owner, uid: str, known: str, renamed: bool
+) -> None:
+    found = replace(bucket(DAY, DAY, stamp_description(owner, uid, "mine")), name=name)
+    assert is_renamed(WANTED, found, known) is renamed
+
+
+def test_without_our_mark_a_bucket_of_the_known_id_is_let_be() -> None:
+    """That is how a user gives it up."""
+    assert not is_renamed(WANTED, replace(bucket(DAY), name="other"), "b1")
+
+
+def test_what_is_said_of_a_renamed_bucket_and_of_one_that_may_be_a_copy() -> None:
+    found = replace(bucket(DAY), name="other")
+    for known in ("", "b1"):
+        assert renamed_message(WANTED, found, known).startswith(
+            "bucket 'raw' was renamed to 'other' in InfluxDB (id b1)"
+        )
+    assert "bucket 'raw' does not exist, and bucket 'other' (id b1) bears" in renamed_message(WANTED, found, "b0")
