@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.support.crash import Plan, Result, run_plan
@@ -10,24 +9,11 @@ from tests.support.faults import Rule
 from tests.support.history import KUBE, Exchange, decoded
 from tests.support.leadership import SHORT, judge
 from tests.support.matrix import Matrix
+from tests.support.steps import nth
 from tests.support.world import World, world
 
 CREATE, TAKE, RENEW, RELEASE = "lease-create", "lease-take", "lease-renew", "lease-release"
 """The Lease is made, taken over from one who died, renewed, and given up."""
-
-
-def nth_write(wanted: str, number: int) -> Callable[[Exchange], bool]:
-    """Accepts the ``number``-th write of the Lease of this kind, counted from 1 and from the making of this function."""
-    seen = 0
-
-    def accepts(exchange: Exchange) -> bool:
-        nonlocal seen
-        if kind_of(exchange) != wanted:
-            return False
-        seen += 1
-        return seen == number
-
-    return accepts
 
 
 def kind_of(exchange: Exchange) -> str:
@@ -56,7 +42,7 @@ class LeasePlan(Plan):
     def rule(self) -> Rule | None:
         """What strikes."""
         kind, _, number = self.write.rpartition("-")
-        return None if self.fault is None else Rule(nth_write(kind, int(number)), self.fault)
+        return None if self.fault is None else Rule(nth(kind, int(number), kind_of), self.fault)
 
 
 async def within_the_right(made: World) -> list[str]:

@@ -107,13 +107,13 @@ def _query(exchange: Exchange) -> str:
     return "read-back" if named else ""
 
 
-def nth(step: str, number: int) -> Callable[[Exchange], bool]:
-    """Accepts the ``number``-th request of a step, counted from 1."""
+def nth(step: str, number: int, of: Callable[[Exchange], str] = step_of) -> Callable[[Exchange], bool]:
+    """Accepts the ``number``-th request of a step, counted from 1 and from the making of this function; ``of`` tells the step of each."""
     seen = 0
 
     def accepts(exchange: Exchange) -> bool:
         nonlocal seen
-        if step_of(exchange) != step:
+        if of(exchange) != step:
             return False
         seen += 1
         return seen == number

@@ -269,3 +269,15 @@ def _stored(fake: FakeInflux) -> list[tuple[str, ...]]:
         if one.type == "user"
     ]
     return [*sorted(tasks), *sorted(buckets)]
+
+
+async def stored_of(kind: Kind, name: str, spec: dict[str, Any], *, delete: bool = False) -> tuple[object, object]:
+    """The outcome for an object, or for its deletion once it has settled, and what InfluxDB holds then, by connection."""
+    bench = Bench()
+    key = bench.put(kind, name, spec)
+    outcome = await bench.settle(key)
+    if delete:
+        await bench.sweep()
+        bench.delete(key)
+        outcome = await bench.settle(key)
+    return outcome_of(outcome), bench.stored()

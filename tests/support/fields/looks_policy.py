@@ -7,7 +7,7 @@ from typing import Any
 
 from influxops.core.durations import DAY
 from influxops.core.keys import Kind
-from tests.support.fields.bench import Bench, outcome_of
+from tests.support.fields.bench import Bench, outcome_of, stored_of
 
 Object = dict[str, Any]
 NAME = "walked"
@@ -15,9 +15,7 @@ NAME = "walked"
 
 async def stored(spec: Object) -> object:
     """What InfluxDB holds, by connection."""
-    bench = Bench()
-    outcome = await bench.settle(bench.put(Kind.POLICY, NAME, spec))
-    return outcome_of(outcome), bench.stored()
+    return await stored_of(Kind.POLICY, NAME, spec)
 
 
 async def changed_by_hand(spec: Object) -> object:
@@ -46,9 +44,4 @@ async def shortened(spec: Object) -> object:
 
 async def deleted(spec: Object) -> object:
     """What InfluxDB holds after the object is deleted."""
-    bench = Bench()
-    key = bench.put(Kind.POLICY, NAME, spec)
-    await bench.settle(key)
-    await bench.sweep()
-    bench.delete(key)
-    return outcome_of(await bench.settle(key)), bench.stored()
+    return await stored_of(Kind.POLICY, NAME, spec, delete=True)

@@ -13,7 +13,7 @@ from influxops.core.runs import fold
 from influxops.core.schedule import Schedule
 from influxops.core.slot_book import SlotBook, SlotFacts
 from influxops.reconcile.visit import current_task_status
-from tests.support.fields.bench import NOON, Bench, outcome_of
+from tests.support.fields.bench import NOON, Bench, outcome_of, stored_of
 
 Object = dict[str, Any]
 NAME = "walked"
@@ -22,9 +22,7 @@ THEIRS = 'option task = {name: "%s", every: 1h}\n\nfrom(bucket: "theirs") |> ran
 
 async def stored(spec: Object) -> object:
     """What InfluxDB holds, by connection."""
-    bench = Bench()
-    outcome = await bench.settle(bench.put(Kind.TASK, NAME, spec))
-    return outcome_of(outcome), bench.stored()
+    return await stored_of(Kind.TASK, NAME, spec)
 
 
 async def changed_by_hand(spec: Object) -> object:
@@ -52,12 +50,7 @@ async def beside_others(spec: Object) -> object:
 
 async def deleted(spec: Object) -> object:
     """What InfluxDB holds after the object is deleted."""
-    bench = Bench()
-    key = bench.put(Kind.TASK, NAME, spec)
-    await bench.settle(key)
-    await bench.sweep()
-    bench.delete(key)
-    return outcome_of(await bench.settle(key)), bench.stored()
+    return await stored_of(Kind.TASK, NAME, spec, delete=True)
 
 
 async def lateness(spec: Object) -> object:

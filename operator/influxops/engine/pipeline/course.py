@@ -27,7 +27,6 @@ PATIENCE = 30.0
 MARK_EVERY = timedelta(hours=1)
 """The watermark is written again after so long although it has not moved: the ledger forgets what is old."""
 
-
 MARKS = 10
 """Watermarks that may wait for the ledger at one time."""
 
@@ -103,9 +102,8 @@ class Course:
         for entry in found.marked:
             self.writer.put(replace(again(entry), state=WindowState.FAILED, cause=Cause.GIVEN_UP, error=entry.error))
         self.added_to = until
-        self.stranded = {
-            place for place in self.stranded if place[1].stop > self.watermark
-        }  # the others cannot come again
+        # What the watermark has passed cannot come again.
+        self.stranded = {place for place in self.stranded if place[1].stop > self.watermark}
         self.next = next_window(self.plan, now)
         self.dirty = True
         made = (one for one in made_of(self.plan, found.newest) if one[1].stop > self.watermark)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from influxops.core.observed import UNFINISHED, Run, RunState
@@ -56,7 +57,8 @@ async def run_native(
             if any(one.state in UNFINISHED for one in runs):
                 quiet = now()
             if not asked and now() >= max(due, quiet + CONFIRM):
-                await _start(link, native, window)
+                with _there(native):
+                    await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
                 asked = True
             if now() >= until:
                 raise AttemptFailed(
@@ -69,24 +71,18 @@ async def run_native(
 
 
 async def _runs(link: LiveLink, native: NativeTask, window: Window) -> list[Run]:
-    try:
+    with _there(native):
         return await link.call("list_runs", lambda port: port.list_runs(native.task_id, 20, window.stop))
-    except NotFound as error:
-        raise _gone(native, error) from error
 
 
-async def _start(link: LiveLink, native: NativeTask, window: Window) -> None:
+@contextmanager
+def _there(native: NativeTask) -> Iterator[None]:
+    """While the task is asked for something. Raises Abandoned when it is gone: its InfluxTask makes it anew, and the plan then names that one."""
     try:
-        await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
+        yield
     except NotFound as error:
-        raise _gone(native, error) from error
-
-
-def _gone(native: NativeTask, error: NotFound) -> Abandoned:
-    """Somebody has deleted the task: its InfluxTask makes it anew, and the plan then names that one."""
-    return Abandoned(
-        f"task {native.task_id} of InfluxTask {native.key.namespace}/{native.key.name} is not there: {error}"
-    )
+        where = f"InfluxTask {native.key.namespace}/{native.key.name}"
+        raise Abandoned(f"task {native.task_id} of {where} is not there: {error}") from error
 
 
 def _latest(runs: list[Run]) -> Run | None:
