@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from influxops.api.connection import InfluxConnectionSpec
 from influxops.core.flux.memo import ScriptMemo
@@ -163,7 +165,12 @@ class Context:
     preview: bool = False
     """True for a visit that only shows a plan: nothing is written, also no next step of what is half done, and differences of
     scripts are whole, not cut to what fits into a status."""
+    _taking: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def __post_init__(self) -> None:
         """Make what is made of the rest."""
         self.configmaps = ConfigMaps(self.kube.get_configmap, self.clock)
+
+    def taking(self, org_id: str, task_id: str) -> asyncio.Lock:
+        """To be held while a task that is nobody's is looked at and taken over, through whichever connection; gone with its last user."""
+        return self._taking.setdefault((org_id, task_id), asyncio.Lock())

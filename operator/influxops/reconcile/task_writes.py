@@ -65,6 +65,14 @@ async def create(visit: TaskVisit, desired: DesiredTask) -> None:
 
 async def update(visit: TaskVisit, desired: DesiredTask, action: UpdateTask) -> bool:
     """Send one PATCH. True when it only parked the task, or found another one than was planned for."""
+    if not action.adopt:
+        return await _update(visit, desired, action)
+    # Between the look and the PATCH another object may want the same task: the second one is to see the first one's mark.
+    async with visit.context.taking(visit.link.org_id, action.task_id):
+        return await _update(visit, desired, action)
+
+
+async def _update(visit: TaskVisit, desired: DesiredTask, action: UpdateTask) -> bool:
     context, record, link, state = visit.context, visit.record, visit.link, visit.state
     planned = link.snapshot.tasks.get(action.task_id)
     current = await refresh(visit, action.task_id)

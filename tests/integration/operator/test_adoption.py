@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.expect import condition
-from tests.support.lab import HOURLY, TASK, Lab
+from tests.support.expect import condition, rests
+from tests.support.lab import CONNECTION, HOURLY, TASK, Lab
 
 OWN = 'option task = {name: "telemetry/cpu", every: 6h, offset: 5m}\n\n// kept as it is\n' + HOURLY
 
@@ -147,3 +147,22 @@ def test_a_task_whose_mark_was_lost_is_not_taken_by_another_object(lab: Lab) -> 
     lab.task("thief", importID=task_id)
     lab.rests(TASK, "thief", "Conflict", f"{lab.namespace}/mine")
     assert lab.influx.task(task_id)["flux"] == bare
+
+
+def test_of_those_that_name_the_same_task_at_once_one_has_it(lab: Lab) -> None:
+    """The others say Conflict; nothing is created."""
+    stranger = lab.influx.new_task(OWN)
+    lab.connection(suspend=True)
+    names = [f"cpu-{number}" for number in range(6)]
+    for name in names:
+        lab.task(name, OWN, every=None, importID=stranger["id"])
+        lab.rests(TASK, name, "Suspended")
+    lab.patch(CONNECTION, "main", suspend=False)
+    lab.sweeps()
+    reasons = []
+    for name in names:
+        item = lab.until(TASK, name, "rests", lambda one: any(rests(one, why) for why in ("Synced", "Conflict")))
+        reasons.append(condition(item, "Ready")["reason"])
+    assert sorted(reasons) == ["Conflict"] * 5 + ["Synced"]
+    lab.sweeps()
+    assert [task["id"] for task in lab.influx.tasks()] == [stranger["id"]]

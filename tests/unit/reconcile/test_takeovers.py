@@ -1,0 +1,98 @@
+"""Tasks that somebody made by hand, and who may take them over: whatever the last sweep knew, and however many want the same one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from influxops.core.keys import Key, Kind
+from influxops.core.outcome import Done, Outcome, Reason, Stalled
+from influxops.influx.errors import Unavailable
+from influxops.reconcile.visit import visit
+from tests.support.desk import SCRIPT, Desk
+
+OTHER = Key(Kind.TASK, "ns", "other")
+
+
+async def by_hand(desk: Desk, every: str = "1h") -> str:
+    """A task ``legacy`` that somebody makes; its id."""
+    flux = f'option task = {{name: "legacy", every: {every}}}\n\n{SCRIPT}'
+    return (await desk.fake.create_task(desk.link.org_id, flux, "")).id
+
+
+def slow(desk: Desk) -> None:
+    """From now on others go on while InfluxDB works at a request."""
+    act = desk.fake._do
+
+    async def do(*call):  # type: ignore[no-untyped-def]
+        await asyncio.sleep(0)
+        answer = await act(*call)
+        await asyncio.sleep(0)
+        return answer
+
+    desk.fake._do = do  # type: ignore[method-assign]
+
+
+async def both(desk: Desk) -> list[Outcome]:
+    """Visits to both objects side by side, until none follows at once."""
+
+    async def settle(key: Key) -> Outcome:
+        for _ in range(10):
+            outcome = await visit(desk.context, key)
+            if not getattr(outcome, "again", False):
+                return outcome
+        raise AssertionError(f"no end: {outcome}")
+
+    return list(await asyncio.gather(settle(desk.record.key), settle(OTHER)))
+
+
+@pytest.mark.parametrize("every", ["1h", "2h"])
+async def test_of_two_that_want_the_same_task_at_once_one_has_it(every: str) -> None:
+    """The other one says so, and nothing is created; also when the schedule changes, which takes two steps."""
+    desk = Desk()
+    task = await by_hand(desk, every)
+    desk.change(importID=task)
+    desk.cache.upsert(replace(desk.record, key=OTHER, uid="u2"))
+    await desk.sweep()
+    slow(desk)
+    outcomes = await both(desk)
+    assert [type(outcome) for outcome in sorted(outcomes, key=lambda one: isinstance(one, Stalled))] == [Done, Stalled]
+    assert Reason.CONFLICT in [outcome.reason for outcome in outcomes if isinstance(outcome, Stalled)]
+    for _ in range(2):  # and so it stays
+        await desk.sweep()
+        assert await both(desk) == outcomes
+    assert list(desk.fake.tasks) == [task]
+    assert desk.running() == [task]
+    assert not desk.context._taking  # nothing is kept of what is over
+
+
+async def test_a_takeover_that_is_cut_off_is_in_nobodys_way() -> None:
+    """The visit is cancelled while InfluxDB is asked, or fails."""
+    desk = Desk()
+    task = await by_hand(desk)
+    desk.change(importID=task)
+    await desk.sweep()
+    hang = asyncio.Event()
+    act, asked = desk.fake.get_task, asyncio.Event()
+
+    async def get_task(task_id: str):  # type: ignore[no-untyped-def]
+        asked.set()
+        await hang.wait()
+        raise Unavailable("gone")
+
+    desk.fake.get_task = get_task  # type: ignore[method-assign]
+    first = asyncio.create_task(desk.visit())
+    await asked.wait()
+    assert len(desk.context._taking) == 1
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    hang.set()
+    await desk.visit()
+    desk.fake.get_task = act  # type: ignore[method-assign]
+    await desk.settle()
+    assert desk.ready() == ("True", "Synced")
+    assert list(desk.fake.tasks) == [task]
+    assert not desk.context._taking
