@@ -163,7 +163,7 @@ class Operator:
         self.metrics = metrics = Metrics()
         self.health = Health()
         self.lag = LoopLag()
-        self.cache = Cache()
+        self.cache = Cache(edges.clock)
         self.queue: WorkQueue[Key] = WorkQueue(edges.clock)
         self.statuses = StatusWriter(
             client, writes_per_second=settings.status_writes_per_second, interval=settings.status_interval

@@ -98,7 +98,7 @@ class Desk:
         self.clock = 1000.0
         self.wall = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
         self.fake = _Fake(now=lambda: self.wall)
-        self.cache = Cache()
+        self.cache = Cache(lambda: self.clock)
         connection = {"url": "https://a.example", "org": "acme", "tokenSecretRef": {"name": "t", "key": "k"}}
         self.link = LiveLink(
             CONNECTION, InfluxConnectionSpec.model_validate(connection), 1, _Fence(), Uncounted(), lambda: self.clock

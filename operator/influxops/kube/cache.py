@@ -5,8 +5,9 @@ Plain dicts, touched only from the event loop. Each look-up is one dict access; 
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Flag, auto
 from typing import Any
 
@@ -50,7 +51,9 @@ class Change(Flag):
 class Cache:
     """Records by key, with reverse indexes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed: dict[Key, float] = {}
         self._records: dict[Key, Record] = {}
         self._by_kind: dict[Kind, dict[Key, None]] = {kind: {} for kind in Kind}
         self._referrers: dict[Reference, set[Key]] = {}
@@ -67,6 +70,10 @@ class Cache:
     def get(self, key: Key) -> Record | None:
         """The record of a key."""
         return self._records.get(key)
+
+    def changed(self, key: Key) -> float:
+        """Monotonic time at which what people want of an object came in last: its spec, an annotation, or the object itself."""
+        return self._changed.get(key, float("-inf"))
 
     def keys(self, kind: Kind) -> Iterable[Key]:
         """Every key of a kind, oldest in the cache first."""
@@ -98,6 +105,12 @@ class Cache:
         return self._keep(record, self._records.get(record.key))
 
     def _keep(self, record: Record, old: Record | None) -> Change:
+        change = self._put(record, old)
+        if not change.echo:
+            self._changed[record.key] = self._clock()
+        return change
+
+    def _put(self, record: Record, old: Record | None) -> Change:
         self._records[record.key] = record
         self._by_kind[record.key.kind][record.key] = None
         if old is None or old.packed_spec != record.packed_spec:
@@ -116,6 +129,7 @@ class Cache:
         if record is None or record.uid != uid:
             return None
         del self._records[key]
+        self._changed.pop(key, None)
         del self._by_kind[key.kind][key]
         self._index(key, frozenset())
         return record

@@ -11,7 +11,7 @@ from influxops.api.read import read
 from influxops.core.desired import DesiredTask, SpecFault
 from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled, Wait
-from influxops.core.ownership import Claim, match
+from influxops.core.ownership import Claim, Match, match
 from influxops.core.plan import CreateTask, DeleteTask, Plan, RecreateTask, Step, UpdateTask
 from influxops.core.record import Record
 from influxops.core.task_plan import plan_task
@@ -24,7 +24,7 @@ from influxops.reconcile.finalizer import confirm, ensure_finalizer
 from influxops.reconcile.references import NotUsable, connection_key, no_bucket, park, poll_after, usable_link
 from influxops.reconcile.rerun_policy import rerun_policy
 from influxops.reconcile.state import TaskState
-from influxops.reconcile.task_found import find
+from influxops.reconcile.task_found import by_name, find, look_again
 from influxops.reconcile.task_held import held_back, held_for
 from influxops.reconcile.task_known import known_good
 from influxops.reconcile.task_recreate import (
@@ -120,18 +120,7 @@ async def _converge(visit: TaskVisit, spec: InfluxTaskSpec) -> Outcome:
     await settle_unknown(visit)
     if spec.import_id and spec.import_id not in link.snapshot.tasks:
         await refresh(visit, spec.import_id)
-    found = find(visit, spec, desired)
-    wish = wish_of(visit)
-    plan = plan_task(desired, found, wish)
-    if (
-        state.task_id
-        and found.ours is None
-        and found.retired is None
-        and await refresh(visit, state.task_id) is not None
-    ):
-        # The list left it out (it leaves out what the token may not read); it is there, so nothing is created.
-        found = find(visit, spec, desired)
-        plan = plan_task(desired, found, wish)
+    found, plan = await _planned(visit, spec, desired)
     for warning in plan.warnings:
         visit.context.recorder.event(record, warning.reason, warning.message, warning=True)
     if plan.refusal is not None:
@@ -166,6 +155,27 @@ async def _converge(visit: TaskVisit, spec: InfluxTaskSpec) -> Outcome:
     done = _done(visit, ours, spec)
     asked = bool(plan.actions) and ours is not None and visit.record.annotations.get(RECREATE) == ours.id
     return replace(done, after=SOON) if asked else done
+
+
+async def _planned(visit: TaskVisit, spec: InfluxTaskSpec, desired: DesiredTask) -> tuple[Match, Plan]:
+    """What is there, and what is to be done; with a fresh look where the last sweep may have missed what matters."""
+    state = visit.state
+    wish = wish_of(visit)
+    found = find(visit, spec, desired)
+    plan = plan_task(desired, found, wish)
+    if (
+        state.task_id
+        and found.ours is None
+        and found.retired is None
+        and await refresh(visit, state.task_id) is not None
+    ):
+        # The list left it out (it leaves out what the token may not read); it is there, so nothing is created.
+        found = find(visit, spec, desired)
+        plan = plan_task(desired, found, wish)
+    if plan.refusal is None and by_name(visit, spec, found) and await look_again(visit, spec, desired):
+        found = find(visit, spec, desired)
+        plan = plan_task(desired, found, wish)
+    return found, plan
 
 
 async def _ready_to_write(visit: TaskVisit, plan: Plan) -> TaskVisit:

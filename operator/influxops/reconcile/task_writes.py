@@ -42,10 +42,15 @@ async def settle_unknown(visit: TaskVisit) -> None:
     if not link.snapshot.complete or link.snapshot.started <= state.unknown_since:
         if state.task_id:
             await refresh(visit, state.task_id)
-        name = state.unknown_name
-        for task in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
-            link.snapshot.put_task(TaskRecord.of(task), visit.context.clock())  # a sweep may have ended meanwhile
+        await look_by_name(visit, state.unknown_name)
     state.unknown_since = None
+
+
+async def look_by_name(visit: TaskVisit, name: str) -> None:
+    """Read all tasks of a name now, and put them into the snapshot."""
+    link = visit.link
+    for task in await link.call("find_tasks", lambda port: port.find_tasks(link.org_id, name)):
+        link.snapshot.put_task(TaskRecord.of(task), visit.context.clock())  # a sweep may have ended meanwhile
 
 
 async def create(visit: TaskVisit, desired: DesiredTask) -> None:

@@ -166,3 +166,15 @@ def test_of_those_that_name_the_same_task_at_once_one_has_it(lab: Lab) -> None:
     assert sorted(reasons) == ["Conflict"] * 5 + ["Synced"]
     lab.sweeps()
     assert [task["id"] for task in lab.influx.tasks()] == [stranger["id"]]
+
+
+def test_a_task_younger_than_the_last_sweep_is_adopted_or_in_the_way(lab: Lab) -> None:
+    """No sweep comes between the task and the objects: one is refused, and nothing is created; the other takes it over."""
+    lab.connect(syncInterval="1h")
+    stranger = lab.influx.new_task(OWN)
+    lab.task("never", OWN, every=None)
+    lab.rests(TASK, "never", "AlreadyExists", stranger["id"])
+    assert lab.influx.tasks() == [stranger]
+    lab.task("cpu", OWN, every=None, adoption="Adopt")
+    assert lab.task_id("cpu") == stranger["id"]
+    assert [task["id"] for task in lab.influx.tasks()] == [stranger["id"]]

@@ -52,7 +52,7 @@ class Bench:
         """``links`` is the spec of every connection."""
         self.clock = 1000.0
         self.wall = NOON
-        self.cache = Cache()
+        self.cache = Cache(lambda: self.clock)
         self.links: dict[Key, LiveLink] = {}
         self.fakes: dict[Key, FakeInflux] = {}
         self.told: dict[Key, dict[str, Any]] = {}

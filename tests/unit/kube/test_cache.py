@@ -39,6 +39,23 @@ def test_only_our_own_writes_are_echoes() -> None:
         assert not (change | Change.STATUS).echo
 
 
+def test_it_is_known_when_somebody_changed_an_object() -> None:
+    """What the operator writes itself does not count, nor what was known already."""
+    now = 1.0
+    cache = Cache(lambda: now)
+    key = record().key
+    assert cache.changed(key) == float("-inf")
+    cache.upsert(record(version=1))
+    now = 2.0
+    cache.upsert(record(version=2, status={"n": 1}, finalizers=["f"]))
+    cache.upsert(record(version=2, status={"n": 1}, finalizers=["f"]))
+    assert cache.changed(key) == 1.0
+    cache.upsert(record(version=3, generation=2, spec={"connectionRef": {"name": "other"}}))
+    assert cache.changed(key) == 2.0
+    cache.remove(key, record().uid)
+    assert cache.changed(key) == float("-inf")
+
+
 def test_an_older_state_is_ignored() -> None:
     cache = Cache()
     cache.upsert(record(version=10, status={"n": 2}))

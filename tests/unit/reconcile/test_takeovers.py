@@ -35,6 +35,11 @@ def slow(desk: Desk) -> None:
     desk.fake._do = do  # type: ignore[method-assign]
 
 
+def looks(desk: Desk) -> int:
+    """How often tasks were looked for by their name."""
+    return [method for method, _ in desk.fake.calls].count("find_tasks")
+
+
 async def both(desk: Desk) -> list[Outcome]:
     """Visits to both objects side by side, until none follows at once."""
 
@@ -96,3 +101,73 @@ async def test_a_takeover_that_is_cut_off_is_in_nobodys_way() -> None:
     assert desk.ready() == ("True", "Synced")
     assert list(desk.fake.tasks) == [task]
     assert not desk.context._taking
+
+
+@pytest.mark.parametrize("suspend", [False, True])
+async def test_a_task_younger_than_the_last_sweep_is_taken_over(suspend: bool) -> None:
+    """As if the sweep had seen it, also when it is not to run any more."""
+    desk = Desk()
+    await desk.sweep()
+    task = await by_hand(desk)
+    desk.change(name="legacy", adoption="Adopt", suspend=suspend)
+    await desk.settle()
+    assert desk.recorder.steps == ["update"]
+    assert list(desk.fake.tasks) == [task]
+    assert desk.running() == ([] if suspend else [task])
+
+
+async def test_a_task_younger_than_the_last_sweep_is_in_the_way() -> None:
+    """Without leave to take it over nothing is created beside it, and it stays as it is."""
+    desk = Desk()
+    await desk.sweep()
+    task = await by_hand(desk)
+    before = desk.fake.tasks[task]
+    desk.change(name="legacy")
+    outcome = await desk.settle()
+    assert isinstance(outcome, Stalled)
+    assert outcome.reason is Reason.ALREADY_EXISTS
+    assert task in outcome.message
+    assert desk.fake.tasks == {task: before}
+
+
+async def test_which_of_two_is_not_guessed_when_the_last_sweep_saw_one() -> None:
+    """The second one is younger."""
+    desk = Desk()
+    first = await by_hand(desk)
+    await desk.sweep()
+    second = await by_hand(desk)
+    before = dict(desk.fake.tasks)
+    desk.change(name="legacy", adoption="Adopt")
+    outcome = await desk.settle()
+    assert isinstance(outcome, Stalled)
+    assert first in outcome.message
+    assert second in outcome.message
+    assert desk.fake.tasks == before
+
+
+async def test_a_sweep_that_reads_only_our_own_tasks_tells_nothing_of_others() -> None:
+    desk = Desk(name="legacy", adoption="Adopt")
+    task = await by_hand(desk)
+    await desk.sweep()
+    desk.link.snapshot.drop_task(task)
+    desk.link.snapshot.complete = False
+    await desk.settle()
+    assert list(desk.fake.tasks) == [task]
+
+
+async def test_objects_older_than_the_last_sweep_cost_no_look() -> None:
+    """Ten thousand that are there when the operator starts are not ten thousand requests more."""
+    desk = Desk(name="legacy", adoption="Adopt")
+    await desk.start()
+    assert desk.ready() == ("True", "Synced")
+    assert looks(desk) == 0
+
+
+async def test_names_that_nobody_chose_cost_no_look() -> None:
+    """Nor do as many that are applied at once."""
+    desk = Desk()
+    await desk.sweep()
+    desk.annotate("note", "x")
+    await desk.settle()
+    assert desk.ready() == ("True", "Synced")
+    assert looks(desk) == 0
