@@ -88,6 +88,7 @@ def influxd(
         f"--engine-path={data / 'engine'}",
         f"--http-bind-address={LOOPBACK}:{port}",
         "--reporting-disabled",
+        "--storage-write-timeout=1m",  # 10 s by default, and a disk may stand still for longer
         "--log-level=info",
     ]
     if certificate is not None and key is not None:

@@ -27,8 +27,8 @@ class Endpoint:
         except (OSError, http.client.HTTPException):
             return 0
 
-    def call(self, method: str, path: str, body: object = None, timeout: float = 30.0) -> Any:
-        """A JSON request and its JSON answer; None for an empty one. Raises ServerFailed unless the status is 2xx."""
+    def call(self, method: str, path: str, body: object = None, timeout: float = 90.0) -> Any:
+        """A JSON request and its JSON answer; None for an empty one. The time is for disks that stand still a while. Raises ServerFailed unless the status is 2xx."""
         try:
             status, answer = self._request(method, path, body, timeout)
         except (OSError, http.client.HTTPException) as error:

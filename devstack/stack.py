@@ -165,11 +165,14 @@ class Stack:
             raise error
         return done
 
-    def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        """A kubeconfig that acts as this (existing) service account, to try its RBAC; the token lasts 12 hours."""
+    def service_account_kubeconfig(self, namespace: str, name: str, *, host: str = "") -> Path:
+        """A kubeconfig that acts as this (existing) service account, to try its RBAC; the token lasts 12 hours.
+
+        ``host`` is a proxy before the API server, if requests are to go through one.
+        """
         token = self.kubectl("create", "token", name, "--namespace", namespace, "--duration", "12h").stdout.strip()
         path = self.directory / f"kubeconfig-{namespace}-{name}"
-        return write_kubeconfig(path, self.kube.host, self.kube.ca, token, namespace=namespace)
+        return write_kubeconfig(path, host or self.kube.host, self.kube.ca, token, namespace=namespace)
 
     def close(self) -> None:
         """End all servers at once and remove the data; logs are kept. Twice is fine."""

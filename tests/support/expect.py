@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = float(os.environ.get("INFLUXOPS_TEST_PATIENCE", "30"))
-"""Seconds that a condition is given by default: far beyond what it takes, for a machine that is busy otherwise; more by the environment."""
+PATIENCE = float(os.environ.get("INFLUXOPS_TEST_PATIENCE", "90" if os.environ.get("CI") else "30"))
+"""Seconds that a condition is given by default: far beyond what it takes, for a machine that is busy otherwise; more by the
+environment, and in CI, where disks have stood still for half a minute."""
+ANSWER = 3 * PATIENCE
+"""Seconds in which a server must have answered a test."""
 LOOK_EVERY = 0.1
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from devstack.influx import InfluxOrg
 from devstack.stack import Stack
-from tests.support.expect import PATIENCE, eventually, rests
+from tests.support.expect import ANSWER, PATIENCE, eventually, rests
 from tests.support.operator import OperatorProcess
 from tests.support.rawkube import RawKube
 
@@ -50,7 +50,7 @@ class Influx:
 
     def raw(self, method: str, path: str, body: str | None = None, **params: str) -> tuple[int, str]:
         """One request under /api/v2; the status and the text."""
-        connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=30)
+        connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=ANSWER)
         headers = {"Authorization": f"Token {self._token}", "Content-Type": "application/json"}
         try:
             connection.request(method, f"/api/v2/{path}?{urlencode(params)}", body and body.encode(), headers)
@@ -61,7 +61,12 @@ class Influx:
 
     def tasks(self) -> list[Object]:
         """Every task."""
-        found: list[Object] = self.call("GET", "tasks", orgID=self.org.org_id, limit="500")["tasks"]
+        found: list[Object] = []
+        page: list[Object] = [{}]
+        while page:
+            after = {"after": found[-1]["id"]} if found else {}
+            page = self.call("GET", "tasks", orgID=self.org.org_id, limit="500", **after)["tasks"]
+            found += page
         return found
 
     def task(self, task_id: str) -> Object:

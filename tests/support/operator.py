@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from devstack.process import LIFELINE
-from tests.support.expect import eventually
+from tests.support.expect import PATIENCE, eventually
 
 PROGRAM = Path(sys.executable).with_name("influxops")
 STARTED = "influxops starts"
@@ -98,7 +98,7 @@ class OperatorProcess:
 
     def get(self, path: str) -> tuple[int, str]:
         """The status and the body of ``/healthz``, ``/readyz`` or ``/metrics``."""
-        connection = http.client.HTTPConnection(*self.address(), timeout=10)
+        connection = http.client.HTTPConnection(*self.address(), timeout=PATIENCE)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

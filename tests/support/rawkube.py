@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from tests.support.expect import ANSWER
+
 IDLE = 5.0
 """Seconds after which a kept connection is not used again."""
 
@@ -30,7 +32,7 @@ class RawKube:
         self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self._used = time.monotonic()
         self._connection = http.client.HTTPSConnection(
-            address.hostname or "", address.port, context=_tls(cluster, user), timeout=30
+            address.hostname or "", address.port, context=_tls(cluster, user), timeout=ANSWER
         )
 
     def request(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
 from aiohttp import web
 
 from devstack.stack import Stack
+from tests.support.beside import beside
 from tests.support.certs import Authority
 from tests.support.expect import condition, eventually
 from tests.support.hostile import serve
@@ -53,29 +51,6 @@ async def _gossip(request: web.BaseRequest) -> web.StreamResponse:
     )
 
 
-@contextmanager
-def _served() -> Iterator[str]:
-    """The gossip in a thread of its own, for as long as the block."""
-    loop, ready, urls = asyncio.new_event_loop(), threading.Event(), []
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        async with serve(_gossip) as url:
-            urls.append(url)
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
-    thread.start()
-    assert ready.wait(30)
-    try:
-        yield urls[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
-        loop.close()
-
-
 def test_no_secret_is_shown_anywhere(lab: Lab, stack: Stack) -> None:
     """A token and a client key with an InfluxDB that repeats them wherever it can, and beside it a real one with a task whose
     script and whose failing run hold the token: not in logs, status, events, metrics, probes or the audit log.
@@ -83,7 +58,7 @@ def test_no_secret_is_shown_anywhere(lab: Lab, stack: Stack) -> None:
     lab.secret("canary", token=CANARY)
     lab.secret("canary-tls", **{"tls.crt": KEY.cert, "tls.key": KEY.key, "ca.crt": f"no PEM, but {CANARY}"})
     reference = {"name": "canary", "key": "token"}
-    with _served() as url:
+    with beside(lambda: serve(_gossip)) as url:
         for org in ("redirect", "cut", "refused", "failing", "fine"):
             lab.connection(org, url=url, org=org, tokenSecretRef=reference)
         secure = {"url": url.replace("http:", "https:"), "allowInsecure": False, "tokenSecretRef": reference}

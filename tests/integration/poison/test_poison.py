@@ -131,7 +131,7 @@ def _converges(lab: Lab, count: int) -> None:
     eventually(
         "the good ones are Ready", left, lambda rest: rest == [], seconds=60 + count / 5, story=lab.operator.tail
     )
-    assert len(lab.influx.call("GET", "tasks", orgID=lab.org.org_id, limit="500")["tasks"]) == min(count, 500)
+    assert len(lab.influx.tasks()) == count
 
 
 def _is_synced(item: Object) -> bool:
