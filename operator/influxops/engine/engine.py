@@ -227,10 +227,10 @@ class Engine:
             if self._in_influxdb(key) != known:
                 self._wake_referrers(key)
 
-    def _in_influxdb(self, key: Key) -> tuple[str, str] | None:
+    def _in_influxdb(self, key: Key) -> tuple[str, bool, str] | None:
         """Of an InfluxTask what its referrers go by and no watch tells of: its id, and its script, which may come from a ConfigMap."""
         state = self._context.tasks.get(key)
-        return (state.task_id, state.script_hash) if state is not None else None
+        return (state.task_id, state.gone, state.script_hash) if state is not None else None
 
     async def _visit_ours(self, key: Key) -> None:
         started = self._context.clock()

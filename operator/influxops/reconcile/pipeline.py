@@ -161,9 +161,15 @@ async def _stage(
         raise SpecFault(f"{where} ({stage.name}): {fault}", fault.reason) from None
     named = {part.bucket for part in (stage.source, stage.destination) if part is not None}
     missing = [bucket for bucket in sorted(facts.reads | facts.writes | named) if not await link.bucket_exists(bucket)]
-    native = None
+    native, waits = None, no_bucket(link, missing[0], f"{where} ({stage.name})") if missing else ""
     if stage.execution is Execution.NATIVE and task is not None and stage.task_ref is not None:
         native = _native(context, record, stage.task_ref.name, task, facts, script, link, cadence, where, begin)
+        if not native.task_id:
+            task_name = f"{native.key.namespace}/{native.key.name}"
+            waits = waits or (
+                f"{where} ({stage.name}).taskRef: InfluxTask {task_name} has no task in InfluxDB: kubectl describe influxtask -n "
+                f"{native.key.namespace} {native.key.name} tells why"
+            )
     return StagePlan(
         name=stage.name,
         depends_on=tuple(stage.depends_on),
@@ -190,7 +196,7 @@ async def _stage(
             for check in stage.checks
         ),
         native=native,
-        waits=no_bucket(link, missing[0], f"{where} ({stage.name})") if missing else "",
+        waits=waits,
     )
 
 
@@ -260,12 +266,10 @@ def _native(
     where: str,
     begin: datetime,
 ) -> NativeTask:
+    """What is known of the InfluxTask's task; without an id while there is none."""
     key = Key(Kind.TASK, record.key.namespace, name)
     found = context.tasks.get(key)
-    task_id = found.task_id if found is not None else ""
-    if not task_id:
-        message = f"{where}.taskRef: InfluxTask {key.namespace}/{name} has no task in InfluxDB yet"
-        raise NotUsable(Wait(Reason.DEPENDENCY_NOT_READY, message, after=2.0))
+    task_id = found.task_id if found is not None and not found.gone else ""
     if spec.suspend:
         raise SpecFault(
             f"{where}: execution Native needs an InfluxTask that runs, and {key.namespace}/{name} is suspended: resume it, or "

@@ -28,6 +28,8 @@ class TaskState:
 
     uid: str
     task_id: str = ""
+    gone: bool = False
+    """Whether the task of this id was not there at the last visit."""
     script_hash: str = ""
     """``sha256:…`` of the script that we last saw stored and right."""
     description: str = ""

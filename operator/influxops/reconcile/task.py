@@ -175,6 +175,7 @@ async def _planned(visit: TaskVisit, spec: InfluxTaskSpec, desired: DesiredTask)
     if plan.refusal is None and by_name(visit, spec, found) and await look_again(visit, spec, desired):
         found = find(visit, spec, desired)
         plan = plan_task(desired, found, wish)
+    state.gone = bool(state.task_id) and found.ours is None and found.retired is None
     return found, plan
 
 

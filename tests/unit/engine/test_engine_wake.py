@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -127,16 +128,18 @@ async def test_a_visit_is_only_made_to_what_is_this_shards(
     assert visited == [TASK]
 
 
-@pytest.mark.parametrize(("task_id", "script_hash", "woken"), [("1", "a", False), ("2", "a", True), ("1", "b", True)])
+@pytest.mark.parametrize(
+    ("change", "woken"), [({}, False), ({"task_id": "2"}, True), ({"script_hash": "b"}, True), ({"gone": True}, True)]
+)
 async def test_a_task_that_is_another_in_influxdb_brings_a_visit_of_the_pipelines_that_name_it(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, task_id: str, script_hash: str, *, woken: bool
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], *, woken: bool
 ) -> None:
-    """It was deleted there and made anew, or the ConfigMap of its template has changed: no watch tells of either."""
+    """It was deleted there, and perhaps made anew, or the ConfigMap of its template has changed: no watch tells of either."""
     tasks = engine._context.tasks
     tasks[TASK] = TaskState("u", task_id="1", script_hash="a")
 
     async def visit(_: object, key: Key) -> Outcome:
-        tasks[key].task_id, tasks[key].script_hash = task_id, script_hash
+        tasks[key] = replace(tasks[key], **change)
         return Gone()
 
     monkeypatch.setattr("influxops.engine.engine.visit", visit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowSt
 from influxops.core.pipeline.windows.window import Window
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
 from influxops.engine.pipeline.old_look import Found
+from influxops.engine.pipeline.pauses import Pauses
 
 MOST_HEALED = 3
 """Times that one window runs again because a circuit has closed. Windows that can never succeed would open it for ever."""
@@ -50,6 +52,8 @@ class Course:
     """The window that closes next."""
     stranded: set[Place] = field(default_factory=set)
     """Windows that are made of some that were given up."""
+    pauses: Pauses = field(default_factory=lambda: Pauses(time.monotonic))
+    """Stages whose attempts come to no verdict."""
     last: dict[str, WindowRecord] = field(default_factory=dict)
     """Of each stage the newest window that succeeded."""
     succeeded: int = 0
@@ -82,7 +86,8 @@ class Course:
 
     def admits(self, stage: str, now: datetime) -> bool:
         """Whether a window of the stage may start."""
-        return not self.plan.stages[stage].waits and self.circuits[stage].admits(now)
+        held = bool(self.plan.stages[stage].waits) or self.pauses.holds(stage)
+        return not held and self.circuits[stage].admits(now)
 
     def add_due(self, now: datetime) -> tuple[Place, ...]:
         """Put windows that have closed on the agenda. Gives the newest one of each stage that was given up, for too many wait."""

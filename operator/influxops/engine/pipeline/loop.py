@@ -21,6 +21,7 @@ from influxops.engine.pipeline.ledger_writer import FULL, LedgerWriter
 from influxops.engine.pipeline.loading import load
 from influxops.engine.pipeline.meter import Meter
 from influxops.engine.pipeline.native_run import run_native
+from influxops.engine.pipeline.pauses import Pauses
 from influxops.engine.pipeline.source_counts import SourceCounts
 from influxops.engine.pipeline.telling import facts_of
 from influxops.engine.pipeline.verdicts import Verdicts
@@ -74,7 +75,6 @@ class PipelineLoop:
         self._context = tools.context
         self._wanted: PipelinePlan | None = None
         self._runs: set[asyncio.Task[None]] = set()
-        self._paused_until = 0.0
         self._published = float("-inf")
         self._meter = Meter(tools.metrics, key)
         self._voice = Voice(tools.context, key)
@@ -213,7 +213,7 @@ class PipelineLoop:
                 return 0.0
         self._voice.given_up(course.add_due(now), course.plan.max_windows)
         link = self.link()
-        if link is not None and self._context.clock() >= self._paused_until:
+        if link is not None:
             self._aside.turn(link, course, now)
             self._start_runs(link, course, now)
         course.advance(now)
@@ -226,6 +226,7 @@ class PipelineLoop:
         told = self.course.watermark if self.course is not None else told_watermark(self._context, self.key)
         loaded = await load(link, plan, self._writer, self._context.now(), told)
         course, self._reload = loaded.course, False
+        course.pauses = Pauses(self._context.clock)
         if self.course is not None:
             course.succeeded, course.late_windows = self.course.succeeded, self.course.late_windows
         else:
@@ -296,8 +297,7 @@ class PipelineLoop:
         except AttemptFailed as failure:
             self._verdicts.failed(course, entry, str(failure), clock() - started, self._context.now())
         except (Abandoned, InfluxError, NotLeader) as error:
-            self._verdicts.abandoned(course, entry, self._context.now())
-            self._paused_until = clock() + PAUSE
+            self._verdicts.abandoned(course, entry, self._context.now(), str(error))
             log.info("a window waits for InfluxDB", pipeline=str(self.key), stage=entry.stage, error=str(error))
         except asyncio.CancelledError:
             self._verdicts.abandoned(course, entry, self._context.now())
@@ -320,7 +320,7 @@ class PipelineLoop:
         except InfluxError as error:
             raise meaning(error, stage) from error
         if stage.native is not None:
-            return count, await run_native(link, stage, stage.native, entry, now)
+            return count, await run_native(link, stage, stage.native, entry, now, self._context.clock)
         if stage.replace and not await course.emptying(entry):
             raise Abandoned(f"the ledger takes no records: {course.unmarked}")
 
@@ -349,8 +349,8 @@ class PipelineLoop:
         waits = [self._published + (PUBLISH_EVERY if course.dirty else REFRESH) - clock]
         if not usable or course.writer.waiting > FULL:
             waits.append(PAUSE)
-        elif clock < self._paused_until:
-            waits.append(self._paused_until - clock)
+        if (left := course.pauses.left()) is not None:
+            waits.append(left)
         moments = [course.agenda.next_retry(), self._aside.next_at(course)]
         if course.next is not None:
             moments.append(course.next.stop + timedelta(seconds=course.plan.delay))

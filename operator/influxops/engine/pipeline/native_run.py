@@ -13,6 +13,7 @@ from influxops.core.pipeline.plan import NativeTask, StagePlan
 from influxops.core.pipeline.proofs.result import QueryResult, Series, Written
 from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.windows.window import Window
+from influxops.core.set_back import SetBack
 from influxops.core.slots import started_last
 from influxops.engine.link import LiveLink
 from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed, Outcome, meaning, prove, source_of
@@ -23,8 +24,8 @@ LOOK_EVERY = 1.0
 GRACE = timedelta(seconds=10)
 """After the start of a slot, before a run that is missing is taken for missed: InfluxDB starts one within a second or two."""
 
-CONFIRM = timedelta(seconds=2)
-"""From a look that saw a run under way, or the first look, to a run that is asked for: a run that has just ended is for a moment in
+CONFIRM = 2.0
+"""Seconds from a look that saw a run under way, or the first look, to a run that is asked for: a run that has just ended is for a moment in
 neither of InfluxDB's lists (docs/adr/0014).
 """
 _ANEW = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.BACKFILL})
@@ -32,21 +33,27 @@ _ANEW = frozenset({Cause.LATE_DATA, Cause.UPSTREAM, Cause.BACKFILL})
 
 
 async def run_native(
-    link: LiveLink, stage: StagePlan, native: NativeTask, entry: Entry, now: Callable[[], datetime]
+    link: LiveLink,
+    stage: StagePlan,
+    native: NativeTask,
+    entry: Entry,
+    now: Callable[[], datetime],
+    clock: Callable[[], float],
 ) -> Outcome:
     """See the slot of the entry's window through. The first attempt takes what InfluxDB's own schedule did; each further one asks
     for a run, unless one succeeded meanwhile. Where the window runs again because what it reads has changed, or a backfill says
-    so, a run counts only that nobody had begun before. Raises AttemptFailed and Abandoned.
+    so, a run counts only that nobody had begun before. ``now`` is the time of day, ``clock`` gives monotonic seconds. Raises
+    AttemptFailed and Abandoned, also when the time of day is set back: the window may not have closed yet.
     """
     window = entry.window
     try:
         source = await source_of(link, stage, window)
-        until = now() + timedelta(seconds=stage.timeout)
+        until, back = clock() + stage.timeout, SetBack()
         due = window.stop + timedelta(seconds=native.offset) + GRACE
         runs = await _runs(link, native, window)
         former = {run.id for run in runs} if entry.revision > 1 and entry.cause in _ANEW else set()
         failed = {run.id for run in runs if run.state not in UNFINISHED}
-        asked, quiet = False, now()
+        asked, quiet = False, clock()
         while True:
             run = _latest([one for one in runs if one.id not in former])
             if run is not None and run.state is RunState.SUCCESS:
@@ -55,15 +62,17 @@ async def run_native(
             if run is not None and run.state not in UNFINISHED and fresh:
                 raise AttemptFailed(run.error or f"run {run.id} of task {native.task_id} {run.state.value}")
             if any(one.state in UNFINISHED for one in runs):
-                quiet = now()
-            if not asked and now() >= max(due, quiet + CONFIRM):
+                quiet = clock()
+            if not asked and now() >= due and clock() >= quiet + CONFIRM:
                 with _there(native):
                     await link.call("start_run", lambda port: port.start_run(native.task_id, window.stop), write=True)
                 asked = True
-            if now() >= until:
+            if clock() >= until:
                 raise AttemptFailed(
                     f"no run of task {native.task_id} for slot {window.stop} ended within {stage.timeout:g} s"
                 )
+            if back.by(now(), clock()):
+                raise Abandoned(f"the clock was set back while a run of task {native.task_id} was waited for")
             await asyncio.sleep(LOOK_EVERY)
             runs = await _runs(link, native, window)
     except InfluxError as error:

@@ -41,6 +41,7 @@ class Verdicts:
             error="; ".join(outcome.warnings),
         )
         settled = course.agenda.succeeded(entry, now) is None
+        course.pauses.over(entry.stage)
         if course.circuits[entry.stage].succeeded():
             self._voice.closed(entry.stage)
             course.heal(entry.stage, now)
@@ -62,6 +63,7 @@ class Verdicts:
         """The attempt has failed; another one follows, or the window has failed."""
         circuit, retry = course.circuits[entry.stage], course.plan.retry
         opened = circuit.failed(now)
+        course.pauses.over(entry.stage)
         again = None
         if entry.attempt <= retry.limit:
             again = now + timedelta(seconds=retry.pauses.after(entry.attempt, f"{entry.stage} {entry.window}"))
@@ -91,10 +93,14 @@ class Verdicts:
         self._voice.expired(entry)
         self._backfills.done(record, now)
 
-    def abandoned(self, course: Course, entry: Entry, now: datetime) -> None:
-        """InfluxDB did not answer, or we end: nothing is known, and nothing counts."""
+    def abandoned(self, course: Course, entry: Entry, now: datetime, error: str = "") -> None:
+        """InfluxDB did not answer, or we end (no ``error``): nothing is known, and nothing counts. The stage is left alone for a while, and
+        no other: it may be something that concerns this one only.
+        """
         course.agenda.abandoned(entry, now)
         course.circuits[entry.stage].abandoned(now)
+        if error and course.pauses.begin(entry.stage, error):
+            self._voice.no_verdict(entry.stage, error)
 
 
 def _record(course: Course, entry: Entry, state: WindowState, seconds: float, now: datetime) -> WindowRecord:

@@ -38,6 +38,10 @@ class Voice:
         for warning in warnings:
             self._say(Reason.CHECK_FAILED, f"stage {entry.stage} over {entry.window}: {warning}")
 
+    def no_verdict(self, stage: str, error: str) -> None:
+        """Attempts of a stage come to no verdict, again and again."""
+        self._say(Reason.RETRYING, f"stage {stage} is tried again and again, for no attempt comes to an end: {error}")
+
     def opened(self, stage: str, failures: int, seconds: float, error: str) -> None:
         """A circuit has opened."""
         self._say(

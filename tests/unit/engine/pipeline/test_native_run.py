@@ -16,6 +16,7 @@ from influxops.core.pipeline.record import Cause
 from influxops.core.pipeline.windows.window import Window
 from influxops.engine.pipeline import native_run
 from influxops.engine.pipeline.native_run import run_native
+from influxops.engine.pipeline.window_run import Abandoned, AttemptFailed
 from tests.support.pipeline_plans import StageOf, plan_of
 
 STOP = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -35,6 +36,9 @@ class Server:
     def __init__(self, *answers: Sequence[Run]) -> None:
         self.answers = [list(one) for one in answers]
         self.now = STOP + timedelta(minutes=1)
+        self.seconds = 0.0
+        self.set_back = timedelta()
+        """By how much the time of day is set back at the next look."""
         self.asked: list[int] = []
         """At which look a run was asked for."""
         self.looks = 0
@@ -55,15 +59,18 @@ class Server:
         self.answers = [[*self.answers[-1], run("asked")]]
 
     async def sleep(self, seconds: float) -> None:
-        """The clock goes on."""
-        self.now += timedelta(seconds=seconds)
+        """The clocks go on."""
+        self.seconds += seconds
+        self.now += timedelta(seconds=seconds) - self.set_back
+        self.set_back = timedelta()
 
 
 async def see_through(server: Server, monkeypatch: pytest.MonkeyPatch, **entry: Any) -> str:
     """The id of the run that counts."""
     monkeypatch.setattr(native_run.asyncio, "sleep", server.sleep)
     native = NativeTask(None, "t", 0)  # type: ignore[arg-type]
-    outcome = await run_native(server, STAGE, native, replace(ENTRY, **entry), lambda: server.now)  # type: ignore[arg-type]
+    clocks = (lambda: server.now), (lambda: server.seconds)
+    outcome = await run_native(server, STAGE, native, replace(ENTRY, **entry), *clocks)  # type: ignore[arg-type]
     return outcome.run_id
 
 
@@ -101,3 +108,18 @@ async def test_a_missing_run_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) 
     server = Server([])
     assert await see_through(server, monkeypatch) == "asked"
     assert server.asked == [3]
+
+
+async def test_a_clock_that_is_set_back_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the right time the window may not have closed; and a wait by the time of day would take so much longer."""
+    server = Server([run("own", RunState.STARTED)])
+    server.set_back = timedelta(hours=3)
+    with pytest.raises(Abandoned, match="set back"):
+        await see_through(server, monkeypatch)
+
+
+async def test_a_run_that_does_not_end_is_waited_for_until_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server([run("own", RunState.STARTED)])
+    with pytest.raises(AttemptFailed, match="ended within"):
+        await see_through(server, monkeypatch)
+    assert STAGE.timeout <= server.seconds <= STAGE.timeout + 1

@@ -1,0 +1,70 @@
+"""Stages whose attempts come to no verdict: left alone for longer and longer, told of once, and nobody else waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from influxops.core.keys import Key, Kind
+from influxops.core.pipeline.plan import NativeTask
+from influxops.engine.pipeline import pauses as pauses_module
+from influxops.engine.pipeline.pauses import LONGEST, SHORTEST, TOLD, Pauses
+from tests.support.pipeline_desk import PipelineDesk, hours
+from tests.support.pipeline_plans import StageOf, plan_of
+from tests.support.until import until
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[PipelineDesk]:
+    """A desk whose loop is ended."""
+    made = PipelineDesk()
+    yield made
+    made.fake.go.set()
+    await made.stop()
+
+
+def test_each_pause_is_longer_than_the_one_before() -> None:
+    """What ends together counts once; people are told once; a verdict ends it all."""
+    clock = [100.0]
+    pauses = Pauses(lambda: clock[0])
+    assert not pauses.holds("a")
+    assert pauses.left() is None
+    lengths, told = [], []
+    for _ in range(8):
+        told.append(pauses.begin("a", "it is gone"))
+        assert not pauses.begin("a", "so says another run of the same moment")
+        assert pauses.holds("a")
+        assert not pauses.holds("b")
+        left = pauses.left()
+        assert left is not None
+        lengths.append(left)
+        clock[0] += left
+        assert not pauses.holds("a")
+    assert lengths == [min(LONGEST, SHORTEST * 2**number) for number in range(8)]
+    assert [number for number, now in enumerate(told, 1) if now] == [TOLD]
+    assert pauses.told() == {"a": "it is gone"}
+    pauses.over("a")
+    assert pauses.told() == {}
+    assert not pauses.begin("a", "again")
+    assert pauses.left() == SHORTEST
+
+
+async def test_a_stage_whose_task_is_gone_holds_up_no_other(
+    desk: PipelineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody makes it anew, as with approval Manual: each of its windows waits, first in the order, and the other stage runs all of its own."""
+    monkeypatch.setattr(pauses_module, "SHORTEST", 0.05)
+    plan = hours(plan_of({"a": StageOf(), "b": StageOf()}), 8)
+    native = NativeTask(Key(Kind.TASK, "ns", "t"), "00000000000000ff", 0)
+    plan = replace(plan, stages={**plan.stages, "a": replace(plan.stages["a"], native=native)})
+    desk.start(plan)
+    await until(lambda: len(desk.fake.ran) == 8)
+    await until(lambda: any(reason == "Retrying" for reason, _ in desk.recorder.events))
+    await until(lambda: any(one["reason"] == "Retrying" for one in desk.loop.facts.exceptions))
+    shown = next(one for one in desk.loop.facts.exceptions if one["reason"] == "Retrying")
+    assert shown["stage"] == "a"
+    assert "task 00000000000000ff of InfluxTask ns/t is not there" in shown["message"]
+    assert shown["attempt"] == 0
+    assert [reason for reason, _ in desk.recorder.events].count("Retrying") == 1
