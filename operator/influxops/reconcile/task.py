@@ -124,6 +124,7 @@ async def _converge(visit: TaskVisit, spec: InfluxTaskSpec) -> Outcome:
     for warning in plan.warnings:
         visit.context.recorder.event(record, warning.reason, warning.message, warning=True)
     if plan.refusal is not None:
+        state.parked_step = False
         return Stalled(Reason(plan.refusal.reason), plan.refusal.message, after=link.spec.sync_interval.seconds)
     if any(
         isinstance(action, CreateTask | RecreateTask) or (isinstance(action, UpdateTask) and action.send_flux)

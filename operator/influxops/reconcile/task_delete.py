@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from influxops.api.common import FINALIZER, Deletion
+from influxops.api.common import FINALIZER, Deletion, Drift
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
-from influxops.core.marker import read_script
+from influxops.core.marker import Marker, read_script
 from influxops.core.observed import TaskRecord, TaskStatus
 from influxops.core.outcome import Gone, Outcome, Reason, Wait
 from influxops.core.ownership import Claim, match
@@ -151,10 +151,16 @@ async def _orphan(visit: TaskVisit) -> None:
         if marker is not None and (marker.replaces or marker.replaced_by in settled):
             await delete_stored(visit, known.id, "another task has its place")
         else:
-            status = (
-                None if marker is None or marker.ordinary or visit.record.spec().get("suspend") else TaskStatus.ACTIVE
-            )
-            await _release(visit, known.id, status)
+            await _release(visit, known.id, _left(visit, marker))
+
+
+def _left(visit: TaskVisit, marker: Marker | None) -> TaskStatus | None:
+    """The status in which a task is let go of; None as it is. One that is to run may be off by our own doing, between two steps."""
+    spec = visit.record.spec()
+    if marker is None or spec.get("suspend"):
+        return None
+    theirs = marker.ordinary and not visit.state.parked_step and spec.get("drift") == Drift.WARN
+    return None if theirs else TaskStatus.ACTIVE
 
 
 async def _release(visit: TaskVisit, task_id: str, status: TaskStatus | None) -> None:

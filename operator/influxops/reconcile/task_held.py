@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from influxops.api.common import APPROVE
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.core.conditions import settled_generation
 from influxops.core.desired import DesiredTask
@@ -33,6 +34,8 @@ async def held_back(visit: TaskVisit, spec: InfluxTaskSpec, desired: DesiredTask
     if not asks(spec, drift=drift):
         return None
     current = await refresh(visit, plan.task_id) if plan.task_id else None
+    if _ends_taking_over(visit, plan, current):
+        return None
     limit = None if context.preview else MAX_DIFF
 
     def shown(task: Task | None) -> Shown:
@@ -55,6 +58,23 @@ async def held_back(visit: TaskVisit, spec: InfluxTaskSpec, desired: DesiredTask
         state.drifted = True
         state.verified = (record.generation, visit.link.generation)
     return held.outcome
+
+
+def _ends_taking_over(visit: TaskVisit, plan: Plan, current: Task | None) -> bool:
+    """Whether all that is left to do is to let a task run that was taken over with the approval of the plan that stands in the status,
+    and that got its script while it was switched off.
+    """
+    told = visit.state.plan or {}
+    approved = visit.record.annotations.get(APPROVE, "")
+    if not approved or approved != told.get("hash") or len(plan.actions) != 1 or current is None:
+        return False
+    action, taken = plan.actions[0], (told.get("actions") or [{}])[-1]
+    only_status = isinstance(action, UpdateTask) and not (action.send_flux or action.send_description or action.adopt)
+    return (
+        only_status
+        and (taken.get("action"), taken.get("id")) == ("adopt", current.id)
+        and current.status is TaskStatus.INACTIVE
+    )
 
 
 def held_for(visit: TaskVisit) -> tuple[Any, ...]:

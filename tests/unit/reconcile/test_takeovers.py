@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from influxops.core.keys import Key, Kind
+from influxops.core.observed import TaskStatus
 from influxops.core.outcome import Done, Outcome, Reason, Stalled
+from influxops.core.record import pack
 from influxops.influx.errors import Unavailable
 from influxops.reconcile.visit import visit
 from tests.support.desk import SCRIPT, Desk
@@ -171,3 +173,75 @@ async def test_names_that_nobody_chose_cost_no_look() -> None:
     await desk.settle()
     assert desk.ready() == ("True", "Synced")
     assert looks(desk) == 0
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("deletion", ["Delete", "Orphan"])
+async def test_a_task_that_nobody_wants_any_more_halfway_is_not_left_switched_off(
+    deletion: str, *, killed: bool
+) -> None:
+    """It is taken over and switched off with one request: whoever deletes its object then finds it ours."""
+    desk = Desk()
+    task = await by_hand(desk, "2h")
+    desk.change(importID=task, deletion=deletion)
+    await desk.sweep()
+    await desk.visit()
+    assert desk.recorder.steps == ["park"]
+    assert desk.fake.tasks[task].status == "inactive"
+    if killed:
+        await desk.kill()
+    desk.delete()
+    for _ in range(3):
+        await desk.visit()
+    left = desk.fake.tasks.get(task)
+    assert (left is None) if deletion == "Delete" else (left is not None and left.status == "active")
+    assert left is None or "influxops" not in left.flux
+
+
+async def test_a_task_stays_ours_when_it_is_imported_no_more_halfway() -> None:
+    desk = Desk()
+    task = await by_hand(desk, "2h")
+    desk.change(importID=task)
+    await desk.sweep()
+    await desk.visit()
+    spec = {name: value for name, value in desk.record.spec().items() if name != "importID"}
+    desk._put(packed_spec=pack(spec), generation=desk.record.generation + 1)
+    await desk.settle()
+    assert desk.ready() == ("True", "Synced")
+    assert desk.running() == [task]
+    assert list(desk.fake.tasks) == [task]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_one_approval_is_for_both_steps_of_a_takeover(*, killed: bool) -> None:
+    """Also where the operator was killed between them."""
+    desk = Desk()
+    task = await by_hand(desk, "2h")
+    desk.change(importID=task, approval="Manual")
+    await desk.sweep()
+    await desk.settle()
+    assert desk.ready() == ("False", "PlanPending")
+    desk.annotate("approve", desk.told["plan"]["hash"])
+    await desk.visit()
+    assert desk.recorder.steps[-1] == "park"
+    if killed:
+        await desk.kill()
+    await desk.settle()
+    assert desk.ready() == ("True", "Synced")
+    assert desk.running() == [task]
+    desk.fake.tasks[task] = replace(desk.fake.tasks[task], status=TaskStatus.INACTIVE)
+    await desk.sweep()
+    await desk.settle()
+    assert desk.ready() == ("False", "PlanPending")  # the approval was for once
+
+
+async def test_who_is_refused_has_nothing_half_done() -> None:
+    """Of two that want a task whose schedule changes, the second writes nothing through a connection that is suspended meanwhile."""
+    desk = Desk()
+    task = await by_hand(desk, "2h")
+    desk.change(importID=task)
+    desk.cache.upsert(replace(desk.record, key=OTHER, uid="u2"))
+    await desk.sweep()
+    slow(desk)
+    await both(desk)
+    assert not any(state.parked_step for state in desk.context.tasks.values())
