@@ -87,8 +87,20 @@ def report(outcome: Outcome) -> dict[str, Any]:
         },
         "load": _load(),
         "growth": [_growth_json(one) for one in map(growth, replicas.lives) if one is not None],
+        "memory": {life.name: _by_minute(life) for life in replicas.lives},
         "problems": outcome.problems,
     }
+
+
+def _by_minute(life: Life) -> list[tuple[int, float, float]]:
+    """Of each minute of a life that was looked at: which, the share of it that it led, and MiB at most."""
+    minutes: dict[int, list[tuple[bool, float]]] = {}
+    for one in life.samples:
+        minutes.setdefault(int((one.at - life.began) // 60), []).append((one.leads, one.values[0]))
+    return [
+        (minute, round(sum(leads for leads, _ in looks) / len(looks), 2), round(max(mib for _, mib in looks), 1))
+        for minute, looks in sorted(minutes.items())
+    ]
 
 
 def _times(seconds: list[float]) -> dict[str, float]:
