@@ -13,6 +13,7 @@ from bench.plans import LAYERS, plan_of
 from bench.setup import say
 from influxops.core.pipeline.agenda.agenda import Agenda
 from influxops.core.pipeline.agenda.due import next_window
+from influxops.core.pipeline.ledger import Mark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.engine.pipeline.course import Course
 from influxops.engine.pipeline.ledger_writer import LedgerWriter
@@ -27,7 +28,7 @@ _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 class _NoLedger(LedgerWriter):
     """Only the decisions are timed."""
 
-    def watermark(self, stop: datetime, now: datetime) -> int:  # noqa: ARG002 - names of the original
+    def watermark(self, mark: Mark, now: datetime) -> int:  # noqa: ARG002 - names of the original
         return 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from influxops.core.pipeline import ledger
+from influxops.core.pipeline.ledger import Mark, Marks
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.core.pipeline.windows.window import Window
 from influxops.influx.errors import NotFound
@@ -53,6 +54,11 @@ async def world(world: World) -> World:
 async def put(world: World, *records: WindowRecord, owner: str = OWNER) -> None:
     """Write records."""
     await world.port.write_points(world.org_id, "ledger", [ledger.encode(owner, record) for record in records])
+
+
+async def mark(world: World, stands: Mark, now: datetime) -> None:
+    """Write a watermark."""
+    await world.port.write_points(world.org_id, "ledger", [ledger.encode_watermark(OWNER, stands, now)])
 
 
 async def get(world: World, owner: str = OWNER, start: int = -100, stop: int = 100) -> list[WindowRecord]:
@@ -122,14 +128,34 @@ async def test_where_windows_begin_that_are_not_settled(world: World) -> None:
 async def test_the_watermark_that_was_written_last(world: World) -> None:
     """Also when it went back; None before the first. What was written at a moment or later counts for nothing before it."""
     read, then = world.port.ledger_watermark, START + timedelta(days=1)
-    assert await read(world.org_id, "ledger", OWNER, then) is None
+    assert await read(world.org_id, "ledger", OWNER, then) == Marks()
     for n, stop in enumerate((START, START + HOUR, START - HOUR)):
-        line = ledger.encode_watermark(OWNER, stop, then + timedelta(seconds=n))
-        await world.port.write_points(world.org_id, "ledger", [line])
-        assert await read(world.org_id, "ledger", OWNER, then + HOUR) == stop
-    assert await read(world.org_id, "ledger", OWNER, then + timedelta(seconds=2)) == START + HOUR
-    assert await read(world.org_id, "ledger", OWNER, then) is None
-    assert await read(world.org_id, "ledger", "prod/team-a/other", then + HOUR) is None
+        await mark(world, Mark(stop), then + timedelta(seconds=n))
+        assert await read(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(stop))
+    assert await read(world.org_id, "ledger", OWNER, then + timedelta(seconds=2)) == Marks(Mark(START + HOUR), 1)
+    assert await read(world.org_id, "ledger", OWNER, then) == Marks(None, 1)
+    assert await read(world.org_id, "ledger", "prod/team-a/other", then + HOUR) == Marks()
+
+
+async def test_a_watermark_of_a_later_era_counts_before_those_that_were_dated_later(world: World) -> None:
+    """A clock was ahead and was set back, twice."""
+    read, then = world.port.ledger_watermark, START + timedelta(days=1)
+    for era in range(3):
+        for n in range(2):
+            stop = START + (10 * era + n) * HOUR
+            await mark(world, Mark(stop, era), then + timedelta(hours=-era, seconds=n))
+    assert await read(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(START + 21 * HOUR, 2), 2)
+    assert await read(world.org_id, "ledger", OWNER, then) == Marks(Mark(START + 21 * HOUR, 2), 2)
+    between = then + timedelta(hours=-2, seconds=1)
+    assert await read(world.org_id, "ledger", OWNER, between) == Marks(Mark(START + 20 * HOUR, 2), 3)
+
+
+async def test_watermarks_of_one_instant(world: World) -> None:
+    """The one that was written later counts."""
+    then = START + timedelta(days=1)
+    for n in range(2):
+        await mark(world, Mark(START + n * HOUR), then)
+    assert await world.port.ledger_watermark(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(START + HOUR))
 
 
 async def test_a_ledger_that_does_not_exist(world: World) -> None:

@@ -132,15 +132,15 @@ class FakeWindows(FakeCore):
 
         return await self._do("ledger_left", (org_id, bucket, owner, before), act)
 
-    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
-        async def act() -> datetime | None:
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> ledger.Marks:
+        async def act() -> ledger.Marks:
             mine = [
                 point
                 for point in self._points(org_id, bucket, Source(bucket, ledger.WATERMARK, "stop"), None)
-                if dict(point.tags).get("owner") == owner and point.moment < before
+                if dict(point.tags).get("owner") == owner
             ]
-            last = max(mine, key=lambda point: point.time, default=None)
-            return ledger.decode_watermark({"_value": value_text(last.value)}) if last else None
+            rows = [{**dict(one.tags), "_time": time_text(one.time), "_value": value_text(one.value)} for one in mine]
+            return ledger.marks_before([ledger.decode_watermark(row) for row in rows], before)
 
         return await self._do("ledger_watermark", (org_id, bucket, owner, before), act)
 

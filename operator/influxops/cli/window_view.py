@@ -112,8 +112,8 @@ async def _ledger(
             try:
                 records = await port.ledger_records(org_id, bucket, owner, *reach)
                 # A day, for this clock and the operator's may differ.
-                mark = await port.ledger_watermark(org_id, bucket, owner, datetime.now(UTC) + timedelta(days=1))
-                view.watermark = mark or view.watermark
+                marks = await port.ledger_watermark(org_id, bucket, owner, datetime.now(UTC) + timedelta(days=1))
+                view.watermark = marks.last.stop if marks.last else view.watermark
             except NotFound:
                 view.notes.append(
                     f"bucket {bucket} for the ledger does not exist: make it with a RetentionPolicy; "

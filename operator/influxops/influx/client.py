@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
+from influxops.core.pipeline.ledger import Marks
 from influxops.core.pipeline.proofs.result import HASH_ROWS, QueryResult, Series, Source, Target, Written
 from influxops.core.pipeline.record import WindowRecord
 from influxops.core.pipeline.windows.window import Window
@@ -132,7 +133,7 @@ class InfluxClient:
     async def ledger_left(self, org_id: str, bucket: str, owner: str, before: datetime) -> list[datetime]:
         return await ledger.ledger_left(self._http, org_id, bucket, owner, before)
 
-    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> Marks:
         return await ledger.ledger_watermark(self._http, org_id, bucket, owner, before)
 
     async def count_by_time(

@@ -61,11 +61,23 @@ def _time(row: Mapping[str, str]) -> datetime:
     return datetime.fromisoformat(row["_time"])
 
 
-async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
-    """The owner's watermark that was written last, of those that were written before a moment."""
+async def ledger_watermark(http: Http, org_id: str, bucket: str, owner: str, before: datetime) -> ledger.Marks:
+    """What the owner's marks come to that were written before a moment. Each era is a series of its own; those that have marks of a time
+    to come are asked for their earlier ones, too.
+    """
+    newest = await _marks(http, org_id, bucket, owner, None)
+    if any(when >= before for _, when in newest):
+        newest += await _marks(http, org_id, bucket, owner, before)
+    return ledger.marks_before(newest, before)
+
+
+async def _marks(
+    http: Http, org_id: str, bucket: str, owner: str, before: datetime | None
+) -> list[tuple[ledger.Mark, datetime]]:
+    """Of each era the mark that was written last."""
     flux = f'{_of(bucket, ledger.WATERMARK, owner, None, before)} |> filter(fn: (r) => r._field == "stop") |> last()'
     found = await query(http, org_id, flux, right="read:buckets")
-    return decoded(ledger.decode_watermark, found[0], http.speaker) if found else None
+    return [decoded(ledger.decode_watermark, row, http.speaker) for row in found]
 
 
 class _Blocks:

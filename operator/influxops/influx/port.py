@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from influxops.core.observed import Bucket, LogLine, PointCount, Run, Task, TaskStatus, User
+from influxops.core.pipeline.ledger import Marks
 from influxops.core.pipeline.proofs.result import HASH_ROWS, QueryResult, Series, Source, Target, Written
 from influxops.core.pipeline.record import WindowRecord
 from influxops.core.pipeline.windows.window import Window
@@ -163,9 +164,9 @@ class InfluxPort(Protocol):
         each once. Raises NotFound for a bucket that does not exist.
         """
 
-    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> datetime | None:
-        """The owner's watermark as it was last written before ``before``, by the clock of who wrote it; None when it never was. Raises
-        NotFound for a bucket that does not exist.
+    async def ledger_watermark(self, org_id: str, bucket: str, owner: str, before: datetime) -> Marks:
+        """The owner's watermark as it was last written before ``before``, by the clock of who wrote it, and the era of the marks to come.
+        Raises NotFound for a bucket that does not exist.
         """
 
     async def count_by_time(

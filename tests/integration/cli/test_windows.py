@@ -19,7 +19,7 @@ import yaml
 
 from devstack.stack import Stack
 from influxops.core.pipeline.drawing.timespan import moment
-from influxops.core.pipeline.ledger import encode_watermark
+from influxops.core.pipeline.ledger import Mark, encode_watermark
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.pipeline.windows.window import Window
@@ -120,7 +120,7 @@ def scene(stack: Stack) -> Iterator[Scene]:
             made.influx.new_bucket(bucket)
         made.write("meters", records())
         made.write("others", [WindowRecord("hourly", WAITS, WindowState.SUCCESS, attempt=1)])
-        made.write_lines([encode_watermark(made.owner("meters"), local("2026-10-25T05:00"), datetime.now(UTC))])
+        made.write_lines([encode_watermark(made.owner("meters"), Mark(local("2026-10-25T05:00")), datetime.now(UTC))])
         yield made
 
 

@@ -76,13 +76,26 @@ def test_every_record_writes_the_same_fields(one: WindowRecord, other: WindowRec
     assert len(fields[0]) == len(WindowRecord.__slots__) - 2 + 1  # stage is a tag; of the window, stop is a field
 
 
-@given(_TIMES, _TIMES, _TAGS)
-def test_a_watermark_comes_back_as_it_was(watermark: datetime, now: datetime, owner: str) -> None:
-    """To the microsecond."""
-    (point,) = parse_line(ledger.encode_watermark(owner, watermark, now))
-    assert (point.measurement, point.field, dict(point.tags)) == ("watermark", "stop", {"owner": owner})
-    assert ledger.decode_watermark({"_value": value_text(point.value)}) == watermark
-    assert point.moment == now
+@given(_TIMES, st.integers(0, 10**6), _TIMES, _TAGS)
+def test_a_watermark_comes_back_as_it_was(stop: datetime, era: int, now: datetime, owner: str) -> None:
+    """To the microsecond. That of the first era is written as in earlier versions."""
+    (point,) = parse_line(ledger.encode_watermark(owner, ledger.Mark(stop, era), now))
+    tags = {"owner": owner, **({"era": str(era)} if era else {})}
+    assert (point.measurement, point.field, dict(point.tags)) == ("watermark", "stop", tags)
+    found = {**tags, "_time": time_text(point.time), "_value": value_text(point.value)}
+    assert ledger.decode_watermark(found) == (ledger.Mark(stop, era), now)
+
+
+def test_marks_that_a_clock_left_ahead_begin_an_era() -> None:
+    """The next one counts before them when their time has come; those of a clock that was right begin none."""
+    now, hour = datetime(2026, 3, 1, 12, tzinfo=UTC), timedelta(hours=1)
+    found = [(ledger.Mark(now - n * hour), now - n * hour) for n in (3, 2, 1)]
+    assert ledger.marks_before(found, now) == ledger.Marks(ledger.Mark(now - hour))
+    ahead = [*found, (ledger.Mark(now + hour), now + hour)]
+    assert ledger.marks_before(ahead, now) == ledger.Marks(ledger.Mark(now - hour), 1)
+    after = [*ahead, (ledger.Mark(now - hour, 1), now)]
+    for later in (now + hour / 2, now + 2 * hour):
+        assert ledger.marks_before(after, later) == ledger.Marks(ledger.Mark(now - hour, 1), 1)
 
 
 def test_a_long_error_is_clipped_and_line_ends_are_one() -> None:

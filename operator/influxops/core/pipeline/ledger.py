@@ -8,7 +8,8 @@ CSV cannot tell them apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
@@ -18,7 +19,7 @@ MEASUREMENT = "window_state"
 """Tags ``owner`` and ``stage``; the time is the start of the window."""
 
 WATERMARK = "watermark"
-"""Tag ``owner``, field ``stop``; the time is when it was written."""
+"""Tags ``owner`` and, but for the first one, ``era``; field ``stop``; the time is when it was written."""
 
 MAX_ERROR = 2_000
 """Characters of ``error`` that are kept."""
@@ -26,6 +27,38 @@ MAX_ERROR = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A watermark as it is written."""
+
+    stop: datetime
+    """Every window that ends here or earlier is settled."""
+    era: int = 0
+    """Marks are dated by the writer's clock. One that was ahead leaves marks of a time to come, and when that has come they would be the
+    newest and call settled what is not. So a start that finds such marks of the latest era begins another, and writes a mark of it at
+    once: it counts before all of earlier eras, whatever their dates. After a start with a clock that was behind an old mark counts in this
+    way; what has succeeded since has its records, and does not run again.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a ledger tells of the watermark."""
+
+    last: Mark | None = None
+    """The mark that counts, of those that were written before the moment that was asked for; None when there is none."""
+    era: int = 0
+    """Of the marks to be written."""
+
+
+def marks_before(found: Iterable[tuple[Mark, datetime]], before: datetime) -> Marks:
+    """What marks, with the times at which they were written, come to."""
+    all_ = list(found)
+    last = max((one for one in all_ if one[1] < before), key=lambda one: (one[0].era, one[1]), default=None)
+    era = max((mark.era for mark, _ in all_), default=0)
+    return Marks(last and last[0], era + any(mark.era == era and when >= before for mark, when in all_))
 
 
 def encode(owner: str, record: WindowRecord) -> str:
@@ -92,14 +125,16 @@ def decode(row: Mapping[str, str]) -> WindowRecord:
     )
 
 
-def encode_watermark(owner: str, watermark: datetime, now: datetime) -> str:
+def encode_watermark(owner: str, mark: Mark, now: datetime) -> str:
     """The point of a watermark, written at ``now``."""
-    return f"{WATERMARK},owner={_tag(owner)} stop={nanoseconds(watermark)}i {nanoseconds(now)}"
+    era = f",era={mark.era}" if mark.era else ""
+    return f"{WATERMARK},owner={_tag(owner)}{era} stop={nanoseconds(mark.stop)}i {nanoseconds(now)}"
 
 
-def decode_watermark(row: Mapping[str, str]) -> datetime:
-    """The watermark of a row whose ``_value`` is the field ``stop``. Raises KeyError or ValueError."""
-    return from_nanoseconds(int(row["_value"]))
+def decode_watermark(row: Mapping[str, str]) -> tuple[Mark, datetime]:
+    """The mark of a row whose ``_value`` is the field ``stop``, and when it was written. Raises KeyError or ValueError."""
+    mark = Mark(from_nanoseconds(int(row["_value"])), int(row.get("era") or 0))
+    return mark, datetime.fromisoformat(row["_time"])
 
 
 def clip(error: str) -> str:

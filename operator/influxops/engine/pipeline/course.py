@@ -13,6 +13,7 @@ from influxops.core.pipeline.agenda.catch_up import GivenUp, keep_newest, made_o
 from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.agenda.due import due, next_window, watermark
 from influxops.core.pipeline.agenda.entry import Entry, Place
+from influxops.core.pipeline.ledger import Mark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState, given_up
 from influxops.core.pipeline.windows.window import Window
@@ -68,6 +69,8 @@ class Course:
     """
     marked_at: datetime | None = None
     """When the watermark was written last."""
+    era: int = 0
+    """Of the marks that are written."""
     dirty: bool = True
     """Whether something has changed that the status tells."""
     _waits_for: int | None = None
@@ -159,7 +162,7 @@ class Course:
         self.marked_at = now
         self._held = len(self._on_its_way) >= MARKS
         if not self._held:
-            self._on_its_way.append((self.writer.watermark(self.watermark, now), self.watermark))
+            self._on_its_way.append((self.writer.watermark(Mark(self.watermark, self.era), now), self.watermark))
 
     def earlier(self, by: timedelta) -> None:
         """The clock was set back by so much."""

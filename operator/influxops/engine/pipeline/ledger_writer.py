@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from influxops.core.pipeline.ledger import encode, encode_watermark
+from influxops.core.pipeline.ledger import Mark, encode, encode_watermark
 from influxops.core.pipeline.record import WindowRecord
 from influxops.engine.link import LiveLink
 from influxops.influx.errors import InfluxError, Invalid
@@ -69,9 +69,9 @@ class LedgerWriter:
         """Have a record written, after all that came before it."""
         self._add(encode(self.owner, record))
 
-    def watermark(self, stop: datetime, now: datetime) -> int:
+    def watermark(self, mark: Mark, now: datetime) -> int:
         """Have the watermark written, after the records of the windows that it settles. What to ask ``has`` for, whether it is."""
-        self._add(encode_watermark(self.owner, stop, now))
+        self._add(encode_watermark(self.owner, mark, now))
         return self._put
 
     def mark(self) -> int:

@@ -50,9 +50,10 @@ async def load(
     circuits = {name: Circuit(plan.breaker_failures, plan.breaker_open) for name in plan.stages}
     if not plan.scheduled:
         return Loaded(Course(plan, plan, Agenda(plan), writer, circuits, plan.begin, None))
-    known = await link.run(
+    marks = await link.run(
         "ledger_watermark", lambda port: port.ledger_watermark(link.org_id, plan.bucket, plan.owner, now + AHEAD)
     )
+    known = marks.last.stop if marks.last is not None else None
     mark = _begin(plan, known, told, now)
     recalled = await _recall(link, plan, mark, now)
     asked, plan = plan, _resumed(plan, known, recalled)
@@ -77,7 +78,8 @@ async def load(
         next=next_window(plan, now),
         stranded=recalled.stranded,
         last=recalled.last,
-        marked_at=now if mark == known else None,
+        marked_at=now if marks.last is not None and (mark, marks.era) == (known, marks.last.era) else None,
+        era=marks.era,
     )
     course.strand((*found.stranded, *made_of(plan, cut_short)), now)
     return Loaded(

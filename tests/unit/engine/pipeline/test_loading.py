@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from influxops.core.pipeline.ledger import Mark, Marks, marks_before
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.proofs.result import Source
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
@@ -32,16 +33,16 @@ class Ledger:
     def __init__(
         self, watermark: datetime | None, records: Sequence[WindowRecord] = (), kept: int = 0, raw: int = 0
     ) -> None:
-        self.stands = [] if watermark is None else [(watermark, NOW - HOUR)]
-        """(watermark, when), oldest first."""
+        self.stands = [] if watermark is None else [(Mark(watermark), NOW - HOUR)]
+        """Marks, and when they were written."""
         self.records = records
         buckets = {name: SimpleNamespace(retention=seconds) for name, seconds in (("ledger", kept), ("raw", raw))}
         self.snapshot = SimpleNamespace(buckets=buckets)
         self.reads: list[tuple[datetime, datetime]] = []
         self.written: list[WindowRecord] = []
         self.org_id = "o"
-        self.marks: list[tuple[datetime, datetime]] = []
-        """(watermark, when), as written."""
+        self.written_marks: list[tuple[Mark, datetime]] = []
+        """And when."""
         self.takes = True
         """Whether what is written is kept."""
 
@@ -49,9 +50,9 @@ class Ledger:
         """As a link does."""
         return await request(self)
 
-    async def ledger_watermark(self, _: str, __: str, ___: str, before: datetime) -> datetime | None:
-        """The newest of those that were written before."""
-        return next((mark for mark, when in reversed(self.stands) if when < before), None)
+    async def ledger_watermark(self, _: str, __: str, ___: str, before: datetime) -> Marks:
+        """Of those that were written before."""
+        return marks_before(self.stands, before)
 
     async def ledger_records(self, _: str, __: str, ___: str, start: datetime, stop: datetime) -> list[WindowRecord]:
         """Of windows that begin within."""
@@ -72,10 +73,15 @@ class Ledger:
         """Write one."""
         self.written.append(record)
 
-    def watermark(self, stop: datetime, now: datetime) -> int:
+    def watermark(self, mark: Mark, now: datetime) -> int:
         """Write one."""
-        self.marks.append((stop, now))
-        return len(self.marks)
+        self.written_marks.append((mark, now))
+        return len(self.written_marks)
+
+    @property
+    def marks(self) -> list[tuple[datetime, datetime]]:
+        """(watermark, when), as written."""
+        return [(mark.stop, when) for mark, when in self.written_marks]
 
     def has(self, _: int) -> bool:
         """It writes at once, or not at all."""
@@ -137,16 +143,31 @@ async def test_a_begin_that_is_mistyped_for_a_while_forgets_nothing_of_what_was(
 async def test_a_watermark_of_a_clock_that_was_ahead_skips_nothing_that_comes() -> None:
     """One of a time to come tells nothing of what has closed by now: the one before it counts."""
     ledger = Ledger(NOON - 3 * HOUR)
-    ledger.stands.append((NOW + timedelta(days=90), NOW + timedelta(days=90)))
+    ledger.stands.append((Mark(NOW + timedelta(days=90)), NOW + timedelta(days=90)))
     course = await begun(ledger)
     assert [window.stop for _, window in course.agenda.entries] == [NOON - 2 * HOUR, NOON - HOUR, NOON]
     course.add_due(NOON + HOUR)
     assert [window.stop for _, window in course.agenda.entries][3:] == [NOON + HOUR]
 
 
+async def test_a_watermark_of_a_clock_that_was_ahead_counts_for_nothing_when_its_time_has_come() -> None:
+    """It was three hours ahead, and a window failed after it was set back: at each start later on it is still known to have failed."""
+    late = NOW + 3 * HOUR
+    ledger = Ledger(NOON - 2 * HOUR, [hour(1, WindowState.FAILED)])
+    ledger.stands.append((Mark(NOON + 3 * HOUR), late))
+    await begun(ledger)
+    assert ledger.written_marks == [(Mark(NOON - 2 * HOUR, 1), NOW)], "at once, before it could be taken for the newest"
+    ledger.stands += ledger.written_marks
+    loaded = await load(ledger, PLAN, ledger, late + HOUR, None)  # type: ignore[arg-type]
+    assert (loaded.course.watermark, loaded.course.era) == (NOON - 2 * HOUR, 1)
+    assert ("a", hour(1).window) in loaded.course.agenda
+    loaded.course.advance(late + HOUR)
+    assert len(ledger.written_marks) == 1, "a start writes nothing that stands there"
+
+
 async def test_a_watermark_of_a_clock_that_was_ahead_by_a_little_has_settled_all() -> None:
     ledger = Ledger(None)
-    ledger.stands = [(NOW + timedelta(seconds=4), NOW + timedelta(seconds=4))]
+    ledger.stands = [(Mark(NOW + timedelta(seconds=4)), NOW + timedelta(seconds=4))]
     course = await begun(ledger)
     assert (course.watermark, len(course.agenda)) == (NOW, 0)
     assert ledger.marks == [(NOW, NOW)]
@@ -165,7 +186,7 @@ async def test_windows_that_a_clock_that_was_ahead_has_run_too_early_run_again()
         hour(-2, WindowState.FAILED, finished_at=late),
     ]
     ledger = Ledger(NOON - 2 * HOUR, records)
-    ledger.stands.append((NOON + 2 * HOUR, late))
+    ledger.stands.append((Mark(NOON + 2 * HOUR), late))
     course = await begun(ledger)
     found = [(entry.window.stop, entry.revision, entry.cause) for entry in course.agenda.entries.values()]
     assert found == [(NOON - HOUR, 2, Cause.LATE_DATA), (NOON, 4, Cause.LATE_DATA)]

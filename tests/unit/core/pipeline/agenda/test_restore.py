@@ -15,6 +15,7 @@ from influxops.core.pipeline.agenda.due import next_window
 from influxops.core.pipeline.agenda.entry import Place
 from influxops.core.pipeline.agenda.invalid import invalidated
 from influxops.core.pipeline.agenda.restore import dropped, horizon
+from influxops.core.pipeline.ledger import Mark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
@@ -59,11 +60,11 @@ class Ledger:
         """Write a record."""
         self.lines.append(record)
 
-    def watermark(self, stop: datetime, now: datetime) -> int:
+    def watermark(self, mark: Mark, now: datetime) -> int:
         """Write a watermark."""
         marks = [one for one in self.lines if isinstance(one, datetime)]
-        assert not marks or marks[-1] <= stop, "it goes back"
-        self.lines.append(stop)
+        assert not marks or marks[-1] <= mark.stop, "it goes back"
+        self.lines.append(mark.stop)
         return len(self.lines)
 
     def has(self, mark: int) -> bool:
@@ -148,7 +149,7 @@ def test_after_a_crash_at_any_line_of_the_ledger_everything_runs_and_late_window
     dice = random.Random(seed)
     plan = replace(plan_of(shape, begin=BEGIN), newest_first=newest, allowed=30 * 86400)
     ledger, now = Ledger(), BEGIN + 20 * HOUR
-    ledger.watermark(plan.begin, now)
+    ledger.watermark(Mark(plan.begin), now)
     course = ledger.course(plan, now)
     for _ in range(steps):
         now += timedelta(minutes=dice.choice([0, 0, 0, 20, 300]))
