@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.agenda.agenda import Agenda
-from influxops.core.pipeline.agenda.ahead import AHEAD, believed
+from influxops.core.pipeline.agenda.ahead import AHEAD, believed, unsaid
 from influxops.core.pipeline.agenda.catch_up import made_of
 from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.agenda.due import closed, due, next_window
@@ -62,6 +62,8 @@ async def load(
     # Seconds, for fifty thousand windows.
     found = await asyncio.to_thread(due, plan, mark, now, recalled.done, lost)
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, found.places, now)
+    for record in recalled.unsaid:
+        writer.put(record)
     cut_short = _make_up(plan, agenda, writer, mark, recalled, now)
     gone: dict[str, Window] = {}
     for record in dropped(mark, recalled, agenda):
@@ -124,7 +126,9 @@ async def _recall(link: LiveLink, plan: PipelinePlan, mark: datetime, now: datet
     """
     start, recalled, complete = horizon(plan, mark, now), Recalled(plan), closed(plan, now)
     for begin, end in parts(plan, start, now + DAY):
-        recalled.take(believed(await _records(link, plan, begin, end), mark, complete, now))
+        records = await _records(link, plan, begin, end)
+        recalled.take(believed(records, mark, complete, now))
+        recalled.unsaid += unsaid(records, mark, complete, now)
     left = await link.run("ledger_left", lambda port: port.ledger_left(link.org_id, plan.bucket, plan.owner, start))
     for first, last in near(left, DAY):
         for begin, end in parts(plan, first, last + timedelta(microseconds=1)):

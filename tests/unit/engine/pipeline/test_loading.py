@@ -190,9 +190,26 @@ async def test_windows_that_a_clock_that_was_ahead_has_run_too_early_run_again()
     course = await begun(ledger)
     found = [(entry.window.stop, entry.revision, entry.cause) for entry in course.agenda.entries.values()]
     assert found == [(NOON - HOUR, 2, Cause.LATE_DATA), (NOON, 4, Cause.LATE_DATA)]
-    assert ledger.written == [], "nothing is given up"
+    assert [(one.window.stop, one.state, one.cause) for one in ledger.written] == [
+        (NOON - HOUR, WindowState.READY, Cause.LATE_DATA),
+        (NOON, WindowState.READY, Cause.LATE_DATA),
+        (NOON + HOUR, WindowState.READY, Cause.SCHEDULE),
+        (NOON + 2 * HOUR, WindowState.READY, Cause.SCHEDULE),
+    ], "nothing is given up, and all of them are remembered"
     course.add_due(NOON + 2 * HOUR)
     assert [window.stop for _, window in course.agenda.entries][2:] == [NOON + HOUR, NOON + 2 * HOUR]
+
+
+async def test_what_a_clock_that_was_ahead_has_run_too_early_runs_again_at_any_later_start() -> None:
+    """The pipeline was suspended, or the window waited behind one that had failed, until the wrong clock's time had come."""
+    late = NOW + 3 * HOUR
+    ledger = Ledger(NOON - HOUR, [hour(n, finished_at=late) for n in (0, -1)])
+    await begun(ledger)
+    again = Ledger(NOON - HOUR, ledger.written)
+    loaded = await load(again, PLAN, again, late + HOUR, None)  # type: ignore[arg-type]
+    found = [(entry.window.stop, entry.revision, entry.cause) for entry in loaded.course.agenda.entries.values()]
+    assert found[:2] == [(NOON, 2, Cause.LATE_DATA), (NOON + HOUR, 2, Cause.SCHEDULE)]
+    assert again.written == []
 
 
 async def test_late_data_of_windows_that_are_complete_no_more_is_not_forgotten() -> None:

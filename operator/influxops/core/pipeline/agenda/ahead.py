@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
@@ -25,21 +24,31 @@ def believed(
             yield record
         elif record.window.stop > closed:
             continue
-        elif _early(record, now):
-            yield replace(
-                record,
-                state=WindowState.READY,
-                cause=Cause.LATE_DATA,
-                points=Points.KEPT,
-                revision=record.revision + 1,
-                attempt=0,
-                ready_at=now,
-                finished_at=None,
-            )
+        elif record.state is WindowState.SUCCESS and _early(record, now):
+            yield _anew(record, now, Cause.LATE_DATA, Points.KEPT)
         else:
             yield record
 
 
+def unsaid(
+    records: Iterable[WindowRecord], watermark: datetime, closed: datetime, now: datetime
+) -> Iterator[WindowRecord]:
+    """What the ledger is to be told of that: a start when the wrong clock's time has come would believe what it has."""
+    for record in records:
+        if record.window.stop <= watermark or record.cause is Cause.GIVEN_UP or not _early(record, now):
+            continue
+        if record.window.stop > closed:
+            yield _anew(record, now, Cause.SCHEDULE, Points.UNKNOWN)
+        elif record.state is WindowState.SUCCESS:
+            yield _anew(record, now, Cause.LATE_DATA, Points.KEPT)
+
+
 def _early(record: WindowRecord, now: datetime) -> bool:
-    finished = record.finished_at
-    return record.state is WindowState.SUCCESS and finished is not None and finished > now + AHEAD
+    return record.finished_at is not None and record.finished_at > now + AHEAD
+
+
+def _anew(record: WindowRecord, now: datetime, cause: Cause, points: Points) -> WindowRecord:
+    revision = record.revision + 1
+    return WindowRecord(
+        record.stage, record.window, WindowState.READY, revision, cause=cause, points=points, ready_at=now
+    )

@@ -56,6 +56,8 @@ class Recalled:
     """Those of which there is a record."""
     scheduled_from: datetime | None = None
     """Start of the oldest window that no backfill had run, of whatever stage."""
+    unsaid: list[WindowRecord] = field(default_factory=list)
+    """Of windows that have run too early; the ledger is to be told."""
     records: int = 0
     """That were taken."""
 
