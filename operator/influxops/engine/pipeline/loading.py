@@ -35,6 +35,8 @@ class Loaded:
     """Windows that are too old for ``catchUp``."""
     forgotten: tuple[Place, ...] = ()
     """Of each stage the newest window of which nobody can tell whether it ran, and that cannot be made again."""
+    expired: tuple[Place, ...] = ()
+    """Of each stage that is new in the pipeline the newest window that it cannot make up for, as what it is made of is gone in part."""
     dropped: tuple[Place, ...] = ()
     """Of each stage the newest window that had failed, or waited, and is left out for good."""
     records: int = 0
@@ -64,7 +66,7 @@ async def load(
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, found.places, now)
     for record in recalled.unsaid:
         writer.put(record)
-    cut_short = _make_up(plan, agenda, writer, mark, recalled, now)
+    too_many, expired = _make_up(link, plan, agenda, writer, mark, recalled, now)
     gone: dict[str, Window] = {}
     for record in dropped(mark, recalled, agenda):
         writer.put(replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP))
@@ -83,32 +85,47 @@ async def load(
         marked_at=now if marks.last is not None and (mark, marks.era) == (known, marks.last.era) else None,
         era=marks.era,
     )
-    course.strand((*found.stranded, *made_of(plan, cut_short)), now)
+    course.strand((*found.stranded, *made_of(plan, (*too_many, *expired))), now)
     return Loaded(
         course,
-        (*(place for place in found.given_up if place[0] not in found.forgotten), *cut_short),
+        (*(place for place in found.given_up if place[0] not in found.forgotten), *too_many),
         tuple(place for place in found.given_up if place[0] in found.forgotten),
+        tuple(expired),
         tuple(gone.items()),
         recalled.records,
     )
 
 
 def _make_up(
-    plan: PipelinePlan, agenda: Agenda, writer: LedgerWriter, mark: datetime, recalled: Recalled, now: datetime
-) -> list[Place]:
+    link: LiveLink,
+    plan: PipelinePlan,
+    agenda: Agenda,
+    writer: LedgerWriter,
+    mark: datetime,
+    recalled: Recalled,
+    now: datetime,
+) -> tuple[list[Place], list[Place]]:
     """Put the windows of stages that are new in a pipeline on the agenda that open windows of others are made of, and have the ledger remember
-    them. Gives the newest window of each stage that would have more to run than ``catchUp`` lets it.
+    them. Gives the newest window of each stage that would have more to run than ``catchUp`` lets it, and of each whose windows would be made
+    of a part, for what they are made of has begun to expire, or is not made up for itself.
     """
-    cut_short: list[Place] = []
+    too_many: list[Place] = []
+    expired: list[Place] = []
+    left_out: set[str] = set()
     wanted = bool(recalled.stages) and not plan.latest_only
     found = inserted(plan, mark, recalled.stages, recalled.stranded) if wanted else {}
-    for stage, windows in found.items():
+    for stage in [name for name in plan.graph.order if name in found]:
+        windows, edge = found[stage], expiry_of(link, plan.stages[stage].inputs, now)
         if len(windows) > plan.max_windows:
-            cut_short.append((stage, windows[-1]))
+            too_many.append((stage, windows[-1]))
+        elif (edge is not None and windows[0].start < edge) or not left_out.isdisjoint(plan.graph.parents[stage]):
+            expired.append((stage, windows[-1]))
+        else:
+            for window in windows:
+                writer.put(again(agenda.add(stage, window, now, cause=Cause.REPAIR)))
             continue
-        for window in windows:
-            writer.put(again(agenda.add(stage, window, now, cause=Cause.REPAIR)))
-    return cut_short
+        left_out.add(stage)
+    return too_many, expired
 
 
 def _resumed(plan: PipelinePlan, known: datetime | None, recalled: Recalled) -> PipelinePlan:

@@ -233,6 +233,7 @@ class PipelineLoop:
             course.succeeded, course.late_windows = told_windows(self._context, self.key)
         self._voice.given_up(loaded.given_up, plan.max_windows)
         self._voice.forgotten(loaded.forgotten)
+        self._voice.unmade(loaded.expired)
         self._voice.dropped(loaded.dropped)
         self.course = course
         self._counts.begin(plan)

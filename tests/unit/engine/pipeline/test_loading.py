@@ -290,6 +290,24 @@ async def test_a_stage_that_would_have_too_much_to_make_up_for_strands_what_has_
     assert ("day", today) in loaded.course.stranded
 
 
+@pytest.mark.parametrize(("raw", "runs"), [(6, False), (48, True)])
+async def test_a_stage_whose_source_has_begun_to_expire_makes_up_for_nothing(raw: int, runs: bool) -> None:
+    """It would be made of a part; so would the stage behind it that is new, too, and today."""
+    stages = {
+        "a": StageOf(),
+        "x": StageOf(after=("a",), source=Source("raw", "m", "v")),
+        "y": StageOf(after=("x",)),
+        "day": StageOf(cadence("1d"), ("y",)),
+    }
+    ledger = Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS], raw=raw * 3600)
+    loaded = await load(ledger, plan_of(stages, begin=BEGIN), ledger, NOW, None)  # type: ignore[arg-type]
+    today = cadence("1d").following(cadence("1d").latest(NOON))
+    assert len(loaded.course.agenda) == (24 if runs else 0)
+    assert [(stage, window.stop) for stage, window in loaded.expired] == ([] if runs else [("x", NOON), ("y", NOON)])
+    assert (("day", today) in loaded.course.stranded) is not runs
+    assert loaded.given_up == ()
+
+
 async def test_what_is_left_out_at_a_start_is_told() -> None:
     """begin was moved to after windows that had failed."""
     ledger = Ledger(NOON - 4 * HOUR, [hour(n, WindowState.FAILED) for n in (3, 2)])
