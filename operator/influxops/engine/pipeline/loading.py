@@ -66,7 +66,7 @@ async def load(
     agenda = await asyncio.to_thread(restore, plan, mark, recalled, found.places, now)
     for record in recalled.unsaid:
         writer.put(record)
-    too_many, expired = _make_up(link, plan, agenda, writer, mark, recalled, now)
+    too_many, expired = await _make_up(link, plan, agenda, writer, mark, recalled, now)
     gone: dict[str, Window] = {}
     for record in dropped(mark, recalled, agenda):
         writer.put(replace(record, state=WindowState.FAILED, cause=Cause.GIVEN_UP))
@@ -96,7 +96,7 @@ async def load(
     )
 
 
-def _make_up(
+async def _make_up(
     link: LiveLink,
     plan: PipelinePlan,
     agenda: Agenda,
@@ -105,7 +105,7 @@ def _make_up(
     recalled: Recalled,
     now: datetime,
 ) -> tuple[list[Place], list[Place]]:
-    """Put the windows of stages that are new in a pipeline on the agenda that open windows of others are made of, and have the ledger remember
+    """Put the windows of stages that are new in a pipeline, or back, on the agenda that open windows of others are made of, and have the ledger remember
     them. Gives the newest window of each stage that would have more to run than ``catchUp`` lets it, and of each whose windows would be made
     of a part, for what they are made of has begun to expire, or is not made up for itself.
     """
@@ -113,7 +113,7 @@ def _make_up(
     expired: list[Place] = []
     left_out: set[str] = set()
     wanted = bool(recalled.stages) and not plan.latest_only
-    found = inserted(plan, mark, recalled.stages, recalled.stranded) if wanted else {}
+    found = await asyncio.to_thread(inserted, plan, mark, recalled, horizon(plan, mark, now)) if wanted else {}
     for stage in [name for name in plan.graph.order if name in found]:
         windows, edge = found[stage], expiry_of(link, plan.stages[stage].inputs, now)
         if len(windows) > plan.max_windows:

@@ -88,6 +88,12 @@ class Ledger:
         return self.takes
 
 
+def hour(number: int, state: WindowState = WindowState.SUCCESS, **more: Any) -> WindowRecord:
+    """The record of the hour that ends so many hours before noon."""
+    stop = NOON - number * HOUR
+    return replace(WindowRecord("a", Window(stop - HOUR, stop), state), **more)
+
+
 async def begun(ledger: Ledger, plan: PipelinePlan = PLAN, told: datetime | None = None) -> Course:
     """As the loop begins, with its first turn."""
     course = (await load(ledger, plan, ledger, NOW, told)).course  # type: ignore[arg-type]
@@ -280,6 +286,62 @@ async def test_a_stage_that_is_put_between_two_others_makes_up_for_what_has_begu
     assert (await begun(Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS]), DAILY)).agenda.entries == {}
 
 
+LONG = WindowRecord("a", Window(NOON - 12 * HOUR, NOON - 5 * HOUR), WindowState.SUCCESS)
+TODAY = WindowRecord("day", cadence("1d").latest(NOON + 12 * HOUR), WindowState.SUCCESS)
+
+
+def between(stage: str, *numbers: int, **more: Any) -> list[WindowRecord]:
+    """Records of the hours that end so many before noon."""
+    return [replace(hour(n, **more), stage=stage) for n in numbers]
+
+
+async def made_up(records: Sequence[WindowRecord], plan: PipelinePlan = BETWEEN) -> list[int]:
+    """How many hours before noon the windows of x end that a start has run, whose ledger has these, and a and the days of late."""
+    ledger = Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS, *records])
+    course = await begun(ledger, plan)
+    assert {stage for stage, _ in course.agenda.entries} <= {"x"}
+    return [round((NOON - window.stop) / HOUR) for _, window in course.agenda.entries]
+
+
+async def test_a_stage_that_was_away_for_a_while_makes_up_for_what_it_has_missed() -> None:
+    """It was taken out of the spec at nine, or yesterday, and is back at noon; and nothing runs again."""
+    assert await made_up(between("x", *range(3, 40))) == [2, 1, 0]
+    assert await made_up(between("x", *range(20, 40))) == [*range(11, -1, -1)]
+    assert await made_up(between("x", *range(40))) == []
+
+
+async def test_what_was_made_up_for_in_part_when_the_operator_died_is_made_up_for() -> None:
+    """Only the first records had been written."""
+    marks = between("x", 11, 10, state=WindowState.READY, cause=Cause.REPAIR)
+    assert await made_up(marks) == [*range(11, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        between("x", *range(5)),
+        [*between("x", *range(5)), *between("x", 11, backfill="b")],
+        [*between("x", *range(20, 40)), *between("x", 0, state=WindowState.FAILED, cause=Cause.GIVEN_UP)],
+        [*between("x", *range(5), *range(12, 40)), replace(LONG, stage="x")],
+        [*between("x", *range(3, 40)), replace(TODAY, state=WindowState.FAILED, cause=Cause.GIVEN_UP)],
+        [*between("x", *range(2, 40)), *between("x", 1, 0, state=WindowState.FAILED, backfill="b")],
+    ],
+    ids=["older-than-known", "backfill", "given-up", "another-grid", "stranded", "not-succeeded"],
+)
+async def test_what_is_settled_without_a_record_is_not_made_up_for(records: list[WindowRecord]) -> None:
+    assert await made_up(records) == []
+
+
+async def test_a_window_that_begins_too_early_needs_nothing_and_the_one_after_it_does() -> None:
+    """Windows of eight hours at every hour, and the pipeline began five hours ago."""
+    stages = {"a": StageOf(), "x": StageOf(after=("a",)), "c": StageOf(cadence("1h", "8h"), ("x",))}
+    ledger = Ledger(NOON, [hour(n) for n in range(5)])
+    course = await begun(ledger, plan_of(stages, begin=NOON - 5 * HOUR))
+    assert [(stage, window.stop) for stage, window in course.agenda.entries] == [
+        ("x", NOON - n * HOUR) for n in range(4, -1, -1)
+    ]
+
+
 async def test_a_stage_that_would_have_too_much_to_make_up_for_strands_what_has_begun() -> None:
     """It is told, and today is not made of a part."""
     ledger = Ledger(NOON, [*(hour(n) for n in range(40)), *DAYS])
@@ -330,12 +392,6 @@ async def test_in_an_outage_of_weeks_watermarks_are_not_kept_one_by_one() -> Non
     assert ledger.marks[-1] == (NOON + 497 * HOUR, NOON + 499 * HOUR)
     course.advance(NOON + 499 * HOUR)
     assert course.kept == course.watermark
-
-
-def hour(number: int, state: WindowState = WindowState.SUCCESS, **more: Any) -> WindowRecord:
-    """The record of the hour that ends so many hours before noon."""
-    stop = NOON - number * HOUR
-    return replace(WindowRecord("a", Window(stop - HOUR, stop), state), **more)
 
 
 def reading(plan: PipelinePlan = PLAN, most: int = 1000) -> PipelinePlan:
@@ -408,6 +464,7 @@ async def test_what_has_failed_long_ago_holds_back_what_is_made_of_it() -> None:
     records = [
         replace(late, cause=Cause.LATE_DATA),
         WindowRecord("day", day, WindowState.READY, 2, cause=Cause.UPSTREAM),
+        *(hour(n) for n in range(40)),
     ]
     ledger = Ledger(NOON, records)
     course = (await load(ledger, plan, ledger, NOW, None)).course  # type: ignore[arg-type]

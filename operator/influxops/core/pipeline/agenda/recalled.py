@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from influxops.core.pipeline.agenda.entry import Place
 from influxops.core.pipeline.agenda.late import seconds
@@ -16,6 +16,7 @@ AT_ONCE = 20_000
 """Windows whose records are read with one request; some 30 MB of them for a moment."""
 _BITS = 40
 """For the seconds of a window's length."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -30,6 +31,12 @@ class Done:
         """One more."""
         stage, window = place
         self._stages.setdefault(stage, set()).add(_number(window))
+
+    def of(self, stage: str) -> Iterator[Window]:
+        """Those of a stage, in no order."""
+        for number in self._stages.get(stage, ()):
+            start = _EPOCH + timedelta(seconds=number >> _BITS)
+            yield Window(start, start + timedelta(seconds=number & (1 << _BITS) - 1))
 
     def __contains__(self, place: object) -> bool:
         match place:
@@ -54,12 +61,18 @@ class Recalled:
     """Start of the oldest window that succeeded."""
     stages: set[str] = field(default_factory=set)
     """Those of which there is a record."""
+    since: dict[str, datetime] = field(default_factory=dict)
+    """Of each stage the start of the oldest window that it has run, or was to run, for no backfill: from there on the ledger tells of it."""
     scheduled_from: datetime | None = None
     """Start of the oldest window that no backfill had run, of whatever stage."""
     unsaid: list[WindowRecord] = field(default_factory=list)
     """Of windows that have run too early; the ledger is to be told."""
     records: int = 0
     """That were taken."""
+
+    def has(self, place: Place) -> bool:
+        """Whether there is a record of a window."""
+        return place in self.done or place in self.left
 
     def take(self, records: Iterable[WindowRecord]) -> None:
         """Take records in."""
@@ -70,6 +83,9 @@ class Recalled:
                 self.scheduled_from = min(self.scheduled_from or record.window.start, record.window.start)
             if record.cause is Cause.GIVEN_UP:
                 self.stranded.add((record.stage, record.window))
+            elif not record.backfill:
+                since = self.since.get(record.stage, record.window.start)
+                self.since[record.stage] = min(since, record.window.start)
             if record.stage not in self.plan.stages:
                 continue
             if record.state is not WindowState.SUCCESS:

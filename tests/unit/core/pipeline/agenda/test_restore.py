@@ -13,6 +13,7 @@ from influxops.core.pipeline.agenda.agenda import Agenda
 from influxops.core.pipeline.agenda.circuit import Circuit
 from influxops.core.pipeline.agenda.due import next_window
 from influxops.core.pipeline.agenda.entry import Place
+from influxops.core.pipeline.agenda.inserted import inserted
 from influxops.core.pipeline.agenda.invalid import invalidated
 from influxops.core.pipeline.agenda.restore import dropped, horizon
 from influxops.core.pipeline.ledger import Mark
@@ -83,7 +84,9 @@ class Ledger:
             one for one in self.records().values() if one.window.start >= start or one.state is not WindowState.SUCCESS
         ]
         circuits = {name: Circuit(99, 1) for name in plan.stages}
-        agenda = restored(plan, mark, recall(plan, records), now)
+        recalled = recall(plan, records)
+        assert inserted(plan, mark, recalled, start) == {}, "nothing is missing in ordinary life"
+        agenda = restored(plan, mark, recalled, now)
         return Course(plan, plan, agenda, self, circuits, mark, max(mark, now), next_window(plan, now))  # type: ignore[arg-type]
 
 
