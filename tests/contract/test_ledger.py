@@ -143,19 +143,29 @@ async def test_a_watermark_of_a_later_era_counts_before_those_that_were_dated_la
     for era in range(3):
         for n in range(2):
             stop = START + (10 * era + n) * HOUR
-            await mark(world, Mark(stop, era), then + timedelta(hours=-era, seconds=n))
-    assert await read(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(START + 21 * HOUR, 2), 2)
-    assert await read(world.org_id, "ledger", OWNER, then) == Marks(Mark(START + 21 * HOUR, 2), 2)
+            await mark(world, Mark(stop, START, era), then + timedelta(hours=-era, seconds=n))
+    assert await read(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(START + 21 * HOUR, START, 2), 2)
+    assert await read(world.org_id, "ledger", OWNER, then) == Marks(Mark(START + 21 * HOUR, START, 2), 2)
     between = then + timedelta(hours=-2, seconds=1)
-    assert await read(world.org_id, "ledger", OWNER, between) == Marks(Mark(START + 20 * HOUR, 2), 3)
+    assert await read(world.org_id, "ledger", OWNER, between) == Marks(Mark(START + 20 * HOUR, START, 2), 3)
+
+
+async def test_a_watermark_of_an_earlier_version_has_no_begin(world: World) -> None:
+    """Neither has one of such that came after one of this: what that said may not be so any more."""
+    read, then = world.port.ledger_watermark, START + timedelta(days=1)
+    for n, begin in enumerate((None, START, None)):
+        await mark(world, Mark(START + n * HOUR, begin), then + timedelta(seconds=n))
+        assert await read(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(START + n * HOUR, begin))
 
 
 async def test_watermarks_of_one_instant(world: World) -> None:
     """The one that was written later counts."""
     then = START + timedelta(days=1)
     for n in range(2):
-        await mark(world, Mark(START + n * HOUR), then)
-    assert await world.port.ledger_watermark(world.org_id, "ledger", OWNER, then + HOUR) == Marks(Mark(START + HOUR))
+        await mark(world, Mark(START + n * HOUR, START), then)
+    assert await world.port.ledger_watermark(world.org_id, "ledger", OWNER, then + HOUR) == Marks(
+        Mark(START + HOUR, START)
+    )
 
 
 async def test_a_ledger_that_does_not_exist(world: World) -> None:

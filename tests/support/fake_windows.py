@@ -136,11 +136,15 @@ class FakeWindows(FakeCore):
         async def act() -> ledger.Marks:
             mine = [
                 point
-                for point in self._points(org_id, bucket, Source(bucket, ledger.WATERMARK, "stop"), None)
+                for point in self._points(org_id, bucket, Source(bucket, ledger.WATERMARK), None)
                 if dict(point.tags).get("owner") == owner
             ]
-            rows = [{**dict(one.tags), "_time": time_text(one.time), "_value": value_text(one.value)} for one in mine]
-            return ledger.marks_before([ledger.decode_watermark(row) for row in rows], before)
+            rows: dict[tuple[str, int], dict[str, str]] = {}
+            for one in mine:
+                tags = dict(one.tags)
+                row = rows.setdefault((tags.get("era", ""), one.time), {**tags, "_time": time_text(one.time)})
+                row[one.field] = value_text(one.value)
+            return ledger.marks_before([ledger.decode_watermark(row) for row in rows.values()], before)
 
         return await self._do("ledger_watermark", (org_id, bucket, owner, before), act)
 

@@ -75,9 +75,20 @@ async def _marks(
     http: Http, org_id: str, bucket: str, owner: str, before: datetime | None
 ) -> list[tuple[ledger.Mark, datetime]]:
     """Of each era the mark that was written last."""
-    flux = f'{_of(bucket, ledger.WATERMARK, owner, None, before)} |> filter(fn: (r) => r._field == "stop") |> last()'
-    found = await query(http, org_id, flux, right="read:buckets")
-    return [decoded(ledger.decode_watermark, row, http.speaker) for row in found]
+    found = await query(
+        http, org_id, f"{_of(bucket, ledger.WATERMARK, owner, None, before)} |> last()", right="read:buckets"
+    )
+    marks: dict[tuple[str, str], dict[str, str]] = {}
+    for row in found:
+        era, when, name, value = decoded(_field, row, http.speaker)
+        marks.setdefault((era, when), {"era": era, "_time": when})[name] = value
+    # A begin without a stop is that of a mark before one of an earlier version.
+    whole = [row for row in marks.values() if "stop" in row]
+    return [decoded(ledger.decode_watermark, row, http.speaker) for row in whole]
+
+
+def _field(row: Mapping[str, str]) -> tuple[str, str, str, str]:
+    return row.get("era", ""), row["_time"], row["_field"], row["_value"]
 
 
 class _Blocks:

@@ -19,7 +19,7 @@ MEASUREMENT = "window_state"
 """Tags ``owner`` and ``stage``; the time is the start of the window."""
 
 WATERMARK = "watermark"
-"""Tags ``owner`` and, but for the first one, ``era``; field ``stop``; the time is when it was written."""
+"""Tags ``owner`` and, but for the first one, ``era``; fields ``stop`` and ``begin``; the time is when it was written."""
 
 MAX_ERROR = 2_000
 """Characters of ``error`` that are kept."""
@@ -35,6 +35,8 @@ class Mark:
 
     stop: datetime
     """Every window that ends here or earlier is settled."""
+    begin: datetime | None = None
+    """No window that starts earlier was to run; None in marks of earlier versions."""
     era: int = 0
     """Marks are dated by the writer's clock. One that was ahead leaves marks of a time to come, and when that has come they would be the
     newest and call settled what is not. So a start that finds such marks of the latest era begins another, and writes a mark of it at
@@ -128,12 +130,14 @@ def decode(row: Mapping[str, str]) -> WindowRecord:
 def encode_watermark(owner: str, mark: Mark, now: datetime) -> str:
     """The point of a watermark, written at ``now``."""
     era = f",era={mark.era}" if mark.era else ""
-    return f"{WATERMARK},owner={_tag(owner)}{era} stop={nanoseconds(mark.stop)}i {nanoseconds(now)}"
+    begin = f",begin={nanoseconds(mark.begin)}i" if mark.begin else ""
+    return f"{WATERMARK},owner={_tag(owner)}{era} stop={nanoseconds(mark.stop)}i{begin} {nanoseconds(now)}"
 
 
 def decode_watermark(row: Mapping[str, str]) -> tuple[Mark, datetime]:
-    """The mark of a row whose ``_value`` is the field ``stop``, and when it was written. Raises KeyError or ValueError."""
-    mark = Mark(from_nanoseconds(int(row["_value"])), int(row.get("era") or 0))
+    """The mark of a row that has ``_time`` and one column a field, and when it was written. Raises KeyError or ValueError."""
+    begin = from_nanoseconds(int(row["begin"])) if row.get("begin") else None
+    mark = Mark(from_nanoseconds(int(row["stop"])), begin, int(row.get("era") or 0))
     return mark, datetime.fromisoformat(row["_time"])
 
 

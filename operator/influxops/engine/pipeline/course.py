@@ -162,7 +162,8 @@ class Course:
         self.marked_at = now
         self._held = len(self._on_its_way) >= MARKS
         if not self._held:
-            self._on_its_way.append((self.writer.watermark(Mark(self.watermark, self.era), now), self.watermark))
+            mark = Mark(self.watermark, self.plan.begin, self.era)
+            self._on_its_way.append((self.writer.watermark(mark, now), self.watermark))
 
     def earlier(self, by: timedelta) -> None:
         """The clock was set back by so much."""

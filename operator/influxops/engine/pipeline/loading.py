@@ -15,6 +15,7 @@ from influxops.core.pipeline.agenda.entry import Place
 from influxops.core.pipeline.agenda.inserted import inserted
 from influxops.core.pipeline.agenda.recalled import Recalled, near, parts
 from influxops.core.pipeline.agenda.restore import dropped, horizon, restore
+from influxops.core.pipeline.ledger import Mark
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.windows.window import Window
@@ -58,7 +59,7 @@ async def load(
     known = marks.last.stop if marks.last is not None else None
     mark = _begin(plan, known, told, now)
     recalled = await _recall(link, plan, mark, now)
-    asked, plan = plan, _resumed(plan, known, recalled)
+    asked, plan = plan, _resumed(plan, marks.last, recalled)
     begun = known is not None or told is not None
     lost = _lost(link, plan, mark, recalled, now) if begun else {}
     # Seconds, for fifty thousand windows.
@@ -128,13 +129,18 @@ async def _make_up(
     return too_many, expired
 
 
-def _resumed(plan: PipelinePlan, known: datetime | None, recalled: Recalled) -> PipelinePlan:
+def _resumed(plan: PipelinePlan, known: Mark | None, recalled: Recalled) -> PipelinePlan:
     """The plan with the begin that the ledger tells of, where the spec says none: the object was deleted and made anew, or its cluster was,
-    and what it had begun goes on. A window that was open at the watermark runs if the records go back to its start.
+    and what it had begun goes on. Where the watermark is of an earlier version, a window that was open at it runs if the records go back to its
+    start.
     """
-    if plan.begin_given or known is None or known >= plan.begin:
+    if plan.begin_given or known is None:
         return plan
-    return replace(plan, begin=min(known, recalled.scheduled_from or known))
+    if known.begin is not None:
+        return replace(plan, begin=min(plan.begin, known.begin))
+    if known.stop >= plan.begin:
+        return plan
+    return replace(plan, begin=min(known.stop, recalled.scheduled_from or known.stop))
 
 
 async def _recall(link: LiveLink, plan: PipelinePlan, mark: datetime, now: datetime) -> Recalled:

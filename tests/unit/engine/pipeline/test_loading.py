@@ -162,7 +162,9 @@ async def test_a_watermark_of_a_clock_that_was_ahead_counts_for_nothing_when_its
     ledger = Ledger(NOON - 2 * HOUR, [hour(1, WindowState.FAILED)])
     ledger.stands.append((Mark(NOON + 3 * HOUR), late))
     await begun(ledger)
-    assert ledger.written_marks == [(Mark(NOON - 2 * HOUR, 1), NOW)], "at once, before it could be taken for the newest"
+    assert ledger.written_marks == [(Mark(NOON - 2 * HOUR, BEGIN, 1), NOW)], (
+        "at once, before it could be taken for the newest"
+    )
     ledger.stands += ledger.written_marks
     loaded = await load(ledger, PLAN, ledger, late + HOUR, None)  # type: ignore[arg-type]
     assert (loaded.course.watermark, loaded.course.era) == (NOON - 2 * HOUR, 1)
@@ -260,6 +262,26 @@ async def test_a_pipeline_without_begin_that_is_made_anew_goes_on_where_it_was()
     )
     said = await begun(Ledger(NOON - 2 * HOUR, records), plan)
     assert len(said.agenda) == 0, "the spec says where it begins"
+
+
+@pytest.mark.parametrize("stands", [NOON - HOUR, NOON])
+async def test_a_pipeline_without_begin_goes_on_with_its_begin_whatever_a_backfill_has_run_since(
+    stands: datetime,
+) -> None:
+    """All of the hours that it knows of were run again by a backfill of the last days, and the object was made anew. The day that is under
+    way had begun before; that is so at each later start, too, when the watermark has passed the object's creation.
+    """
+    plan = plan_of({"a": StageOf(), "day": StageOf(cadence("1d"), ("a",))}, begin=NOON - timedelta(minutes=5))
+    plan = replace(plan, begin_given=False)
+    ledger = Ledger(None, [hour(n, backfill="b", revision=2) for n in range(20)])
+    ledger.stands = [(Mark(stands, NOON - 20 * HOUR), NOW - HOUR)]
+    course = await begun(ledger, plan)
+    assert course.plan.begin == NOON - 20 * HOUR
+    course.advance(NOW + MARK_EVERY)
+    assert ledger.written_marks[-1][0] == Mark(NOON, NOON - 20 * HOUR)
+    midnight = NOON + 12 * HOUR
+    course.add_due(midnight)
+    assert ("day", cadence("1d").latest(midnight)) in course.agenda.entries
 
 
 DAILY = plan_of({"a": StageOf(), "day": StageOf(cadence("1d"), ("a",))}, begin=BEGIN)
