@@ -228,3 +228,9 @@ class Desk:
 
 async def _yes(name: str) -> bool:
     return True
+
+
+async def by_hand(desk: Desk, every: str = "1h") -> str:
+    """A task ``legacy`` that somebody makes; its id."""
+    flux = f'option task = {{name: "legacy", every: {every}}}\n\n{SCRIPT}'
+    return (await desk.fake.create_task(desk.link.org_id, flux, "")).id

@@ -274,7 +274,7 @@ def _done(visit: TaskVisit, ours: TaskRecord | None, spec: InfluxTaskSpec) -> Do
         state.task_id = ""
         state.next_run = ""
         return Done(Reason.SUSPENDED, "suspended: nothing is created in InfluxDB before spec.suspend is false")
-    state.task_id = ours.id
+    state.task_id, state.gone = ours.id, False
     look_for_lateness(visit.context, state, ours)
     if spec.suspend:
         state.next_run = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from influxops.api.common import FINALIZER, Deletion, Drift
+from influxops.api.common import FINALIZER, Deletion
 from influxops.api.errors import SpecInvalid
 from influxops.api.influxtask import InfluxTaskSpec
 from influxops.api.read import read
@@ -155,12 +155,14 @@ async def _orphan(visit: TaskVisit) -> None:
 
 
 def _left(visit: TaskVisit, marker: Marker | None) -> TaskStatus | None:
-    """The status in which a task is let go of; None as it is. One that is to run may be off by our own doing, between two steps."""
-    spec = visit.record.spec()
-    if marker is None or spec.get("suspend"):
+    """The status in which a task is let go of; None as it is. One that is to run may be off by our own doing, between two steps: then we
+    know of it, or have not told of the task yet, as we have just taken it over.
+    """
+    state = visit.state
+    if marker is None or visit.record.spec().get("suspend"):
         return None
-    theirs = marker.ordinary and not visit.state.parked_step and spec.get("drift") == Drift.WARN
-    return None if theirs else TaskStatus.ACTIVE
+    ours = state.parked_step or not state.task_id or not marker.ordinary
+    return TaskStatus.ACTIVE if ours else None
 
 
 async def _release(visit: TaskVisit, task_id: str, status: TaskStatus | None) -> None:

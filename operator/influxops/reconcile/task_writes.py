@@ -113,7 +113,7 @@ async def _update(visit: TaskVisit, desired: DesiredTask, action: UpdateTask) ->
         write=True,
     )
     state.parked_step = park
-    state.task_id = action.task_id
+    state.task_id, state.gone = action.task_id, False
     state.next_run = ""
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
     reason = _reason(action, drift=drift)

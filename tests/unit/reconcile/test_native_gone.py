@@ -7,7 +7,8 @@ from typing import Any
 from influxops.core.keys import Kind
 from influxops.core.outcome import Reason, Wait
 from influxops.core.pipeline.plan import PipelinePlan
-from tests.support.desk import TASK, Desk
+from influxops.influx.errors import Forbidden
+from tests.support.desk import TASK, Desk, by_hand
 from tests.support.fields.bench import Bench
 from tests.support.fields.examples import WINDOWED
 
@@ -69,3 +70,34 @@ async def test_a_task_that_was_deleted_and_waits_for_approval_is_known_to_be_gon
     assert desk.ready() == ("True", "Synced")
     assert not state.gone
     assert desk.fake.tasks
+
+
+async def test_a_task_that_was_taken_over_in_place_of_one_that_is_gone_is_there() -> None:
+    desk = Desk(adoption="Adopt", name="legacy")
+    desk.fake.tasks.pop(await desk.start())
+    new = await by_hand(desk)
+    await desk.sweep()
+    await desk.settle()
+    state = desk.context.tasks[TASK]
+    assert (state.task_id, state.gone) == (new, False)
+
+
+async def test_a_task_that_comes_back_is_there() -> None:
+    """It could not be seen for a while, nor another one be made."""
+    desk = Desk()
+    first = await desk.start()
+    task = desk.fake.tasks.pop(first)
+
+    async def refuse(*_: object) -> Any:
+        raise Forbidden("no")
+
+    desk.fake.create_task = refuse  # type: ignore[method-assign]
+    await desk.sweep()
+    await desk.settle()
+    state = desk.context.tasks[TASK]
+    assert state.gone
+    desk.fake.tasks[first] = task
+    await desk.sweep()
+    await desk.settle()
+    assert desk.ready() == ("True", "Synced")
+    assert not state.gone

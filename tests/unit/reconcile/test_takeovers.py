@@ -13,15 +13,9 @@ from influxops.core.outcome import Done, Outcome, Reason, Stalled
 from influxops.core.record import pack
 from influxops.influx.errors import Unavailable
 from influxops.reconcile.visit import visit
-from tests.support.desk import SCRIPT, Desk
+from tests.support.desk import Desk, by_hand
 
 OTHER = Key(Kind.TASK, "ns", "other")
-
-
-async def by_hand(desk: Desk, every: str = "1h") -> str:
-    """A task ``legacy`` that somebody makes; its id."""
-    flux = f'option task = {{name: "legacy", every: {every}}}\n\n{SCRIPT}'
-    return (await desk.fake.create_task(desk.link.org_id, flux, "")).id
 
 
 def slow(desk: Desk) -> None:
@@ -245,3 +239,26 @@ async def test_who_is_refused_has_nothing_half_done() -> None:
     slow(desk)
     await both(desk)
     assert not any(state.parked_step for state in desk.context.tasks.values())
+
+
+@pytest.mark.parametrize("how", ["switched off by hand", "suspended before"])
+async def test_a_task_that_is_off_by_others_is_let_go_of_as_it_is(how: str) -> None:
+    """To switch it on waits for an approval, which a deletion is not."""
+    desk = Desk(deletion="Orphan")
+    task = await desk.start()
+    if how == "suspended before":
+        desk.change(suspend=True)
+        await desk.settle()
+        desk.change(approval="Manual", suspend=False)
+    else:
+        desk.change(approval="Manual")
+        await desk.sweep()
+        await desk.settle()
+        desk.fake.tasks[task] = replace(desk.fake.tasks[task], status=TaskStatus.INACTIVE)
+    await desk.sweep()
+    await desk.settle()
+    assert desk.ready() == ("False", "PlanPending")
+    desk.delete()
+    await desk.settle()
+    assert desk.fake.tasks[task].status == "inactive"
+    assert "influxops" not in desk.fake.tasks[task].flux

@@ -41,7 +41,7 @@ class Mark:
     """Marks are dated by the writer's clock. One that was ahead leaves marks of a time to come, and when that has come they would be the
     newest and call settled what is not. So a start that finds such marks of the latest era begins another, and writes a mark of it at
     once: it counts before all of earlier eras, whatever their dates. After a start with a clock that was behind an old mark counts in this
-    way; what has succeeded since has its records, and does not run again.
+    way; what has succeeded since has its records, and runs again only where its source is still whole.
     """
 
 

@@ -166,6 +166,8 @@ def _exception(
         reason, message = str(Reason.RETRYING), f"tried again and again, for no attempt comes to an end: {why}"
     elif not entry.error:
         reason, message = str(entry.cause), _CAUSES.get(entry.cause, "")
+        if entry.cause is Cause.REPAIR and entry.revision == 1:
+            message = "it did not run while its stage was new or away; it runs now"
     return {
         "stage": entry.stage,
         "window": entry.window.shown(),

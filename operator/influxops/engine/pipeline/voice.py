@@ -88,12 +88,12 @@ class Voice:
             )
 
     def unmade(self, places: Iterable[Place]) -> None:
-        """Stages that are new cannot make up for what has begun."""
+        """Stages that are new, or were away, cannot make up for what has begun."""
         what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
         if what:
             self._say(
                 Reason.GIVEN_UP,
-                "what windows of stages that are new are made of has begun to expire, or is not made up for itself: they are not run, nor the "
+                "what windows of stages that are new, or were away, are made of has begun to expire, or is not made up for itself: they are not run, nor the "
                 f"windows under way that would be made of a part: {what}",
             )
 

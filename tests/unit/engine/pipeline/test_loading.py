@@ -13,7 +13,7 @@ import pytest
 from influxops.core.pipeline.ledger import Mark, Marks, marks_before
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.proofs.result import Source
-from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
+from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.core.pipeline.windows.cadence import cadence
 from influxops.core.pipeline.windows.window import Window
 from influxops.engine.pipeline.course import MARK_EVERY, MARKS, Course
@@ -201,7 +201,7 @@ async def test_windows_that_a_clock_that_was_ahead_has_run_too_early_run_again()
     assert [(one.window.stop, one.state, one.cause) for one in ledger.written] == [
         (NOON - HOUR, WindowState.READY, Cause.LATE_DATA),
         (NOON, WindowState.READY, Cause.LATE_DATA),
-        (NOON + HOUR, WindowState.READY, Cause.SCHEDULE),
+        (NOON + HOUR, WindowState.READY, Cause.LATE_DATA),
         (NOON + 2 * HOUR, WindowState.READY, Cause.SCHEDULE),
     ], "nothing is given up, and all of them are remembered"
     course.add_due(NOON + 2 * HOUR)
@@ -216,8 +216,33 @@ async def test_what_a_clock_that_was_ahead_has_run_too_early_runs_again_at_any_l
     again = Ledger(NOON - HOUR, ledger.written)
     loaded = await load(again, PLAN, again, late + HOUR, None)  # type: ignore[arg-type]
     found = [(entry.window.stop, entry.revision, entry.cause) for entry in loaded.course.agenda.entries.values()]
-    assert found[:2] == [(NOON, 2, Cause.LATE_DATA), (NOON + HOUR, 2, Cause.SCHEDULE)]
+    assert found[:2] == [(NOON, 2, Cause.LATE_DATA), (NOON + HOUR, 2, Cause.LATE_DATA)]
     assert again.written == []
+
+
+async def test_a_run_that_ended_before_its_window_is_run_again() -> None:
+    """It was begun by a clock that was ahead, and the clock was set right before it ended: its record tells of no time to come."""
+    ledger = Ledger(NOON, [*(hour(n, finished_at=NOON - n * HOUR) for n in range(40)), hour(-1, finished_at=NOW)])
+    await begun(ledger)
+    again = Ledger(NOON, ledger.written)
+    loaded = await load(again, PLAN, again, NOW + HOUR, None)  # type: ignore[arg-type]
+    assert [window.stop for _, window in loaded.course.agenda.entries] == [NOON + HOUR]
+
+
+async def test_a_start_with_a_clock_that_is_behind_has_nothing_run_over_a_source_that_has_begun_to_expire() -> None:
+    """What had run is taken for run too early, and is to run again: but it has what a run made of all of its source."""
+    records = [hour(n, finished_at=NOON - n * HOUR) for n in range(40)]
+    ledger = Ledger(None, records, raw=4 * 3600)
+    ledger.stands = [(Mark(NOON - n * HOUR, BEGIN), NOON - n * HOUR) for n in range(40)]
+    back = NOW - 5 * HOUR
+    course = (await load(ledger, PLAN, ledger, back, None)).course  # type: ignore[arg-type]
+    course.advance(back)
+    kept = {record.window: record for record in [*records, *ledger.written]}
+    again = Ledger(None, list(kept.values()), raw=4 * 3600)
+    again.stands = [*ledger.stands, *ledger.written_marks]
+    entries = (await begun(again)).agenda.entries.values()
+    assert {entry.window.stop for entry in entries} == {NOON - n * HOUR for n in range(5)}
+    assert {entry.points for entry in entries} == {Points.KEPT}
 
 
 async def test_late_data_of_windows_that_are_complete_no_more_is_not_forgotten() -> None:

@@ -16,8 +16,8 @@ def believed(
 ) -> Iterator[WindowRecord]:
     """Records as they are to be taken at ``now``, when windows that end by ``closed`` are complete.
 
-    What the watermark has passed was complete. Above it, a window that succeeded later than now may have run too early: its record
-    becomes that of late data, and it runs again. One that is not complete even now has not run; that it must not run by schedule stays.
+    What the watermark has passed was complete. Above it, a window that succeeded later than now, or before its own end, may have run too
+    early: its record becomes that of late data, and it runs again. One that is not complete even now has not run; that it must not run by schedule stays.
     """
     for record in records:
         if record.window.stop <= watermark or record.cause is Cause.GIVEN_UP:
@@ -33,18 +33,23 @@ def believed(
 def unsaid(
     records: Iterable[WindowRecord], watermark: datetime, closed: datetime, now: datetime
 ) -> Iterator[WindowRecord]:
-    """What the ledger is to be told of that: a start when the wrong clock's time has come would believe what it has."""
+    """What the ledger is to be told of that: a start when the wrong clock's time has come would believe what it has.
+
+    It may be the present clock that is wrong, and behind: what has succeeded is said to have what a run made of all of its source, so
+    that a source that has begun to expire is never read again.
+    """
     for record in records:
         if record.window.stop <= watermark or record.cause is Cause.GIVEN_UP or not _early(record, now):
             continue
-        if record.window.stop > closed:
-            yield _anew(record, now, Cause.SCHEDULE, Points.UNKNOWN)
-        elif record.state is WindowState.SUCCESS:
+        if record.state is WindowState.SUCCESS:
             yield _anew(record, now, Cause.LATE_DATA, Points.KEPT)
+        elif record.window.stop > closed:
+            yield _anew(record, now, Cause.SCHEDULE, Points.UNKNOWN)
 
 
 def _early(record: WindowRecord, now: datetime) -> bool:
-    return record.finished_at is not None and record.finished_at > now + AHEAD
+    finished = record.finished_at
+    return finished is not None and (finished > now + AHEAD or finished < record.window.stop - AHEAD)
 
 
 def _anew(record: WindowRecord, now: datetime, cause: Cause, points: Points) -> WindowRecord:
