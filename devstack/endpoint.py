@@ -28,7 +28,10 @@ class Endpoint:
             return 0
 
     def call(self, method: str, path: str, body: object = None, timeout: float = 90.0) -> Any:
-        """A JSON request and its JSON answer; None for an empty one. The time is for disks that stand still a while. Raises ServerFailed unless the status is 2xx."""
+        """A JSON request and its JSON answer; None for an empty one. Raises ServerFailed unless the status is 2xx.
+
+        The time is for disks that stand still for a while.
+        """
         try:
             status, answer = self._request(method, path, body, timeout)
         except (OSError, http.client.HTTPException) as error:

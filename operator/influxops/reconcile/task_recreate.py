@@ -109,7 +109,7 @@ async def activate(visit: TaskVisit, action: RecreateTask, owner: Owner, status:
     made = await _patch(
         visit.link, action.new_id, status, stamp_script(owner, visit.record.uid, read_script(new.flux)[1])
     )
-    visit.state.task_id, visit.state.gone = action.new_id, False
+    visit.state.task_id = action.new_id
     return _told(visit, action, made)
 
 

@@ -62,7 +62,7 @@ async def create(visit: TaskVisit, desired: DesiredTask) -> None:
         write=True,
     )
     link.snapshot.put_task(TaskRecord.of(task), context.clock())
-    visit.state.task_id, visit.state.gone = task.id, False
+    visit.state.task_id = task.id
     visit.state.next_run = ""
     context.recorder.action(visit.record.key, "create", Reason.CREATING, task=task.id, task_name=desired.name)
     context.recorder.event(visit.record, Reason.CREATING, f"created task {task.id} ({desired.name!r}) in InfluxDB")
@@ -113,7 +113,7 @@ async def _update(visit: TaskVisit, desired: DesiredTask, action: UpdateTask) ->
         write=True,
     )
     state.parked_step = park
-    state.task_id, state.gone = action.task_id, False
+    state.task_id = action.task_id
     state.next_run = ""
     link.snapshot.put_task(TaskRecord.of(updated), context.clock())
     reason = _reason(action, drift=drift)

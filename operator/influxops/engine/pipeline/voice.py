@@ -56,7 +56,7 @@ class Voice:
 
     def given_up(self, places: Iterable[Place], limit: int) -> None:
         """More windows waited than catchUp allows."""
-        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        what = _up_to(places)
         if not what or self._context.clock() < self._quiet_until:
             return
         self._quiet_until = self._context.clock() + GIVEN_UP_EVERY
@@ -68,7 +68,7 @@ class Voice:
 
     def dropped(self, places: Iterable[Place]) -> None:
         """Windows are left out at a start, for good."""
-        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        what = _up_to(places)
         if what:
             self._say(
                 Reason.GIVEN_UP,
@@ -78,7 +78,7 @@ class Voice:
 
     def forgotten(self, places: Iterable[Place]) -> None:
         """Nobody can tell any more which windows have run."""
-        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        what = _up_to(places)
         if what:
             self._say(
                 Reason.GIVEN_UP,
@@ -89,7 +89,7 @@ class Voice:
 
     def unmade(self, places: Iterable[Place]) -> None:
         """Stages that are new, or were away, cannot make up for what has begun."""
-        what = ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)
+        what = _up_to(places)
         if what:
             self._say(
                 Reason.GIVEN_UP,
@@ -166,3 +166,8 @@ def _first(texts: Sequence[str], between: str = "; ") -> str:
     """As many as one message names, and how many more there are."""
     more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
     return between.join(texts[:SHOWN]) + more
+
+
+def _up_to(places: Iterable[Place]) -> str:
+    """Of each stage the newest window that is meant; empty when there is none."""
+    return ", ".join(f"{stage} up to {window.stop:%Y-%m-%dT%H:%M:%SZ}" for stage, window in places)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -29,14 +28,6 @@ from tests.support.until import until
 
 PLAN = plan_of({"a": StageOf(), "b": StageOf(after=("a",))})
 WATCHED = plan_of({"a": StageOf(source=Source("raw", "", ""))})
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[PipelineDesk]:
-    made = PipelineDesk()
-    yield made
-    made.fake.go.set()
-    await made.stop()
 
 
 def answered(desk: PipelineDesk) -> bool:

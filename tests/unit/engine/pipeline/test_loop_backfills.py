@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -27,14 +26,6 @@ from tests.support.until import until
 
 BACKFILL = Key(Kind.BACKFILL, "ns", "b")
 PLAN = plan_of({"a": StageOf()})
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[PipelineDesk]:
-    made = PipelineDesk()
-    yield made
-    made.fake.go.set()
-    await made.stop()
 
 
 def order(uid: str, plan: PipelinePlan, before: int, count: int, *, suspend: bool = False) -> BackfillOrder:

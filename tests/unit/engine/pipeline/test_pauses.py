@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,15 +13,6 @@ from influxops.engine.pipeline.pauses import LONGEST, SHORTEST, TOLD, Pauses
 from tests.support.pipeline_desk import PipelineDesk, hours
 from tests.support.pipeline_plans import StageOf, plan_of
 from tests.support.until import until
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[PipelineDesk]:
-    """A desk whose loop is ended."""
-    made = PipelineDesk()
-    yield made
-    made.fake.go.set()
-    await made.stop()
 
 
 def test_each_pause_is_longer_than_the_one_before() -> None:

@@ -17,7 +17,8 @@ def believed(
     """Records as they are to be taken at ``now``, when windows that end by ``closed`` are complete.
 
     What the watermark has passed was complete. Above it, a window that succeeded later than now, or before its own end, may have run too
-    early: its record becomes that of late data, and it runs again. One that is not complete even now has not run; that it must not run by schedule stays.
+    early: its record becomes that of late data, and it runs again. One that is not complete even now has not run; that it must not run
+    by schedule stays.
     """
     for record in records:
         if record.window.stop <= watermark or record.cause is Cause.GIVEN_UP:

@@ -16,8 +16,8 @@ def inserted(
 
     Of a stage of which the ledger knows nothing these are all. Else it was away for a while, or its windows were only in part put into
     the ledger when it was new: those that have no record, as far back as the ledger tells of it. Not those of a time for which it had
-    other windows, or gave some up; nor those that begin before ``read_from``, of which not all records were read; and a child that is new itself has what is there. What is stranded runs by no schedule, and needs
-    nothing.
+    other windows, or gave some up; nor those that begin before ``read_from``, of which not all records were read; and a child that is new
+    itself has what is there. What is stranded runs by no schedule, and needs nothing.
     """
     found: dict[str, list[Window]] = {}
     for name in reversed(plan.graph.order):
