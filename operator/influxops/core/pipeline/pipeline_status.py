@@ -11,7 +11,7 @@ from influxops.core.conditions import Condition, clip, of_outcome, rfc3339, stam
 from influxops.core.outcome import Outcome, Reason
 from influxops.core.pipeline.agenda.agenda import Agenda
 from influxops.core.pipeline.agenda.circuit import Circuit, CircuitState
-from influxops.core.pipeline.agenda.entry import Entry, Place, by_order
+from influxops.core.pipeline.agenda.entry import UNDECIDED, Entry, Place, by_order
 from influxops.core.pipeline.agenda.too_late import TooLate
 from influxops.core.pipeline.record import Cause, WindowRecord, WindowState
 from influxops.core.pipeline.windows.window import Window
@@ -86,21 +86,19 @@ def exceptions(
     circuits: Mapping[str, Circuit],
     old: Iterable[tuple[str, TooLate]] = (),
     suspended: Mapping[str, str] | None = None,
-    no_verdict: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Windows that are not as they should be, oldest first, at most ``MAX_EXCEPTIONS``: failed ones before others, and before
     those of ``old``, which have changed too late to be run again. ``suspended`` are InfluxBackfills, name by uid, whose
-    windows nobody runs. ``no_verdict`` tells of stages why none of their attempts comes to an end.
+    windows nobody runs.
     """
-    stuck = no_verdict or {}
-    odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(agenda, entry, circuits, stuck)]
+    odd = [entry for entry in agenda.entries.values() if not entry.lane and _is_odd(agenda, entry, circuits)]
     shown = sorted(by_order(odd), key=lambda entry: entry.state is not WindowState.FAILED)[:MAX_EXCEPTIONS]
     known = {entry.place for entry in shown}
     held = agenda.behind_failed(MAX_EXCEPTIONS)
     idle = _behind_suspended(agenda, suspended or {})
     behind = dict.fromkeys([*(entry.place for entry, _ in held), *idle])
     shown += [agenda.entries[place] for place in behind if place not in known][: MAX_EXCEPTIONS - len(shown)]
-    told = [_exception(agenda, entry, circuits, stuck, idle.get(entry.place, "")) for entry in by_order(shown)]
+    told = [_exception(agenda, entry, circuits, idle.get(entry.place, "")) for entry in by_order(shown)]
     return tuple((told + [_too_late(stage, one) for stage, one in old])[:MAX_EXCEPTIONS])
 
 
@@ -136,16 +134,14 @@ def _too_late(stage: str, found: TooLate) -> dict[str, Any]:
     }
 
 
-def _is_odd(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit], stuck: Mapping[str, str]) -> bool:
+def _is_odd(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit]) -> bool:
     if entry.state is WindowState.FAILED or entry.error or entry.cause is not Cause.SCHEDULE:
         return True
     held = agenda.plan.stages[entry.stage].waits or circuits[entry.stage].state is not CircuitState.CLOSED
-    return entry.state is WindowState.READY and (bool(held) or entry.stage in stuck)
+    return entry.state is WindowState.READY and bool(held)
 
 
-def _exception(
-    agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit], stuck: Mapping[str, str], idle: str
-) -> dict[str, Any]:
+def _exception(agenda: Agenda, entry: Entry, circuits: Mapping[str, Circuit], idle: str) -> dict[str, Any]:
     reason, message = "RunFailed", entry.error
     before = agenda.failed_before(entry.place) if entry.state is WindowState.PENDING else None
     circuit = circuits[entry.stage]
@@ -162,8 +158,9 @@ def _exception(
         message = (
             f"the circuit of the stage is open after {circuit.failures} failures in a row{when}. {entry.error}".strip()
         )
-    elif entry.state is WindowState.READY and (why := stuck.get(entry.stage)):
-        reason, message = str(Reason.RETRYING), f"tried again and again, for no attempt comes to an end: {why}"
+    elif entry.undecided >= UNDECIDED:
+        reason = str(Reason.RETRYING)
+        message = f"it is tried again and again, for no attempt comes to an end: {entry.error}"
     elif not entry.error:
         reason, message = str(entry.cause), _CAUSES.get(entry.cause, "")
         if entry.cause is Cause.REPAIR and entry.revision == 1:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SHORTEST = 2.0
 """Seconds that a stage is left alone at first."""
 LONGEST = 30.0
 """Seconds that it is left alone at most."""
-TOLD = 4
-"""Pauses in a row before people are told (docs/adr/0004: an outage is told once, by the connection)."""
-
-
-@dataclass(slots=True)
-class _Pause:
-    tries: int
-    until: float
-    error: str
 
 
 @dataclass(slots=True)
@@ -25,16 +16,15 @@ class Pauses:
     """Of one pipeline. ``clock`` gives monotonic seconds."""
 
     clock: Callable[[], float]
-    _stages: dict[str, _Pause] = field(default_factory=dict)
+    _stages: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """How many in a row, and until when."""
 
-    def begin(self, stage: str, error: str) -> bool:
-        """An attempt of the stage came to no verdict. Runs that end so together count as one. True when people are to be told now."""
-        known, now = self._stages.get(stage), self.clock()
-        if known is not None and now < known.until:
-            return False
-        tries = known.tries + 1 if known is not None else 1
-        self._stages[stage] = _Pause(tries, now + min(LONGEST, SHORTEST * 2.0 ** min(tries - 1, 10)), error)
-        return tries == TOLD
+    def begin(self, stage: str) -> None:
+        """An attempt of the stage came to no verdict. Runs that end so together count as one."""
+        tries, until = self._stages.get(stage, (0, 0.0))
+        now = self.clock()
+        if not tries or now >= until:
+            self._stages[stage] = tries + 1, now + min(LONGEST, SHORTEST * 2.0 ** min(tries, 10))
 
     def over(self, stage: str) -> None:
         """An attempt of the stage came to a verdict."""
@@ -42,14 +32,9 @@ class Pauses:
 
     def holds(self, stage: str) -> bool:
         """Whether the stage is left alone now."""
-        known = self._stages.get(stage)
-        return known is not None and self.clock() < known.until
+        return stage in self._stages and self.clock() < self._stages[stage][1]
 
     def left(self) -> float | None:
         """Seconds until the first of them is over; None while there is none."""
         now = self.clock()
-        return min((one.until - now for one in self._stages.values() if one.until > now), default=None)
-
-    def told(self) -> Mapping[str, str]:
-        """What people are told, by stage."""
-        return {name: one.error for name, one in self._stages.items() if one.tries >= TOLD}
+        return min((until - now for _, until in self._stages.values() if until > now), default=None)

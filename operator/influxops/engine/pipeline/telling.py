@@ -20,7 +20,7 @@ def facts_of(course: Course, now: datetime, suspended: Mapping[str, str]) -> Pip
         succeeded=course.succeeded,
         late_windows=course.late_windows,
         stages=stage_facts(agenda, circuits, course.last),
-        exceptions=exceptions(agenda, circuits, course.too_late, suspended, course.pauses.told()),
+        exceptions=exceptions(agenda, circuits, course.too_late, suspended),
         overdue=overdue(agenda, now),
         ledger_trouble=writer.trouble if writer.struggles or writer.waiting > FULL // 10 else course.unmarked,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda.entry import Entry
+from influxops.core.pipeline.agenda.entry import UNDECIDED, Entry
 from influxops.core.pipeline.record import Cause, Points, WindowRecord, WindowState
 from influxops.engine.pipeline.backfills import Backfills
 from influxops.engine.pipeline.course import Course
@@ -97,10 +97,13 @@ class Verdicts:
         """InfluxDB did not answer, or we end (no ``error``): nothing is known, and nothing counts. The stage is left alone for a while, and
         no other: it may be something that concerns this one only.
         """
-        course.agenda.abandoned(entry, now)
+        course.agenda.abandoned(entry, now, error)
         course.circuits[entry.stage].abandoned(now)
-        if error and course.pauses.begin(entry.stage, error):
-            self._voice.no_verdict(entry.stage, error)
+        if not error:
+            return
+        course.pauses.begin(entry.stage)
+        if entry.undecided == UNDECIDED:
+            self._voice.undecided(entry)
 
 
 def _record(course: Course, entry: Entry, state: WindowState, seconds: float, now: datetime) -> WindowRecord:

@@ -38,9 +38,10 @@ class Voice:
         for warning in warnings:
             self._say(Reason.CHECK_FAILED, f"stage {entry.stage} over {entry.window}: {warning}")
 
-    def no_verdict(self, stage: str, error: str) -> None:
-        """Attempts of a stage come to no verdict, again and again."""
-        self._say(Reason.RETRYING, f"stage {stage} is tried again and again, for no attempt comes to an end: {error}")
+    def undecided(self, entry: Entry) -> None:
+        """Attempts of a window come to no verdict, again and again."""
+        what = f"stage {entry.stage} over {entry.window}"
+        self._say(Reason.RETRYING, f"{what} is tried again and again, for no attempt comes to an end: {entry.error}")
 
     def opened(self, stage: str, failures: int, seconds: float, error: str) -> None:
         """A circuit has opened."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from influxops.core.pipeline.agenda.entry import Entry, Place, by_order
+from influxops.core.pipeline.agenda.entry import UNDECIDED, Entry, Place, by_order
 from influxops.core.pipeline.agenda.neighbours import Neighbours
 from influxops.core.pipeline.plan import PipelinePlan
 from influxops.core.pipeline.record import RUNS_AGAIN, Cause, Points, WindowState
@@ -174,6 +174,7 @@ class Agenda:
     def failed(self, entry: Entry, now: datetime, error: str, retry_at: datetime | None) -> None:
         """The attempt has failed. Without a time for another, the window has failed at ``now``."""
         self._end(entry)
+        entry.undecided = 0
         if self._again(entry, now):
             return
         entry.error = error
@@ -185,9 +186,12 @@ class Agenda:
         entry.not_before = retry_at
         heapq.heappush(self._waiting, (retry_at, entry.place))
 
-    def abandoned(self, entry: Entry, now: datetime) -> None:
-        """The attempt came to no verdict (InfluxDB did not answer, or this process ends): it does not count."""
+    def abandoned(self, entry: Entry, now: datetime, error: str = "") -> None:
+        """The attempt came to no verdict (InfluxDB did not answer, as ``error`` says, or this process ends): it does not count."""
         self._end(entry)
+        entry.undecided += bool(error)
+        if entry.undecided >= UNDECIDED:
+            entry.error = error or entry.error
         if self._again(entry, now):
             return
         entry.attempt -= 1
@@ -334,7 +338,7 @@ class Agenda:
     def _revive(self, entry: Entry, cause: Cause, revision: int, now: datetime) -> None:
         if cause is not Cause.BACKFILL or entry.lane or entry.cause is Cause.SCHEDULE:
             entry.cause = cause  # what the pipeline owes stays so when a backfill wants it too
-        entry.revision, entry.attempt, entry.error = revision, 0, ""
+        entry.revision, entry.attempt, entry.undecided, entry.error = revision, 0, 0, ""
         entry.state = WindowState.PENDING
         if entry.blockers == 0:
             self._make_ready(entry, now)

@@ -10,6 +10,8 @@ from datetime import datetime
 from influxops.core.pipeline.record import Cause, Points, WindowState
 from influxops.core.pipeline.windows.window import Window
 
+UNDECIDED = 4
+"""Attempts in a row without a verdict before people are told (docs/adr/0004: an outage is told once, by the connection)."""
 Place = tuple[str, Window]
 """A stage's name and a window of it."""
 
@@ -33,6 +35,8 @@ class Entry:
     not_before: datetime | None = None
     """When a failed attempt may be followed by another."""
     ready_at: datetime | None = None
+    undecided: int = 0
+    """Attempts in a row that came to no verdict; ``error`` tells why once they are UNDECIDED."""
     error: str = ""
     again: bool = False
     """Its source changed while it ran, so it runs once more afterwards."""
