@@ -26,6 +26,8 @@ WHOLE = frozenset({"create", "script", "delete"})
 UNLIKE = {
     # The policy goes before its bucket was ever made.
     ("policy-down-delete", "influx-post-bucket-managed-1", "before"),
+    # The resource goes before the task was taken over: it stays as it is.
+    ("adopt-delete", "influx-patch-task-alpha-1", "before"),
     # InfluxDB says that the task is not there, and nobody can know better: it stays, and `influxops orphans` shows it.
     ("delete", "influx-delete-task-alpha-1", "http-404"),
 }

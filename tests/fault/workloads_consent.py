@@ -49,6 +49,13 @@ async def adopt(world: World) -> None:
     await world.admin.create("InfluxTask", "alpha", task(name="taken over", adoption="Adopt"))
 
 
+async def import_and_delete_while_down(world: World) -> None:
+    """The same by its id; the operator dies on the way, and before it is back the resource is deleted, and the task with it."""
+    await world.admin.create("InfluxTask", "alpha", task(importID=(await ours(world))["id"]))
+    await world.struck_or(lambda view: "taskID" in view.live("InfluxTask")["alpha"].get("status", {}))
+    await world.admin.delete("InfluxTask", "alpha")
+
+
 def _plan(view: View) -> dict[str, Any]:
     found: dict[str, Any] = view.live("InfluxTask")["alpha"].get("status", {}).get("plan") or {}
     return found
@@ -97,6 +104,7 @@ async def recreate_and_delete_while_down(world: World) -> None:
 
 CONSENT = (
     Workload("adopt", task_by_hand, adopt),
+    Workload("adopt-delete", task_by_hand, import_and_delete_while_down),
     Workload("approve", manual_task, change_and_approve),
     Workload("approve-double", manual_task, double_and_approve),
     Workload("recreate", one_task, recreate),

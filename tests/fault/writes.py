@@ -81,6 +81,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     "policy-guarded": ("kube-patch-policy-keep-status-1",),
     "policy-delete": ("influx-patch-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
     "adopt": ("kube-patch-task-alpha-metadata-1", *_PATCHED_TWICE),
+    "adopt-delete": (*_PATCHED_TWICE[:2], "influx-delete-task-alpha-1", "kube-patch-task-alpha-metadata-2"),
     "approve": (*_PATCHED_TWICE, "kube-patch-task-alpha-status-2"),
     "approve-double": (
         "kube-patch-task-alpha-status-1",
@@ -137,6 +138,7 @@ COUNTS = tuple(f"kube-patch-connection-main-status-{n}" for n in (1, 2, 3, 4))
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "apply-all": _WAITING,
     "policy-down-delete": ("kube-patch-policy-keep-metadata-1",),
+    "adopt-delete": ("kube-patch-task-alpha-metadata-1", "kube-patch-task-alpha-status-1"),
     "two-edits": ("influx-patch-task-alpha-3", "influx-patch-task-alpha-4", "kube-patch-task-alpha-status-2"),
     "move-org": ("kube-patch-policy-keep-status-2", "kube-patch-task-alpha-status-2"),
     "move-address": ("kube-patch-task-alpha-status-2", "kube-patch-task-alpha-status-3"),

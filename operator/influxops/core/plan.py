@@ -30,7 +30,8 @@ class UpdateTask:
     """Change the task in place with one PATCH.
 
     ``park``: only make it inactive, because its schedule changes; a changed schedule on an active task makes the server
-    fire every slot since the last one at once (measured on 2.7.12). The next step sends the rest.
+    fire every slot since the last one at once (measured on 2.7.12). The next step sends the rest. A task that is adopted
+    gets all but its status at once: from the first request on it bears our mark.
     """
 
     task_id: str
