@@ -121,10 +121,12 @@ async def _converge(visit: TaskVisit, spec: InfluxTaskSpec) -> Outcome:
     if spec.import_id and spec.import_id not in link.snapshot.tasks:
         await refresh(visit, spec.import_id)
     found, plan = await _planned(visit, spec, desired)
+    if state.parked_step and found.ours is None and found.retired is None:
+        state.parked_step = False  # what was paused is gone, or another's: nothing is half done any more
+        await usable_link(visit.context, record, spec.connection_ref)
     for warning in plan.warnings:
         visit.context.recorder.event(record, warning.reason, warning.message, warning=True)
     if plan.refusal is not None:
-        state.parked_step = False
         return Stalled(Reason(plan.refusal.reason), plan.refusal.message, after=link.spec.sync_interval.seconds)
     if any(
         isinstance(action, CreateTask | RecreateTask) or (isinstance(action, UpdateTask) and action.send_flux)

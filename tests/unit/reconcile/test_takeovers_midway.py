@@ -8,11 +8,13 @@ import pytest
 
 from influxops.core.marker import Owner
 from influxops.core.observed import TaskStatus
-from influxops.core.outcome import Gone, Wait
+from influxops.core.outcome import Gone, Reason, Stalled, Wait
 from influxops.core.record import pack
 from influxops.influx.errors import Unavailable
-from tests.support.desk import Desk
-from tests.unit.reconcile.test_takeovers import by_hand
+from influxops.reconcile.context import Problem
+from influxops.reconcile.visit import visit
+from tests.support.desk import SCRIPT, Desk
+from tests.unit.reconcile.test_takeovers import OTHER, both, by_hand, slow
 
 WAYS = [{"importID": "legacy"}, {"name": "legacy", "adoption": "Adopt"}]
 
@@ -32,6 +34,12 @@ def drop(desk: Desk, field: str) -> None:
     """Take a field out of the spec."""
     body = {name: value for name, value in desk.record.spec().items() if name != field}
     desk._put(packed_spec=pack(body), generation=desk.record.generation + 1)
+
+
+def suspend(desk: Desk) -> None:
+    """Suspend the connection."""
+    desk.link.spec = desk.link.spec.model_copy(update={"suspend": True})
+    desk.link.problem = Problem(Reason.SUSPENDED, "suspended")
 
 
 async def ended(desk: Desk) -> None:
@@ -172,3 +180,56 @@ async def test_what_is_wished_after_the_approval_waits_for_another() -> None:
     await desk.settle()
     assert desk.ready() == ("False", "PlanPending")
     assert desk.fake.tasks[task].every == "1h"
+
+
+async def test_of_two_that_want_it_the_one_that_goes_away_empty_has_nothing_half_done() -> None:
+    """While the connection is suspended, nothing is created for it."""
+    desk = Desk()
+    task = await by_hand(desk, "2h")
+    desk.change(importID=task)
+    desk.cache.upsert(replace(desk.record, key=OTHER, uid="u2"))
+    await desk.sweep()
+    slow(desk)
+    outcomes = await both(desk)
+    loser = OTHER if isinstance(outcomes[1], Stalled) else desk.record.key
+    assert not desk.context.tasks[loser].parked_step
+    suspend(desk)
+    body = {name: value for name, value in desk.record.spec().items() if name != "importID"}
+    record = desk.cache.get(loser)
+    assert record is not None
+    desk.cache.upsert(replace(record, packed_spec=pack(body), generation=9))
+    await visit(desk.context, loser)
+    assert list(desk.fake.tasks) == [task]
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+@pytest.mark.parametrize("marked", [False, True])
+async def test_what_was_paused_and_is_another_s_or_gone_is_not_half_done_any_more(marked: bool, stranger: bool) -> None:
+    """Through a suspended connection nothing else is done than to end what was begun."""
+    desk = Desk(name="wanted")
+    task = await desk.start()
+    desk.change(every="2h")
+    await desk.visit()
+    assert desk.recorder.steps[-1] == "park"
+    stored = desk.fake.tasks[task]
+    await desk.fake.delete_task(task)
+    if marked:  # as if another installation had written its mark upon it
+        desk.fake.tasks[task] = replace(stored, flux=stored.flux.replace("owner=c1/", "owner=c2/"))
+    if stranger:
+        await desk.fake.create_task(desk.link.org_id, f'option task = {{name: "wanted", every: 1h}}\n\n{SCRIPT}', "")
+    await desk.sweep()
+    before = dict(desk.fake.tasks)
+    suspend(desk)
+    outcome = await desk.settle()
+    assert desk.fake.tasks == before
+    assert isinstance(outcome, Wait)
+    assert outcome.reason is Reason.SUSPENDED
+    assert not desk.context.tasks[desk.record.key].parked_step
+
+
+async def test_a_paused_task_of_ours_is_finished_through_a_suspended_connection() -> None:
+    """Taken over or not."""
+    desk, task = await paused(WAYS[0])
+    suspend(desk)
+    await desk.settle()
+    assert desk.running() == [task]
