@@ -99,6 +99,27 @@ async def test_a_task_that_is_not_to_run_is_let_go_of_as_it_is(killed: bool) -> 
 
 
 @pytest.mark.parametrize("killed", [False, True])
+async def test_a_task_that_somebody_has_switched_off_is_let_go_of_as_it_is(killed: bool) -> None:
+    """Where nobody has agreed to switch it on again."""
+    desk = Desk(deletion="Orphan", approval="Manual")
+    task = await by_hand(desk, "2h")
+    desk.change(importID=task)
+    await desk.sweep()
+    await desk.settle()
+    desk.annotate("approve", desk.told["plan"]["hash"])
+    await desk.settle()
+    assert desk.running() == [task]
+    await desk.fake.update_task(task, status=TaskStatus.INACTIVE)
+    await desk.sweep()
+    await desk.settle()
+    assert desk.ready() == ("False", "PlanPending")
+    if killed:
+        await desk.kill()
+    await ended(desk)
+    assert desk.fake.tasks[task].status is TaskStatus.INACTIVE
+
+
+@pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize(("way", "field"), [(WAYS[0], "importID"), (WAYS[1], "adoption")], ids=["import", "adopt"])
 async def test_who_takes_the_wish_back_in_between_has_a_task_that_runs(
     way: dict[str, str], field: str, killed: bool
