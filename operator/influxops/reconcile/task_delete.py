@@ -156,12 +156,12 @@ async def _orphan(visit: TaskVisit) -> None:
 
 def _left(visit: TaskVisit, marker: Marker | None) -> TaskStatus | None:
     """The status in which a task is let go of; None as it is. One that is to run may be off by our own doing, between two steps: then we
-    know of it, or have not told of the task yet, as we have just taken it over.
+    know of it, or have not told of the task yet, as we have just taken it over, perhaps in place of one that was gone.
     """
-    state = visit.state
+    state, there = visit.state, visit.link.snapshot.tasks
     if marker is None or visit.record.spec().get("suspend"):
         return None
-    ours = state.parked_step or not state.task_id or not marker.ordinary
+    ours = state.parked_step or state.task_id not in there or not marker.ordinary
     return TaskStatus.ACTIVE if ours else None
 
 

@@ -121,7 +121,7 @@ async def _update(visit: TaskVisit, desired: DesiredTask, action: UpdateTask) ->
         record.key, "park" if park else "update", reason, task=action.task_id, changes=changes or "schedule"
     )
     if whole:
-        if drift or action.marker_lost:
+        if (drift or action.marker_lost) and not (park and action.adopt):  # the second step tells it
             context.recorder.drift(record.key, corrected=True)
             text = f"task {action.task_id} was changed in InfluxDB and has been set back: {changes}"
             context.recorder.event(record, reason, text, warning=True)

@@ -254,3 +254,20 @@ async def test_a_paused_task_of_ours_is_finished_through_a_suspended_connection(
     suspend(desk)
     await desk.settle()
     assert desk.running() == [task]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_task_that_takes_the_place_of_one_that_was_deleted_is_not_left_off(killed: bool) -> None:
+    """Ours was deleted by hand, and somebody has made another one of its name; it is told of as taken over, and as drift once."""
+    desk = Desk(name="legacy", adoption="Adopt", deletion="Orphan")
+    desk.fake.tasks.pop(await desk.start())
+    task = await by_hand(desk, "2h")
+    await desk.sweep()
+    told = len(desk.recorder.steps)
+    await desk.visit()
+    assert "park" in desk.recorder.steps[told:]
+    assert desk.fake.tasks[task].status is TaskStatus.INACTIVE
+    if killed:
+        await desk.kill()
+    await ended(desk)
+    assert desk.running() == [task]
