@@ -41,10 +41,10 @@ STRUCK: dict[str, dict[str, tuple[int, ...]]] = {
         "series-count": (2,),
         "run": _to(7),
         "ledger-write": (1,),
-        "status": (1, 2),
+        "status": (1,),
         "end": (1,),
     },
-    "backfill-ttl": {"run": (4,), "ledger-write": (1,), "status": (1, 2), "end": (1,), "expire": (1,)},
+    "backfill-ttl": {"run": (4,), "ledger-write": (1,), "status": (1,), "end": (1,), "expire": (1,)},
     "retry": {"run": (3, 6, 8, 10, 14, 18), "ledger-write": (1, 2), "status": (1, 2, 3)},
     "native": {
         "task-mark": (1,),
