@@ -1,11 +1,14 @@
-"""``make fault ID=...``: one plan of a matrix, or one walk with a name, once more, with everything that passed the proxies.
+"""``make fault ID=...``: one plan of a matrix, one walk with a name, or one test, once more, with everything that passed the proxies.
 
-``python -m tests.fault.again ID``. Ids are those that pytest shows in brackets; without one, or with a wrong one, it tells which there are.
+``python -m tests.fault.again ID``. Ids of plans are those that pytest shows in brackets, a test's is its name, with its brackets;
+without one, or with a wrong one, it tells which there are.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,15 +20,19 @@ from devstack.progress import Progress
 from devstack.stack import Stack
 from tests.fault.matrices import KINDS, Kind, named
 from tests.support.crash import Plan
-from tests.support.nursery import Nursery
+from tests.support.nursery import REPOSITORY, Nursery
 from tests.support.property.cases import CASES, Case
 from tests.support.property.judge import Violated
 from tests.support.property.machine import replay
 from tests.support.property.real import RealWorld
 from tests.support.stack import install_crds
+from tests.support.world import SHOWN as RECORD_SHOWN
 
 SHOWN = 40
 """Ids that are told at most."""
+A_TEST = "test_"
+"""How the id of a test begins."""
+PYTEST = (sys.executable, "-m", "pytest", "-m", "", "-p", "no:randomly", "-p", "no:cacheprovider")
 
 
 @contextmanager
@@ -77,9 +84,26 @@ def run(kind: Kind, plan: Plan) -> bool:
     return not result.problems
 
 
+def tests_by_name() -> dict[str, str]:
+    """The tests of this folder by name, brackets included, and where pytest finds them: those of leaders and of late requests have no plans."""
+    listed = subprocess.run(
+        [*PYTEST, "--collect-only", "-q", "tests/fault"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    nodes = [line for line in listed.stdout.splitlines() if "::" in line]
+    return {node.rpartition("::")[2]: node for node in nodes}
+
+
+def run_test(node: str) -> bool:
+    """Run a test, and print what passed the proxies of each of its worlds; True when nothing was wrong."""
+    environment = {**os.environ, RECORD_SHOWN: "1"}
+    done = subprocess.run([*PYTEST, "-s", "-v", node], cwd=REPOSITORY, env=environment, check=False)
+    return done.returncode == 0
+
+
 def which(wanted: str) -> str:
     """What there is instead of a wrong id."""
     every = [plan.id for kind in KINDS.values() for plan in kind.plans] + [case.name for case in CASES]
+    every += tests_by_name() if wanted.startswith(A_TEST) else []
     parts = [part for part in (wanted, wanted.rpartition("-")[0]) if part]
     near = list(dict.fromkeys(one for part in parts for one in every if one.startswith(part)))[:SHOWN]
     near = near or difflib.get_close_matches(wanted, every, n=10, cutoff=0.4)
@@ -91,6 +115,9 @@ def which(wanted: str) -> str:
     lines.append(
         f"walks: {len(CASES)} with a name, what the random walks found: {', '.join(case.name for case in CASES)}"
     )
+    lines.append(
+        "tests: leaders, late requests and others without a plan; ids begin with test_, and ID=test_ lists them"
+    )
     return "\n".join(lines)
 
 
@@ -101,6 +128,9 @@ def main(arguments: list[str]) -> int:
     case = next((one for one in CASES if one.name == wanted), None)
     if case is not None:
         return 0 if walk(case) else 1
+    node = tests_by_name().get(wanted) if wanted.startswith(A_TEST) else None
+    if node is not None:
+        return 0 if run_test(node) else 1
     if found is None:
         print(which(wanted), file=sys.stderr)
         return 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault.again import main as again
+from tests.fault.again import tests_by_name
 from tests.fault.matrices import KINDS, named
 from tests.support.crash import Result
 from tests.support.proofs import REPOSITORY, Plans, Total, digest, totals
@@ -89,6 +90,13 @@ def test_a_wrong_id_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> 
     assert "ids begin with connect, apply-all, create" in told
     assert again([]) == 2
     assert "Which plan?" in capsys.readouterr().err
+
+
+def test_a_test_is_found_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of leaders and of late requests have no plan."""
+    assert "test_what_arrives_late_changes_nothing[mark-write]" in tests_by_name()
+    assert again(["test_what_arrives_late_changes_nothing[mark]"]) == 2
+    assert "  test_what_arrives_late_changes_nothing[mark-write]" in capsys.readouterr().err
 
 
 def test_parts_name_files_that_exist(capsys: pytest.CaptureFixture[str]) -> None:

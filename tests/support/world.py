@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,6 +32,8 @@ QUIET_SWEEPS = 2
 """Sweeps that must pass without a write before a run counts as ended."""
 PATIENCE = max(60.0, expect.PATIENCE)
 """Seconds in which everything must have come to rest after a crash; INFLUXOPS_TEST_PATIENCE is for busy machines."""
+SHOWN = "INFLUXOPS_FAULT_SHOWN"
+"""When the environment has it, what passed the proxies is printed at the end of each world."""
 LOOK_AGAIN = 0.3
 """Seconds between two looks at both servers while no write passes."""
 
@@ -343,6 +346,8 @@ async def world(
             await asyncio.gather(keeper, return_exceptions=True)
             if made.operator is not None:
                 made.operator.end()
+            if os.environ.get(SHOWN):
+                sys.stdout.write("\n".join(("", *history.lines(), "")))
             with contextlib.suppress(AssertionError):
                 await admin.clear()
             if made.org.org_id != org.org_id:  # it has moved: the user is the same
