@@ -83,7 +83,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     "policy-guarded": ("kube-patch-policy-keep-status-1",),
     "policy-delete": ("influx-patch-bucket-managed-1", "kube-patch-policy-keep-metadata-1"),
     "adopt": ("kube-patch-task-alpha-metadata-1", *_PATCHED_TWICE),
-    "adopt-delete": (*_PATCHED_TWICE[:2], "influx-delete-task-alpha-1", "kube-patch-task-alpha-metadata-2"),
+    "adopt-delete": (*_PATCHED_TWICE, "influx-delete-task-alpha-1", "kube-patch-task-alpha-metadata-2"),
     "approve": (*_PATCHED_TWICE, "kube-patch-task-alpha-status-2"),
     "approve-double": (
         "kube-patch-task-alpha-status-1",
@@ -133,7 +133,9 @@ WRITES: dict[str, tuple[str, ...]] = {
 }
 
 OPTIONAL: dict[str, tuple[str, ...]] = {
+    # Struck here, the object would go before the operator ever held it.
     "policy-down-delete": ("kube-patch-policy-keep-metadata-1",),
+    "adopt-delete": ("kube-patch-task-alpha-metadata-1",),
     "two-edits": ("influx-patch-task-alpha-3", "influx-patch-task-alpha-4"),
 }
 
