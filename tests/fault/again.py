@@ -84,7 +84,7 @@ def run(kind: Kind, plan: Plan) -> bool:
     return not result.problems
 
 
-def tests_by_name() -> dict[str, str]:
+def nodes_by_name() -> dict[str, str]:
     """The tests of this folder by name, brackets included, and where pytest finds them: those of leaders and of late requests have no plans."""
     listed = subprocess.run(
         [*PYTEST, "--collect-only", "-q", "tests/fault"], cwd=REPOSITORY, capture_output=True, text=True, check=False
@@ -103,7 +103,7 @@ def run_test(node: str) -> bool:
 def which(wanted: str) -> str:
     """What there is instead of a wrong id."""
     every = [plan.id for kind in KINDS.values() for plan in kind.plans] + [case.name for case in CASES]
-    every += tests_by_name() if wanted.startswith(A_TEST) else []
+    every += nodes_by_name() if wanted.startswith(A_TEST) else []
     parts = [part for part in (wanted, wanted.rpartition("-")[0]) if part]
     near = list(dict.fromkeys(one for part in parts for one in every if one.startswith(part)))[:SHOWN]
     near = near or difflib.get_close_matches(wanted, every, n=10, cutoff=0.4)
@@ -128,7 +128,7 @@ def main(arguments: list[str]) -> int:
     case = next((one for one in CASES if one.name == wanted), None)
     if case is not None:
         return 0 if walk(case) else 1
-    node = tests_by_name().get(wanted) if wanted.startswith(A_TEST) else None
+    node = nodes_by_name().get(wanted) if wanted.startswith(A_TEST) else None
     if node is not None:
         return 0 if run_test(node) else 1
     if found is None:

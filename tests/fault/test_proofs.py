@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault.again import main as again
-from tests.fault.again import tests_by_name
+from tests.fault.again import nodes_by_name
 from tests.fault.matrices import KINDS, named
 from tests.support.crash import Result
 from tests.support.proofs import REPOSITORY, Plans, Total, digest, totals
@@ -94,7 +94,7 @@ def test_a_wrong_id_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_test_is_found_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     """Those of leaders and of late requests have no plan."""
-    assert "test_what_arrives_late_changes_nothing[mark-write]" in tests_by_name()
+    assert "test_what_arrives_late_changes_nothing[mark-write]" in nodes_by_name()
     assert again(["test_what_arrives_late_changes_nothing[mark]"]) == 2
     assert "  test_what_arrives_late_changes_nothing[mark-write]" in capsys.readouterr().err
 

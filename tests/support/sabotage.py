@@ -5,12 +5,10 @@ Each function is called in the operator's own process before it starts (``Nurser
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 
@@ -97,8 +95,9 @@ def delete_of_others() -> None:
 
 def ask_without_a_look() -> None:
     """Ask InfluxDB for a run of every slot, also of one that has its run already."""
-    native_run = importlib.import_module("influxops.engine.pipeline.native_run")
-    look, known = native_run._runs, set()
+    from influxops.engine.pipeline import native_run
+
+    look, known = native_run._runs, set[Any]()
 
     async def runs(link: Any, native: Any, window: Any) -> list[Any]:
         if window in known:
@@ -106,7 +105,7 @@ def ask_without_a_look() -> None:
         known.add(window)
         return []
 
-    native_run._runs, native_run.CONFIRM = runs, timedelta(0)
+    native_run._runs, native_run.CONFIRM = runs, 0.0
 
 
 def trust_the_watch() -> None:

@@ -58,6 +58,8 @@ class Judge:
         self.rolling = Rolling(world)
         self._seen = Sight()
         self._judged = 0
+        self._made: set[str] = set()
+        """Ids of the tasks that the operator has made."""
         self._counter = 0
         self._held: dict[str, int] = {}
         """Bucket id -> the retention that it had before what the operator may have done since."""
@@ -104,6 +106,7 @@ class Judge:
         """Writes to tasks that are nobody of ours, and deletes without a reason."""
         problems = []
         made = {write.id for write in writes if write.verb == "create"}
+        self._made |= made
         known = {**self._seen.tasks, **now.tasks, **self.copies}
         ids = {
             str(status_of(item).get("taskID"))
@@ -115,6 +118,8 @@ class Judge:
             if write.server is not Server.INFLUX or write.what != "task" or write.id in made:
                 continue
             task = known.get(write.id)
+            if task is None and write.id in self._made:
+                continue  # made and gone between two looks
             marker = marker_of(task) if task is not None else None
             if write.id not in ids and (marker is None or marker.owner.instance != INSTANCE):
                 problems.append(f"NOT OURS: {write}, which is {task}")
