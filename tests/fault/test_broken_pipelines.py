@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,21 +11,24 @@ import pytest
 from devstack.stack import Stack
 from tests.fault.stale_workloads import ALL as STALE
 from tests.fault.window_tasks import ALL as TASKS
-from tests.fault.window_workloads import ALL
+from tests.fault.window_workloads import ALL, nothing
 from tests.support.crash import Plan
-from tests.support.faults import KILL_AFTER, KILL_COMMITTED
+from tests.support.faults import KILL_COMMITTED
 from tests.support.nursery import Nursery
 from tests.support.operator import SOON
 from tests.support.stale import StalePlan, run_stale_plan
 from tests.support.watch_faults import How, WatchFault
-from tests.support.window_crash import Ended, run_window_plan
+from tests.support.window_crash import Ended, always, run_window_plan
 from tests.support.world import world
 
 pytestmark = pytest.mark.timeout(300)
 
+AT_REST = replace(ALL["late"], name="at-rest", act=nothing, done=always, extra=0)
+"""All windows have run, and only looks for late data come. No kill explains a further run then."""
+KILLED_AT_REST = Plan(AT_REST, "time-count-1", KILL_COMMITTED)
 SABOTAGES: dict[str, tuple[Plan, str]] = {
     "never_quiet_ledger": (Plan(ALL["catchup"]), "something was changed"),
-    "forget_the_ledger": (Plan(ALL["late"], "run-3", KILL_AFTER), "TWICE"),
+    "forget_the_ledger": (KILLED_AT_REST, "TWICE"),
     "delete_of_others": (Plan(ALL["replace"]), "VALUES"),
 }
 """Function of tests/support/sabotage.py -> a plan, and what the oracles must say of it."""
@@ -38,14 +42,17 @@ async def test_broken_pipelines_do_not_pass(fault_stack: Stack, nursery: Nursery
             made.arguments = SOON
             return await run_window_plan(plan, made, clean, usual, patience=30.0 if sabotage else 60.0)
 
-    clean, late = await asyncio.gather(ended(Plan(ALL["clean"])), ended(Plan(ALL["late"])))
-    assert (clean.problems, late.problems) == ([], [])
+    clean, rest = await asyncio.gather(ended(Plan(ALL["clean"])), ended(Plan(AT_REST)))
+    assert (clean.problems, rest.problems) == ([], [])
 
     async def problems(how: str, plan: Plan) -> str:
-        usual = late if plan.workload is ALL["late"] else None
-        return "\n".join((await ended(plan, f"tests.support.sabotage:{how}", clean=clean, usual=usual)).problems)
+        against = {"usual": rest} if plan.workload is AT_REST else {"clean": clean}
+        return "\n".join((await ended(plan, f"tests.support.sabotage:{how}", **against)).problems)
 
-    found = await asyncio.gather(*(problems(how, plan) for how, (plan, _) in SABOTAGES.items()))
+    sound, *found = await asyncio.gather(
+        ended(KILLED_AT_REST, usual=rest), *(problems(how, plan) for how, (plan, _) in SABOTAGES.items())
+    )
+    assert sound.problems == []
     missed = {how: text for (how, (_, words)), text in zip(SABOTAGES.items(), found, strict=True) if words not in text}
     assert missed == {}
 

@@ -30,7 +30,8 @@ window's retry comes sooner.
 """
 
 
-async def _always(_: World) -> bool:
+async def always(_: World) -> bool:
+    """Nothing more is waited for."""
     return True
 
 
@@ -50,7 +51,7 @@ class PipelineWorkload(Workload):
     shape: Shape = field(kw_only=True)
     seed: Callable[[World], Awaitable[None]] = field(kw_only=True)
     """Buckets and points that are there before all."""
-    done: Callable[[World], Awaitable[bool]] = _always
+    done: Callable[[World], Awaitable[bool]] = always
     """What must be seen beside an idle pipeline, such as a backfill's end."""
     extra: int = 1
     """How often a window may be asked for beyond the run without a fault."""
