@@ -57,7 +57,9 @@ def test_another_operator_goes_on_from_the_ledger(own: Lab, yard: Yard) -> None:
     now = datetime.now(UTC)
     own.until(PIPELINE, "env", "goes on", lambda one: one["status"].get("watermark", "") > stamp(now), 75)
     if first.process.poll() is None:
-        assert first.metric("influxops_influx_requests_total", operation="run_script") == ran, "it leads no more"
+        # What is counted of a connection goes with it, at once or a moment after the lease.
+        more = first.metric("influxops_influx_requests_total", operation="run_script")
+        assert more in {0.0, ran}, "it leads no more"
         first.kill()
     second.kill()
     third.leads(30)
