@@ -29,13 +29,15 @@ from bench.prometheus import Scrape, influx_writes, kube_writes_by_kind
 from bench.relay import Mode
 from bench.setup import influx_metrics, is_ready, kube_metrics, run, say
 from bench.site import SYNC_INTERVAL
-from bench.slope import fit
+from bench.slope import course, fit
 from bench.windows import PIPELINES
 
 SECONDS = float(os.environ.get("BENCH_SCALE_SECONDS", "600"))
 """How long specs change, once with a dead and a slow connection and once with all of them well."""
-RATE = 10.0
+RATE = float(os.environ.get("BENCH_SCALE_RATE", "10"))
 """Changes of specs a second."""
+PARTS = 10
+"""Parts of the time in which specs change, of each of which the memory is told."""
 STRIDE = 7919
 """Between the numbers of two tasks that are changed after each other: all have their turn before one has its second."""
 MERGE = "application/merge-patch+json"
@@ -81,10 +83,9 @@ async def _life(made: Crowd, operator: Operator, base: Bare) -> list[Figure]:
         recovered = await following.until_ready([DEAD], patience) - mended
         say(f"scale: all are well, and what was behind the dead one is Ready, after {recovered:.1f} s")
         well = await _changes(made, following, kube, 2)
-        grown = fit([one for one in operator.memory if one[0] >= begun])
+        memory = [one for one in operator.memory if one[0] >= begun]
         await _rest(kube)
     p99 = percentile(broken, 99)
-    note = "" if grown is None else f"{grown.per_hour:+.1f} ± {grown.error:.1f} MiB an hour while specs change"
     return [
         Figure(
             "scale_converge",
@@ -101,8 +102,14 @@ async def _life(made: Crowd, operator: Operator, base: Bare) -> list[Figure]:
         Figure(
             "scale_recovered", TASK_COUNT // 10, recovered, "s", None, "from the end of the outage until all is Ready"
         ),
-        Figure("scale_memory", objects, operator.peak / MIB, "MiB", None, note),
+        Figure("scale_memory", objects, operator.peak / MIB, "MiB", None, _growth(memory)),
     ]
+
+
+def _growth(memory: list[tuple[float, float]]) -> str:
+    grown = fit(memory)
+    line = "" if grown is None else f"{grown.per_hour:+.1f} ± {grown.error:.1f} MiB an hour while specs change; "
+    return f"{line}mean of each {PARTS}th part of that time {', '.join(f'{one:.0f}' for one in course(memory, PARTS))}"
 
 
 def _spread(seconds: list[float]) -> str:

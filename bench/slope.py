@@ -53,6 +53,20 @@ def fit(samples: Sequence[tuple[float, float]], block: float = BLOCK) -> Slope |
     )
 
 
+def course(samples: Sequence[tuple[float, float]], parts: int) -> list[float]:
+    """The means of equal parts of the time, from the first sample to the last; a line through all of them does not show
+    whether something still grows in the end.
+    """
+    if not samples:
+        return []
+    start, end = samples[0][0], samples[-1][0]
+    length = (end - start) / parts or 1.0
+    groups: dict[int, list[float]] = {}
+    for at, value in samples:
+        groups.setdefault(min(int((at - start) / length), parts - 1), []).append(value)
+    return [sum(group) / len(group) for _, group in sorted(groups.items())]
+
+
 def _blocks(samples: Sequence[tuple[float, float]], block: float) -> list[tuple[float, float]]:
     if not samples:
         return []

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bench.slope import fit
+from bench.slope import course, fit
 
 
 def test_a_line_is_found_exactly() -> None:
@@ -45,3 +45,18 @@ def test_too_few_samples_tell_nothing() -> None:
     """A line needs four blocks."""
     assert fit([]) is None
     assert fit([(at, float(at)) for at in range(0, 360, 5)]) is None
+
+
+def test_the_course_tells_what_levels_out_from_what_goes_on() -> None:
+    """The same gain in all: one made in the first part, one made steadily. Parts are equal in time, the last sample included."""
+    early = course([(at, min(100 + at, 110.0)) for at in range(101)], 5)
+    steady = course([(at, 100 + at / 10) for at in range(101)], 5)
+    assert early[-1] - early[1] == pytest.approx(0.0)
+    assert steady[-1] - steady[-2] == pytest.approx(2.0, abs=0.1)
+    assert len(early) == len(steady) == 5
+
+
+def test_the_course_of_nothing_and_of_one_look() -> None:
+    """No look, no parts; one look is its own mean."""
+    assert course([], 10) == []
+    assert course([(7.0, 3.0)], 10) == [3.0]
